@@ -1,0 +1,1 @@
+"""What tables, programs and settings are: the vocabulary that every other package imports."""

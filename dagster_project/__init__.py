@@ -1,0 +1,1 @@
+"""Registration only: assets, checks, partitions, schedules, sensors, resources, the command line."""
