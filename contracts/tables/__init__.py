@@ -1,0 +1,1 @@
+"""One module per layer; each class is the contract of one table."""
