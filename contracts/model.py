@@ -49,6 +49,13 @@ class Severity(StrEnum):
     WARN = "warn"
 
 
+class BrokenKey(StrEnum):
+    """What NULL or conflicting keys do: `quarantine` rows of dirty inputs, or `block` a table that was derived."""
+
+    QUARANTINE = "quarantine"
+    BLOCK = "block"
+
+
 class Tier(StrEnum):
     """Three tiers of health-data quality: is it well formed, can it be, is it plausible in sum."""
 
@@ -124,6 +131,7 @@ class TableContract:
     references: tuple[Reference, ...]
     quarantine_limit: float
     min_rows: int
+    broken_key: BrokenKey
     model: type[Contract]
 
     @property
@@ -193,6 +201,7 @@ class Terms:
         writer: `dbt` or `jobs`.
         quarantine_limit: share of rows that may be quarantined; above it the table is blocked.
         min_rows: fewer rows than this break the rule `row_count__at_least`.
+        broken_key: by default `quarantine` in raw and staging, which hold what others deliver, else `block`.
     """
 
     name: str
@@ -205,6 +214,7 @@ class Terms:
     references: tuple[Reference, ...] = ()
     quarantine_limit: float = 0.05
     min_rows: int = 0
+    broken_key: BrokenKey | None = None
 
 
 _TERMS: dict[type[Contract], Terms] = {}
@@ -212,10 +222,20 @@ C = TypeVar("C", bound=Contract)
 
 
 def table(name: str, **terms: Any) -> Callable[[type[C]], type[C]]:
-    """Class decorator: declare a `Contract` as the table `schema.name`; keyword arguments as in `Terms`."""
+    """Class decorator: declare a `Contract` as the table `schema.name`; keyword arguments as in `Terms`.
+
+    The contract's rules are compiled at once, so that one which cannot be enforced fails here.
+
+    Raises:
+        TypeError: the class is not a complete contract.
+        ConfigError: a rule cannot be enforced in Spark with Pandera's meaning.
+    """
 
     def declare(model: type[C]) -> type[C]:
+        from contracts.compile.rules import rules_of  # the compiler reads this module's types
+
         _TERMS[model] = Terms(name, **terms)
+        rules_of(resolve(model))
         return model
 
     return declare
@@ -240,8 +260,18 @@ def _columns(model: type[Contract]) -> Iterable[Column]:
             unit=meta["unit"],
             severity=meta["severity"],
             tier=meta["tier"],
-            checks=tuple(Check(check.name, tuple(check.statistics.items())) for check in field.checks),
+            checks=tuple(Check(check.name, _arguments(check.statistics)) for check in field.checks),
         )
+
+
+def _arguments(statistics: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """A check's arguments, hashable."""
+    frozen = {name: tuple(v) if isinstance(v, list | set | frozenset) else v for name, v in statistics.items()}
+    return tuple(frozen.items())
+
+
+def _default_broken_key(schema: str) -> BrokenKey:
+    return BrokenKey.QUARANTINE if schema in ("raw", "staging") else BrokenKey.BLOCK
 
 
 @cache
@@ -274,5 +304,6 @@ def resolve(model: type[Contract]) -> TableContract:
         references=terms.references,
         quarantine_limit=terms.quarantine_limit,
         min_rows=terms.min_rows,
+        broken_key=terms.broken_key or _default_broken_key(schema),
         model=model,
     )

@@ -1,0 +1,160 @@
+"""Every rule of a contract, compiled once for the Spark pass, the asset checks and the documentation.
+
+Rule names are stable: `<column>__<kind>`, a cross-column rule's own name, `key__not_null`, `key__unique`,
+`<columns>__in_<schema>_<table>`, `row_count__at_least` and `quarantine_share__at_most`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+import sqlglot
+from sqlglot import exp
+
+from contracts.compile.checks import compile_check
+from contracts.errors import ConfigError
+from contracts.model import Column, Reference, Rule, Severity, TableContract, Tier
+
+
+class Scope(StrEnum):
+    """What has to be looked at to judge a rule."""
+
+    ROW = "row"
+    KEY = "key"
+    REFERENCE = "reference"
+    TABLE = "table"
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    """One rule as every target reads it.
+
+    Attributes:
+        name: unique in the table, letters, digits and underscores.
+        kind: `not_null`, `in_range`, `expression`, `unique`, `reference`, ...
+        sql: row rules only: Spark SQL boolean, TRUE when the row breaks the rule, never NULL; else "".
+        columns: the columns it reads, in the contract's order.
+        reference: of a reference rule.
+    """
+
+    name: str
+    kind: str
+    scope: Scope
+    severity: Severity
+    tier: Tier
+    sql: str
+    description: str
+    columns: tuple[str, ...]
+    reference: Reference | None = None
+
+
+@cache
+def rules_of(contract: TableContract) -> tuple[CompiledRule, ...]:
+    """All rules: columns in order, then cross-column rules, key, references, table rules.
+
+    Raises:
+        ConfigError: a rule cannot be enforced as written, or two rules have one name.
+    """
+    rules = (
+        *(rule for column in contract.columns for rule in _column_rules(column)),
+        *(_expression(rule, contract) for rule in contract.rules),
+        *_key_rules(contract),
+        *(_reference(reference) for reference in contract.references),
+        *_table_rules(contract),
+    )
+    _refuse_twins(contract, (rule.name for rule in rules))
+    return rules
+
+
+def row_rules(contract: TableContract) -> tuple[CompiledRule, ...]:
+    """The rules that one row alone decides, in the order of their bits in the mask."""
+    return tuple(rule for rule in rules_of(contract) if rule.scope is Scope.ROW)
+
+
+def _refuse_twins(contract: TableContract, names: Iterable[str]) -> None:
+    twins = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twins:
+        raise ConfigError(f"{contract.name} has two rules named {', '.join(twins)}.", todo="Rename or merge them.")
+
+
+def _column_rules(column: Column) -> Iterable[CompiledRule]:
+    if not column.nullable:
+        sql = f"(`{column.name}` IS NULL)"
+        yield _of_column(column, "not_null", sql, f"{column.name} is given.")
+    for check in column.checks:
+        kind, sql, words = compile_check(column, check)
+        yield _of_column(column, kind, sql, f"{column.name} is {words}.")
+
+
+def _of_column(column: Column, kind: str, sql: str, description: str) -> CompiledRule:
+    name = f"{column.name}__{kind}"
+    return CompiledRule(name, kind, Scope.ROW, column.severity, column.tier, sql, description, (column.name,))
+
+
+def _expression(rule: Rule, contract: TableContract) -> CompiledRule:
+    sql = f"(NOT coalesce(({rule.sql}), TRUE))"
+    columns = _columns_read(rule, contract)
+    return CompiledRule(rule.name, "expression", Scope.ROW, rule.severity, rule.tier, sql, rule.description, columns)
+
+
+# What a row rule may not hold: more than the row decides its outcome, or it differs from run to run.
+_NOT_OF_ONE_ROW = (exp.AggFunc, exp.Window, exp.Subquery, exp.Select, exp.Rand, exp.CurrentDate, exp.CurrentTimestamp)
+
+
+def _columns_read(rule: Rule, contract: TableContract) -> tuple[str, ...]:
+    where = f"The rule {rule.name} of {contract.name}"
+    if not rule.name.isidentifier() or rule.name != rule.name.lower():
+        raise ConfigError(f"{where} needs a name in snake case.", todo="Rename it.")
+    try:
+        tree = sqlglot.parse_one(rule.sql, read="spark")
+    except sqlglot.errors.SqlglotError as error:
+        raise ConfigError(f"{where} is not one Spark SQL condition.", actual=rule.sql) from error
+    if tree.find(*_NOT_OF_ONE_ROW):
+        raise ConfigError(f"{where} needs more than its own row.", actual=rule.sql, todo="Compare with columns only.")
+    read = {column.name.lower() for column in tree.find_all(exp.Column)}
+    if unknown := read - set(contract.column_names):
+        raise ConfigError(f"{where} reads columns that the table lacks: {', '.join(sorted(unknown))}.")
+    return tuple(name for name in contract.column_names if name in read)
+
+
+def _key_rules(contract: TableContract) -> Iterable[CompiledRule]:
+    """Pandera's `nullable=False` and `unique` over the key, together; NULLs count as equal."""
+    if not contract.key:
+        return
+    names = ", ".join(contract.key)
+    null = "(" + " OR ".join(f"`{name}` IS NULL" for name in contract.key) + ")"
+    error, structural = Severity.ERROR, Tier.STRUCTURAL
+    described = f"Every part of the key ({names}) is given."
+    yield CompiledRule("key__not_null", "not_null", Scope.ROW, error, structural, null, described, contract.key)
+    described = f"One row per {names}."
+    yield CompiledRule("key__unique", "unique", Scope.KEY, error, structural, "", described, contract.key)
+
+
+def _reference(reference: Reference) -> CompiledRule:
+    columns = "_".join(reference.columns)
+    return CompiledRule(
+        name=f"{columns}__in_{reference.table.replace('.', '_')}",
+        kind="reference",
+        scope=Scope.REFERENCE,
+        severity=reference.severity,
+        tier=Tier.LOGICAL,
+        sql="",
+        description=f"{', '.join(reference.columns)} is known in {reference.table}.",
+        columns=reference.columns,
+        reference=reference,
+    )
+
+
+def _table_rules(contract: TableContract) -> Iterable[CompiledRule]:
+    error = Severity.ERROR
+    if contract.min_rows > 0:
+        words = f"The table has at least {contract.min_rows} rows."
+        yield CompiledRule("row_count__at_least", "row_count", Scope.TABLE, error, Tier.ANALYTICAL, "", words, ())
+    words = f"At most {contract.quarantine_limit:.2%} of the rows are quarantined."
+    yield CompiledRule(
+        "quarantine_share__at_most", "quarantine_share", Scope.TABLE, error, Tier.ANALYTICAL, "", words, ()
+    )
