@@ -1,0 +1,144 @@
+"""`causal`: cohorts, out-of-fold predictions, evaluations, gates and models, as training left them."""
+
+from __future__ import annotations
+
+from contracts.model import Contract, Phi, column, table
+from contracts.tables.outreach import INTERVAL_KINDS, VERDICTS
+from contracts.tables.shapes import PROGRAMS_MATCH, SOURCES
+from contracts.types import Bool, Date, Double, Int, Str, Timestamp
+
+
+class Trained(Contract):
+    """What every row of a training says of where it comes from."""
+
+    data_source: Str = column("Ingestion source trained on.", isin=SOURCES)
+    program: Str = column("Program key.", str_matches=PROGRAMS_MATCH)
+    trained_as_of: Date = column("Date as of which the training saw the world.")
+    run_id: Str = column("Run that trained.")
+
+
+@table(
+    "causal.cohort",
+    key=("data_source", "program", "trained_as_of", "member_id", "index_date"),
+    partition_by=("data_source", "program", "trained_as_of"),
+)
+class Cohort(Trained):
+    """One row per person-trial of the sequence of target trials."""
+
+    member_id: Str = column("Member identifier.", phi=Phi.PLAN_ID)
+    index_date: Date = column("Time zero.", phi=Phi.DATE)
+    is_offered: Bool = column("Offered within the grace window (intention to treat).")
+    is_randomized: Bool = column("The assignment was randomised and its probability logged.")
+    assignment_probability: Double = column(
+        "Logged probability of the offer where randomised.", nullable=True, unit="probability"
+    )
+    outcome: Double = column("Outcome over the horizon, in the program's unit.")
+    followup_days: Int = column("Days observed: to the horizon, death or disenrolment.", unit="days", ge=1)
+    is_trained_on: Bool = column("In the sample that the model was trained on.")
+
+
+@table("causal.cohort_flow", key=("data_source", "program", "trained_as_of", "step_number"))
+class CohortFlow(Trained):
+    """How many person-trials each step of the cohort left, in order (CONSORT style)."""
+
+    step_number: Int = column("Order of the step, from 1.", ge=1)
+    step: Str = column("What the step asks, in plain words.")
+    remaining_count: Int = column("Person-trials left after the step.", unit="count", ge=0)
+    offered_count: Int = column("Of these, offered.", unit="count", ge=0)
+
+
+@table(
+    "causal.oof_prediction",
+    key=("data_source", "program", "trained_as_of", "member_id", "index_date"),
+    partition_by=("data_source", "program", "trained_as_of"),
+)
+class OofPrediction(Trained):
+    """Out-of-fold predictions of the selected learner on the person-trials it was trained on."""
+
+    member_id: Str = column("Member identifier.", phi=Phi.PLAN_ID)
+    index_date: Date = column("Time zero.", phi=Phi.DATE)
+    propensity: Double = column("Probability of the offer, known or estimated out of fold.", unit="probability")
+    in_support: Bool = column("Within the population in which both arms occur.")
+    baseline: Double = column("Predicted outcome without outreach.")
+    cate: Double = column("Out-of-fold effect.", nullable=True)
+    aipw_score: Double = column("Doubly robust score whose mean is the average effect.", nullable=True)
+
+
+@table("causal.evaluation", key=("data_source", "program", "trained_as_of", "ranking", "metric"))
+class Evaluation(Trained):
+    """Held-out metrics of the model's ranking beside random, constant and baseline-risk rankings."""
+
+    ranking: Str = column(
+        "`model`, `random`, `constant`, `baseline_risk`, or `model_minus_<other>` for paired differences."
+    )
+    metric: Str = column("`ate`, `autoc`, `qini`, `top_fraction_effect`, `blp_slope`, ...")
+    value: Double = column("Estimate, positive is benefit.", nullable=True)
+    se: Double = column("Standard error, clustered by person.", nullable=True)
+    ci_lower: Double = column("Lower 95 % limit.", nullable=True)
+    ci_upper: Double = column("Upper 95 % limit.", nullable=True)
+
+
+@table("causal.gate_result", key=("data_source", "program", "trained_as_of", "gate"))
+class GateResult(Trained):
+    """One row per gate of a training: may this model be believed, and why."""
+
+    gate: Str = column("Gate name.")
+    gate_number: Int = column("Order of the gate.", ge=0)
+    status: Str = column("`pass`, `fail` or `inconclusive`.", isin=("pass", "fail", "inconclusive"))
+    is_hard: Bool = column("A failed hard gate blocks the program.")
+    value: Double = column("What was measured.", nullable=True)
+    threshold: Double = column("What it was held against.", nullable=True)
+    sentence: Str = column("One plain sentence.")
+
+
+@table("causal.model", key=("data_source", "program", "trained_as_of"))
+class Model(Trained):
+    """One row per trained model: what it is and what was decided about it."""
+
+    model_version: Str = column("Registry name and version.")
+    learner: Str = column("Learner chosen by out-of-fold doubly robust loss.")
+    verdict: Str = column("Verdict of the gates.", isin=VERDICTS)
+    verdict_sentence: Str = column("Why, in one sentence.")
+    is_champion: Bool = column("Promoted at the end of this training.")
+    trial_count: Int = column("Person-trials trained on.", unit="count", ge=0)
+    offered_count: Int = column("Of these, offered.", unit="count", ge=0)
+    ate: Double = column("Average effect in the outcome's natural sign.", nullable=True)
+    ate_se: Double = column("Its standard error, clustered by person.", nullable=True)
+    feature_version: Str = column("Version of the feature definitions.")
+    feature_table_version: Int = column("Delta version of the feature table trained on.", ge=0)
+    trained_at: Timestamp = column("Wall clock of the training (UTC).")
+    seed: Int = column("Root of the random draws.")
+
+
+@table(
+    "causal.member_score",
+    key=("data_source", "run_date", "program", "member_id"),
+    partition_by=("data_source", "run_date"),
+)
+class MemberScore(Contract):
+    """Scores of a night before allocation: the staging table of `outreach.priority`."""
+
+    data_source: Str = column("Ingestion source.", isin=SOURCES)
+    run_date: Date = column("The night.")
+    program: Str = column("Program key.", str_matches=PROGRAMS_MATCH)
+    member_id: Str = column("Member identifier.", phi=Phi.PLAN_ID)
+    is_eligible: Bool = column("The program is for this member tonight.")
+    blocked_by: Str = column(
+        "Why an eligible member must not be contacted: `consent`, `cooldown`; or why not eligible: `deceased`, `hospice`, `disenrolled`, `criteria`; NULL when free.",
+        nullable=True,
+    )
+    is_in_support: Bool = column("Like those the model learnt from; NULL when no model scored.", nullable=True)
+    cate: Double = column("Estimated effect.", nullable=True)
+    cate_lower: Double = column("Lower 95 % limit.", nullable=True)
+    cate_upper: Double = column("Upper 95 % limit.", nullable=True)
+    interval_kind: Str = column("How the interval was made.", isin=INTERVAL_KINDS)
+    baseline_risk: Double = column("Predicted outcome without outreach.", nullable=True)
+    rank_value: Double = column(
+        "What the program ranks by tonight: net value in dollars, or the fallback rule.", nullable=True
+    )
+    expected_net_value_usd: Double = column("Benefit in dollars less the cost of a contact.", unit="usd", nullable=True)
+    reason_1: Str = column("First reason.", nullable=True)
+    reason_2: Str = column("Second reason.", nullable=True)
+    reason_3: Str = column("Third reason.", nullable=True)
+    verdict: Str = column("Verdict of the model that scored.", isin=VERDICTS)
+    model_version: Str = column("Registry name and version.")
