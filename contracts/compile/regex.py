@@ -80,7 +80,8 @@ def _item(op: Any, value: Any, pattern: str, *, last: bool) -> str:
     if op is sre.SUBPATTERN and not value[1] and not value[2]:
         return f"(?:{_sequence(list(value[3]), pattern, last=last)})"
     if op is sre.MAX_REPEAT:
-        return _repeat(*value, pattern)
+        low, high, repeated = value
+        return _repeat(low, high, repeated, pattern)
     raise _refused(pattern, str(op).lower() + (f" {value}".lower() if op is sre.AT else ""))
 
 
