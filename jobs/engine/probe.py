@@ -1,0 +1,24 @@
+"""Ask a Spark Connect endpoint whether it is there: one gRPC call, no session kept."""
+
+from __future__ import annotations
+
+import uuid
+
+import grpc
+from pyspark.sql.connect import proto
+from pyspark.sql.connect.client import DefaultChannelBuilder
+
+
+def spark_version(url: str, timeout_seconds: float = 5.0) -> str | None:
+    """The server's Spark version; None when nothing answers, or what answers is not ours (wrong token)."""
+    request = proto.AnalyzePlanRequest(
+        session_id=str(uuid.uuid4()),
+        user_context=proto.UserContext(user_id="probe"),
+        spark_version=proto.AnalyzePlanRequest.SparkVersion(),
+    )
+    with DefaultChannelBuilder(url).toChannel() as channel:
+        try:
+            stub = proto.SparkConnectServiceStub(channel)
+            return str(stub.AnalyzePlan(request, timeout=timeout_seconds).spark_version.version)
+        except grpc.RpcError:
+            return None

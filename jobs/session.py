@@ -1,0 +1,111 @@
+"""The one door to the lakehouse: a Spark Connect session, on the embedded engine or on any other endpoint."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contracts.errors import EngineError
+from contracts.settings import settings
+from jobs.engine.config import SESSION_CONF
+from jobs.engine.lifecycle import engine_url, ensure_engine
+from jobs.engine.paths import engine_paths
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+
+@dataclass(frozen=True)
+class _Cached:
+    """The process's session; a forked child must not use its parent's channel, hence the pid."""
+
+    session: SparkSession
+    url: str
+    pid: int
+
+
+_lock = threading.RLock()
+_cached: _Cached | None = None
+
+
+def remote_url() -> str:
+    """What belongs in `SPARK_REMOTE`. Starts the embedded engine if no other endpoint is set.
+
+    It may hold the engine's token: pass it in an environment, never on a command line or into a log.
+    """
+    config = settings()
+    return config.spark_remote or engine_url(ensure_engine(config), engine_paths(config))
+
+
+def remote_env() -> dict[str, str]:
+    """Environment for a child process that shall use the same endpoint (dbt, a notebook, another `outreach`)."""
+    return {"SPARK_REMOTE": remote_url(), "PYSPARK_PYTHON": sys.executable}
+
+
+def spark_session(app: str = "outreach") -> SparkSession:
+    """The process's session, connecting on first use and again when the engine was restarted meanwhile.
+
+    Every session has ANSI mode off and the time zone UTC, whatever the endpoint's defaults are. `app` names it in
+    the engine's status. Temporary views and settings are the session's own and are lost when it reconnects.
+
+    Raises:
+        EngineError: there is no endpoint to reach and none could be started.
+    """
+    global _cached
+    with _lock:
+        url = remote_url()
+        if _cached is not None and _cached.pid == os.getpid() and _cached.url == url and _is_alive(_cached.session):
+            return _cached.session
+        _cached = _Cached(_connect(url, app), url, os.getpid())
+        return _cached.session
+
+
+def close_session() -> None:
+    """Release the process's session on the server; the next `spark_session()` opens a new one."""
+    global _cached
+    with _lock:
+        cached, _cached = _cached, None
+        if cached is not None and cached.pid == os.getpid() and not cached.session.is_stopped:
+            cached.session.stop()
+
+
+def _is_alive(session: SparkSession) -> bool:
+    """Whether the server still knows the session; a few milliseconds."""
+    from pyspark.errors import PySparkException
+
+    if session.is_stopped:
+        return False
+    try:
+        return session.conf.get("spark.sql.ansi.enabled") is not None
+    except PySparkException:
+        return False
+
+
+def _connect(url: str, app: str) -> SparkSession:
+    """A new session with this project's settings.
+
+    Raises:
+        EngineError: the endpoint does not answer or does not take the token.
+    """
+    import grpc
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.session import SparkSession
+
+    try:
+        session = SparkSession.builder.remote(url).appName(app).create()
+        for key, value in SESSION_CONF.items():
+            session.conf.set(key, value)
+    except (PySparkException, grpc.RpcError) as error:
+        raise EngineError(
+            "The Spark endpoint does not answer.",
+            actual=type(error).__name__,
+            todo="check SPARK_REMOTE, or unset it to use the embedded engine; see `outreach engine status`.",
+        ) from error
+    return session
+
+
+atexit.register(close_session)
