@@ -71,6 +71,10 @@ def spark_conf(config: Settings, paths: EnginePaths, port: int) -> dict[str, str
         "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:;databaseName=metastore_db;create=true",
         "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
         "spark.hadoop.hive.metastore.schema.verification": "false",
+        # Delta holds the schema; Hive would refuse, with a stack trace in the log, to note that a column changed.
+        "spark.hadoop.hive.metastore.disallow.incompatible.col.type.changes": "false",
+        "spark.sql.sources.default": "delta",
+        "spark.sql.legacy.createHiveTableByDefault": "false",
         "spark.hadoop.hive.exec.scratchdir": scratch,
         "spark.hadoop.hive.exec.local.scratchdir": scratch,
         "spark.hadoop.hive.querylog.location": scratch,
@@ -81,6 +85,9 @@ def spark_conf(config: Settings, paths: EnginePaths, port: int) -> dict[str, str
         "spark.default.parallelism": "4",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # A client's exception says what was wrong; sixty lines of the planner's stack belong in no user's terminal.
+        "spark.sql.connect.serverStacktrace.enabled": "false",
+        "spark.sql.pyspark.jvmStacktrace.enabled": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # The status store grows with every query even without a web page to show it.

@@ -90,6 +90,7 @@ def check_versions() -> None:
 
 
 def sha256(path: Path) -> str:
+    """Hex digest of a file."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -65,6 +65,7 @@ def server_env(base: dict[str, str], paths: EnginePaths, token: str) -> dict[str
 
 
 def write_config(config: Settings, paths: EnginePaths, port: int, token: str) -> None:
+    """Write what the server reads when it starts, and the token that its clients read."""
     write_private(paths.conf / "engine.conf", properties_text(spark_conf(config, paths, port)))
     write_private(paths.conf / "log4j2.properties", log4j_text(paths))
     write_private(paths.token, token)

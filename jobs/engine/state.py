@@ -43,6 +43,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_state(path: Path, state: EngineState) -> None:
+    """Put the engine on record."""
     write_private(path, json.dumps(asdict(state), indent=1) + "\n")
 
 

@@ -1,0 +1,33 @@
+"""`python -m jobs.engine start|stop|status`: the engine without the `outreach` command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from contracts.errors import ExitCode, OutreachError
+from jobs.engine.lifecycle import engine_status, ensure_engine, stop_engine
+from jobs.engine.report import status_text
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Carry out one verb; the exit code to end with."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.engine", description=__doc__)
+    parser.add_argument("verb", choices=("start", "stop", "status"))
+    verb = parser.parse_args(argv).verb
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        if verb == "start":
+            ensure_engine()
+        if verb == "stop":
+            stop_engine()
+    except OutreachError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(status_text(engine_status()))
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
