@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         return self.home / "engine"
 
     @property
+    def settings_file(self) -> Path:
+        """`OUTREACH_<FIELD>=value` lines that hold for this state folder; the environment wins."""
+        return self.home / "settings.env"
+
+    @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
 
@@ -87,5 +92,6 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The process's settings, read on first use."""
-    return Settings()
+    """The process's settings, read on first use: the environment, then `<home>/settings.env`, then defaults."""
+    file = Settings().settings_file
+    return Settings(_env_file=file) if file.exists() else Settings()

@@ -1,0 +1,55 @@
+"""Every contract rule as an asset check: declared from the contract, reported from the one pass that enforced it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from contracts.compile.rules import rules_of
+from contracts.model import Severity, TableContract
+
+if TYPE_CHECKING:
+    from jobs.enforce import AuditResult
+
+_SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
+
+
+def check_specs(
+    tables: Iterable[TableContract], partitions: dg.PartitionsDefinition | None = None
+) -> list[dg.AssetCheckSpec]:
+    """One check per rule of each table.
+
+    Broken rows are quarantined by the pass itself, so a rule with broken rows does not stop the night; a table
+    that is blocked raises, which does.
+    """
+    return [
+        dg.AssetCheckSpec(
+            rule.name,
+            asset=dg.AssetKey(table.asset_key),
+            description=rule.description,
+            metadata={"tier": rule.tier.value, "severity": rule.severity.value, "contract_version": table.version},
+            partitions_def=partitions,
+        )
+        for table in tables
+        for rule in rules_of(table)
+    ]
+
+
+def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
+    """What the pass found, one result per rule. Counts only: no value of a row is shown."""
+    schema, name = audit.table.split(".")
+    for rule in audit.rules:
+        metadata: dict[str, object] = {"rows_broken": rule.rows_broken, "rows_checked": rule.rows_checked}
+        if rule.rows_broken:
+            metadata["quarantine_query"] = (
+                f"select * from ops.quarantine where table_name = '{audit.table}' and array_contains(rules, '{rule.name}')"
+            )
+        yield dg.AssetCheckResult(
+            asset_key=dg.AssetKey([schema, name]),
+            check_name=rule.name,
+            passed=rule.passed,
+            severity=_SEVERITY[rule.severity],
+            metadata=metadata,
+        )

@@ -1,0 +1,138 @@
+"""`outreach nightly|backfill|train|status`: the Dagster jobs, run here and recorded there."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from contracts.errors import ExitCode, UserError
+from contracts.settings import settings
+from contracts.tables.shapes import SOURCES
+
+if TYPE_CHECKING:
+    from dagster_project.partitions import Night
+
+Source = Annotated[str, typer.Option("--source", help=f"Whose members: {', '.join(SOURCES)}.")]
+Day = Annotated[
+    str | None, typer.Option("--date", help="The night, YYYY-MM-DD; default: today in the plan's time zone.")
+]
+
+
+def parse_day(text: str | None) -> date:
+    """A date option, or today in the plan's time zone.
+
+    Raises:
+        UserError: not a date.
+    """
+    if text is None:
+        return datetime.now(ZoneInfo(settings().timezone)).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"`{text}` is not a date.", expected="YYYY-MM-DD") from None
+
+
+def make_night(day: str | None, source: str) -> Night:
+    """The night that options name.
+
+    Raises:
+        UserError: unknown source, or a date before the first or after tomorrow.
+    """
+    from dagster_project.partitions import FIRST_NIGHT, Night
+
+    if source not in SOURCES:
+        raise UserError(f"No source is called {source}.", expected=", ".join(SOURCES))
+    run_date = parse_day(day)
+    last = parse_day(None) + timedelta(days=1)
+    if not FIRST_NIGHT <= run_date <= last:
+        raise UserError(f"No night can be run for {run_date}.", expected=f"a date from {FIRST_NIGHT} to {last}")
+    return Night(run_date, source)
+
+
+def run_training(night: Night) -> None:
+    """Run the training job; its error ends the command."""
+    from dagster_project.runs import run_job
+
+    outcome = run_job("training", night)
+    if outcome.error is not None:
+        raise outcome.error
+
+
+def run_night(night: Night) -> ExitCode:
+    """Run the nightly job and say how it ended."""
+    from dagster_project.runs import run_job
+    from jobs.summary import night_summary, print_summary
+
+    outcome = run_job("nightly", night)
+    if outcome.error is not None:
+        raise outcome.error
+    rows = night_summary(night.data_source, night.run_date)
+    print_summary(rows, night.data_source, night.run_date)
+    verdicts = {row["verdict"] for row in rows}
+    if "blocked" in verdicts:
+        return ExitCode.BLOCKED
+    return ExitCode.PUBLISHED_WITH_FALLBACK if "fallback" in verdicts else ExitCode.OK
+
+
+def _train_first(night: Night, train: str) -> bool:
+    from contracts.programs import programs
+    from jobs.registry import challenger
+
+    if train not in ("auto", "always", "never"):
+        raise UserError(f"`--train {train}` is not known.", expected="auto, always or never")
+    if train != "auto":
+        return train == "always"
+    return any(challenger(night.data_source, key) is None for key in programs().programs)
+
+
+def nightly(
+    day: Day = None,
+    source: Source = "tuva",
+    train: Annotated[
+        str,
+        typer.Option(
+            "--train", help="Train before scoring: auto (when a program has never been trained), always, never."
+        ),
+    ] = "auto",
+) -> None:
+    """Land, transform, score, allocate and publish one night. Safe to run again: same inputs, same table."""
+    night = make_night(day, source)
+    if _train_first(night, train):
+        typer.echo(f"{source}: training the programs as of {night.run_date} first.")
+        run_training(night)
+    raise typer.Exit(int(run_night(night)))
+
+
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First night, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last night, YYYY-MM-DD.")],
+    source: Source = "tuva",
+) -> None:
+    """Publish every night from --from to --to with what was known then, oldest first; ends with the worst exit code."""
+    start, end = parse_day(first), parse_day(last)
+    if end < start:
+        raise UserError("--to lies before --from.", expected="a first and a last night in order")
+    codes = []
+    for offset in range((end - start).days + 1):
+        night = make_night((start + timedelta(days=offset)).isoformat(), source)
+        codes.append(run_night(night))
+    raise typer.Exit(int(max(codes)))
+
+
+def train(day: Day = None, source: Source = "tuva") -> None:
+    """Train all programs as of a date, judge them by the gates, register what was learnt."""
+    run_training(make_night(day, source))
+
+
+def status(source: Source = "tuva") -> None:
+    """How the last published night went."""
+    from jobs.summary import last_night, night_summary, print_summary
+
+    run_date = last_night(source)
+    if run_date is None:
+        typer.echo(f"{source}: no night has been published yet. Run `outreach nightly --source {source}`.")
+        return
+    print_summary(night_summary(source, run_date), source, run_date)

@@ -1,0 +1,36 @@
+"""The three jobs: what the command line, the schedules and the sensors all run.
+
+Jobs run in one process: Spark does the parallel work behind the endpoint, and a process per step would pay
+the imports of dbt, EconML and MLflow again each time (seconds each on 2 cores).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from dagster_project.partitions import nights
+
+_night_groups = dg.AssetSelection.groups("raw", "staging", "core", "features", "outreach")
+
+ingest_job = dg.define_asset_job(
+    "ingest",
+    selection=dg.AssetSelection.groups("raw"),
+    executor_def=dg.in_process_executor,
+    description="Land delivered files into `raw`.",
+)
+
+nightly_job = dg.define_asset_job(
+    "nightly",
+    selection=_night_groups,
+    partitions_def=nights,
+    executor_def=dg.in_process_executor,
+    description="From delivered files to tonight's published list.",
+)
+
+training_job = dg.define_asset_job(
+    "training",
+    selection=dg.AssetSelection.groups("raw", "staging", "core", "features", "causal"),
+    partitions_def=nights,
+    executor_def=dg.in_process_executor,
+    description="Build cohorts, train the programs, judge them by the gates, register what passed.",
+)

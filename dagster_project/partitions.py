@@ -1,0 +1,51 @@
+"""A night is a date in the plan's time zone and a source; every partitioned asset shares this one definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from contracts.errors import UserError
+from contracts.settings import settings
+from contracts.tables.shapes import SOURCES
+
+FIRST_NIGHT = date(2008, 1, 1)  # the oldest claims that any shipped reader knows (DE-SynPUF)
+
+# Today's list is made before the day is over and tomorrow's the evening before, hence the offset of two.
+nights = dg.MultiPartitionsDefinition(
+    {
+        "date": dg.DailyPartitionsDefinition(FIRST_NIGHT.isoformat(), timezone=settings().timezone, end_offset=2),
+        "source": dg.StaticPartitionsDefinition(list(SOURCES)),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Night:
+    """One partition: which source's members, on which date."""
+
+    run_date: date
+    data_source: str
+
+    @property
+    def key(self) -> dg.MultiPartitionKey:
+        """The Dagster partition key."""
+        return dg.MultiPartitionKey({"date": self.run_date.isoformat(), "source": self.data_source})
+
+
+def night_of(context: dg.AssetExecutionContext) -> Night:
+    """The night that a run is for; unpartitioned assets in a nightly run read it from the run's partition.
+
+    Raises:
+        UserError: the run has no night.
+    """
+    if not context.has_partition_key:
+        raise UserError(
+            "This asset is computed for a night.",
+            expected="a partition of date and source",
+            todo="pick a partition and run again",
+        )
+    keys = context.partition_key.keys_by_dimension  # type: ignore[attr-defined]
+    return Night(date.fromisoformat(keys["date"]), keys["source"])

@@ -1,0 +1,58 @@
+"""Two sensors: files that arrive are landed; a failed run is put on record."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import dagster as dg
+
+from contracts.settings import settings
+from contracts.tables.shapes import SOURCES
+from dagster_project.jobs import ingest_job
+
+
+def _inbox_state(source: str) -> str | None:
+    """A fingerprint of the names, sizes and times in a source's inbox; None when it is empty."""
+    folder = settings().landing / source
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not files:
+        return None
+    listing = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)
+    return hashlib.sha256(listing.encode()).hexdigest()[:16]
+
+
+@dg.sensor(
+    job=ingest_job,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Lands files that arrive in `<home>/landing/<source>/`, once per change of the folder.",
+)
+def file_arrival(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Request one landing run per source whose inbox changed since the last look."""
+    seen = dict(part.split("=") for part in (context.cursor or "").split(",") if part)
+    now = {source: state for source in SOURCES if (state := _inbox_state(source))}
+    changed = [source for source, state in now.items() if seen.get(source) != state]
+    if not changed:
+        return dg.SkipReason("No inbox has changed.")
+    requests = [
+        dg.RunRequest(
+            run_key=f"{source}-{now[source]}", run_config={"ops": {"landing": {"config": {"sources": [source]}}}}
+        )
+        for source in changed
+    ]
+    return dg.SensorResult(run_requests=requests, cursor=",".join(f"{k}={v}" for k, v in now.items()))
+
+
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes an alert row for every failed run; yesterday's published table stands as it was.",
+)
+def failed_run(context: dg.RunFailureSensorContext) -> None:
+    """Record a failed run in `ops.alert` and the log."""
+    from jobs.alerts import record_alert
+
+    run = context.dagster_run
+    summary = context.failure_event.message or "no message"
+    record_alert(kind="run_failed", subject=run.job_name, run_id=run.run_id, message=summary)
+    logging.getLogger(__name__).error("Run %s of %s failed: %s", run.run_id, run.job_name, summary)

@@ -1,0 +1,166 @@
+"""Tonight's scores: eligibility in SQL, effects by `mapInArrow` with the model loaded once per worker.
+
+No member leaves the cluster: the model goes to the rows (as a session artifact), not the rows to the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from contracts.features import FEATURE_VERSION, covariates, reason_text
+from contracts.programs import Program
+from jobs.registry import RegisteredModel, challenger, champion, load_scorer
+from jobs.tonight import tonight
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+_SCORES = (
+    "member_id string, is_in_support boolean, cate double, cate_lower double, cate_upper double, interval_kind string,"
+    " baseline_risk double, reason_1 string, reason_2 string, reason_3 string"
+)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What serves a program tonight.
+
+    Attributes:
+        verdict: `publish` ranks by effect, `fallback` by the program's rule, `blocked` calls nobody.
+        sentence: why, in one sentence.
+        model: the champion, None when none is valid.
+    """
+
+    verdict: str
+    sentence: str
+    model: RegisteredModel | None
+
+    @property
+    def model_version(self) -> str:
+        """As published."""
+        return self.model.label if self.model else "none"
+
+
+def serving(data_source: str, program: Program) -> Serving:
+    """The program's champion and what its gates allow; a champion of other feature definitions does not serve."""
+    model = champion(data_source, program.key)
+    if model is None:
+        waiting = challenger(data_source, program.key)
+        if waiting is None:
+            return Serving("fallback", "No model has been trained yet.", None)
+        if waiting.tags["verdict"] == "blocked":
+            return Serving("blocked", waiting.tags["verdict_sentence"], None)
+        return Serving("fallback", f"{waiting.label} waits for approval.", None)
+    trained_on = model.tags.get("feature_version")
+    if trained_on != FEATURE_VERSION:
+        return Serving("fallback", "The feature definitions changed since the model was trained.", None)
+    return Serving(model.tags["verdict"], model.tags["verdict_sentence"], model)
+
+
+@cache
+def _worker_scorer(file_name: str) -> Any:
+    """The scorer, unpickled once per worker process."""
+    from pathlib import Path
+
+    from pyspark import SparkFiles
+
+    return load_scorer(Path(SparkFiles.get(file_name)))
+
+
+def _score_partition(file_name: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function that Spark runs over the batches of a partition."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        scorer = _worker_scorer(file_name)
+        for batch in batches:
+            frame = batch.to_pandas()
+            scored = scorer.score(frame.drop(columns=["member_id"]))
+            reasons = {
+                f"reason_{n}": [
+                    None if feature is None else reason_text(feature, value)
+                    for feature, value in _named_values(frame, scored[f"reason_feature_{n}"])
+                ]
+                for n in (1, 2, 3)
+            }
+            columns = {
+                "member_id": batch.column("member_id"),
+                "is_in_support": pa.array(scored["in_support"], pa.bool_()),
+                **{
+                    name: pa.array(scored[name], pa.float64(), from_pandas=True)
+                    for name in ("cate", "cate_lower", "cate_upper", "baseline_risk")
+                },
+                "interval_kind": pa.array(scored["interval_kind"], pa.string()),
+                **{name: pa.array(values, pa.string()) for name, values in reasons.items()},
+            }
+            order = [field.split()[0] for field in _SCORES.split(", ")]
+            yield pa.RecordBatch.from_pydict({name: columns[name] for name in order})
+
+    return run
+
+
+def _named_values(frame: Any, names: Any) -> Iterator[tuple[str | None, Any]]:
+    """Each row's reason feature with that row's value of it."""
+    columns = {name: frame[name].to_numpy() for name in names.dropna().unique()}
+    for row, name in enumerate(names):
+        yield (name, columns[name][row]) if isinstance(name, str) else (None, None)
+
+
+def _shipped(spark: SparkSession, model: RegisteredModel) -> str:
+    """Give the session the model file under a name of its own; returns that name."""
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    name = f"{model.name}-{model.version}-scorer.pkl"
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, name)
+        shutil.copyfile(model.scorer_path, copy)
+        spark.addArtifact(str(copy), file=True)
+    return name
+
+
+def score_program(spark: SparkSession, program: Program, serve: Serving, data_source: str, run_date: date) -> DataFrame:
+    """Rows of `causal.member_score` for one program: every member with features tonight.
+
+    Effects are estimated for eligible members only, suppressed ones included, so that a report can say what
+    suppression costs. Without a model that may rank, `rank_value` is the program's fallback rule.
+    """
+    everyone = tonight(spark, program, data_source, run_date)
+    eligible = "(blocked_by is null or blocked_by in ('consent', 'cooldown'))"
+    if serve.model is None:
+        scored = spark.createDataFrame([], _SCORES)
+    else:
+        rows = everyone.where(eligible).select("member_id", *covariates())
+        scored = rows.mapInArrow(_score_partition(_shipped(spark, serve.model)), _SCORES)
+    sign = -1 if program.outcome.better == "lower" else 1
+    value = f"({sign} * cate * {program.outcome.usd_per_unit} - {program.cost_per_contact_usd})"
+    by_effect = serve.verdict == "publish"
+    fallback_reason = "'" + program.fallback_reason.replace("'", "\\'") + "'"
+    reasons = ("reason_1", "reason_2", "reason_3") if by_effect else (fallback_reason, "reason_1", "reason_2")
+    joined = everyone.select("member_id", "blocked_by", "fallback_score").join(scored, "member_id", "left")
+    return joined.selectExpr(
+        f"'{data_source}' as data_source",
+        f"date'{run_date}' as run_date",
+        f"'{program.key}' as program",
+        "member_id",
+        f"{eligible} as is_eligible",
+        "blocked_by",
+        "is_in_support",
+        "cate",
+        "cate_lower",
+        "cate_upper",
+        "coalesce(interval_kind, 'none') as interval_kind",
+        "baseline_risk",
+        f"case when {eligible} then cast({value if by_effect else 'fallback_score'} as double) end as rank_value",
+        f"cast({value if by_effect else 'null'} as double) as expected_net_value_usd",
+        *(f"case when {eligible} then {reason} end as reason_{n}" for n, reason in enumerate(reasons, start=1)),
+        f"'{serve.verdict}' as verdict",
+        f"'{serve.model_version}' as model_version",
+    )

@@ -1,0 +1,77 @@
+"""What a night came to, for the terminal: the summary per program and the first rows of the list."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from contracts.catalog import contract
+from contracts.programs import programs
+from jobs.delta import table_exists
+from jobs.session import spark_session
+
+
+def last_night(data_source: str) -> date | None:
+    """The last published night of a source, None when there is none."""
+    spark = spark_session()
+    if not table_exists(spark, "outreach.program_summary"):
+        return None
+    sql = f"select max(run_date) as last from outreach.program_summary where data_source = '{data_source}'"
+    return spark.sql(sql).collect()[0]["last"]
+
+
+def night_summary(data_source: str, run_date: date) -> list[dict[str, Any]]:
+    """Rows of `outreach.program_summary` of one night, in the programs' order."""
+    names = ", ".join(contract("outreach.program_summary").column_names)
+    rows = spark_session().sql(
+        f"select {names} from outreach.program_summary where data_source = '{data_source}' and run_date = date'{run_date}'"
+    )
+    order = list(programs().programs)
+    return sorted((row.asDict() for row in rows.collect()), key=lambda row: order.index(row["program"]))
+
+
+def first_rows(data_source: str, run_date: date, count: int = 10) -> list[dict[str, Any]]:
+    """The first rows of the list, the programs taking turns. Members appear by rank only."""
+    rows = spark_session().sql(f"""
+        select program, priority_rank, decision, cate, cate_lower, cate_upper, expected_net_value_usd, reason_1
+        from outreach.priority where data_source = '{data_source}' and run_date = date'{run_date}'
+            and decision in ('outreach', 'explore')
+        order by priority_rank, program limit {count}""")
+    return [row.asDict() for row in rows.collect()]
+
+
+def print_summary(rows: list[dict[str, Any]], data_source: str, run_date: date) -> None:
+    """One line per program: verdict and why, who is called, what is expected."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Published: {data_source}, night of {run_date}", title_justify="left", show_lines=False)
+    for name in ("program", "verdict", "called", "explore", "held out", "eligible", "expected benefit", "net value"):
+        table.add_column(name, justify="left" if name in ("program", "verdict") else "right")
+    for row in rows:
+        unit = programs().programs[row["program"]].outcome.unit
+        benefit = "–" if row["expected_benefit"] is None else f"{row['expected_benefit']:.1f} {unit}"
+        value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
+        counts = [f"{row[name]:,}" for name in ("outreach_count", "explore_count", "holdout_count", "eligible_count")]
+        table.add_row(row["program"], row["verdict"], *counts, benefit, value)
+    console = Console()
+    console.print(table)
+    for row in rows:
+        console.print(f"  {row['program']}: {row['verdict_sentence']}", highlight=False)
+
+
+def print_first_rows(rows: list[dict[str, Any]]) -> None:
+    """The first rows of the list as a table, without any member's identity."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="First rows of tonight's list (outreach.action_list)", title_justify="left")
+    for name in ("program", "rank", "decision", "effect [95 % interval]", "net value", "first reason"):
+        table.add_column(name, justify="right" if name in ("rank", "net value") else "left")
+    for row in rows:
+        effect = "–" if row["cate"] is None else f"{row['cate']:+.2f}"
+        if row["cate_lower"] is not None:
+            effect += f" [{row['cate_lower']:+.2f}, {row['cate_upper']:+.2f}]"
+        value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
+        table.add_row(row["program"], str(row["priority_rank"]), row["decision"], effect, value, row["reason_1"] or "")
+    Console().print(table)
