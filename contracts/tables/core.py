@@ -75,9 +75,14 @@ class MedicalClaim(MedicalClaimShape):
     """One row per version of a claim line. Final action: `superseded_at is null and not is_void`."""
 
     service_category: Str = column("What kind of service the line pays for.", isin=SERVICE_CATEGORIES)
+    claim_encounter_type: Str = column("Kind of encounter that the claim makes on its own.", isin=ENCOUNTER_TYPES)
     encounter_id: Str = column(
-        "Encounter that the line belongs to; NULL for lines outside any.", nullable=True, phi=Phi.OTHER_ID
+        "Encounter that the line belongs to; NULL for cancellations.", nullable=True, phi=Phi.OTHER_ID
     )
+    encounter_type: Str = column(
+        "Kind of that encounter: an emergency visit that ends in admission belongs to the stay.", isin=ENCOUNTER_TYPES
+    )
+    encounter_start_date: Date = column("First day of that encounter.", phi=Phi.DATE)
     superseded_at: Timestamp = column("When the next version of the claim became known; NULL: current.", nullable=True)
     is_void: Bool = column("This version cancels the claim.")
 
@@ -120,17 +125,18 @@ class Encounter(Sourced):
 
 @table(
     "core.condition",
-    key=("data_source", "member_id", "code_type", "code", "recorded_date"),
+    key=("data_source", "member_id", "code_type", "code", "recorded_date", "known_at"),
     writer="dbt",
     references=(MEMBER,),
 )
 class Condition(ConditionShape):
-    """One row per member, code and day on which it was recorded, from claims and problem lists."""
+    """One row per member, code, day on which it was recorded and delivery that said so, from claims and problem lists."""
 
     condition_category: Str = column(
         "Chronic group of the code; NULL when it is in none.", nullable=True, isin=CONDITION_CATEGORIES
     )
     hcc_code: Str = column("CMS-HCC (V28) of an ICD-10-CM code; NULL when it maps to none.", nullable=True)
+    superseded_at: Timestamp = column("When the last claim that said so was changed; NULL: current.", nullable=True)
 
 
 @table("core.outreach_contact", key=("data_source", "contact_id"), writer="dbt", references=(MEMBER,), rules=(
@@ -138,7 +144,12 @@ class Condition(ConditionShape):
     Rule("offered_has_channel", "not is_offered or channel is not null", "An offer is made through a channel."),
 ))  # fmt: skip
 class OutreachContact(OutreachContactShape):
-    """One row per assignment: offers made, and controls of randomised pilots and holdouts."""
+    """One row per assignment: offers made, and controls of randomised pilots and holdouts.
+
+    `known_at` is when the assignment became known; how it ended became known later.
+    """
+
+    reached_known_at: Timestamp = column("When the warehouse learnt that the member was reached.", nullable=True)
 
 
 @table(
@@ -151,7 +162,7 @@ class Consent(ConsentShape):
     """One row per statement of consent or its withdrawal."""
 
 
-@table("core.outcome_event", key=("data_source", "member_id", "event_type", "event_start_date"), writer="dbt", references=(MEMBER,), rules=(
+@table("core.outcome_event", key=("data_source", "member_id", "event_type", "event_start_date", "event_detail"), writer="dbt", references=(MEMBER,), rules=(
     Rule("end_not_before_start", "event_end_date >= event_start_date", "An event ends on or after its start."),
 ))  # fmt: skip
 class OutcomeEvent(Sourced):
@@ -165,4 +176,5 @@ class OutcomeEvent(Sourced):
     )
     event_start_date: Date = column("First day of the event.", phi=Phi.DATE)
     event_end_date: Date = column("Last day of the event; equals the start for point events.", phi=Phi.DATE)
+    event_detail: Str = column("Drug class of a medication gap; kind of encounter, or `death`, of the others.")
     superseded_at: Timestamp = column("When the event was voided; NULL: current.", nullable=True)

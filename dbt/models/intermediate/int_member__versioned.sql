@@ -1,0 +1,54 @@
+{# A member's demographics in the versions that differ from the one before; features read them as known at D. #}
+{{ config(materialized='ephemeral') }}
+
+{% set said = core_columns('member')[3:] %}
+
+with delivered as (
+  {{ core_union('member', ['tuva', 'desynpuf', 'synthea_csv']) }}
+),
+
+single as (
+  select
+    *,
+    row_number() over (
+      partition by data_source, member_id, known_at order by file_sha256, file_row_number desc
+    ) as copy_rank,
+    {# deaths are learnt once; a later file that forgets one does not raise the dead #}
+    max(death_date) over (
+      partition by data_source, member_id order by known_at range between unbounded preceding and current row
+    ) as last_death_date,
+    min(case when death_date is not null then coalesce(death_known_at, known_at) end) over (
+      partition by data_source, member_id order by known_at range between unbounded preceding and current row
+    ) as first_death_known_at
+  from delivered
+),
+
+changed as (
+  select
+    *,
+    struct(birth_date, sex, race, ethnicity, language, state, zip_code, last_death_date) as said
+  from single
+  where copy_rank = 1
+),
+
+kept as (
+  select *, lag(said) over (partition by data_source, member_id order by known_at) as said_before
+  from changed
+)
+
+select
+  data_source,
+  member_id,
+  birth_date,
+  sex,
+  race,
+  ethnicity,
+  language,
+  state,
+  zip_code,
+  last_death_date as death_date,
+  first_death_known_at as death_known_at,
+  known_at,
+  lead(known_at) over (partition by data_source, member_id order by known_at) as superseded_at
+from kept
+where said_before is null or not (said <=> said_before)
