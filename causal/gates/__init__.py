@@ -1,0 +1,1 @@
+"""Gates: what must hold before a model may rank people."""

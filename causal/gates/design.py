@@ -1,0 +1,79 @@
+"""Can these rows answer the question at all: arms, events, overlap, balance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from causal.gates.context import GateContext
+from causal.gates.result import GateResult
+
+MAX_TRIMMED = 0.10
+MAX_IMBALANCE = 0.10
+
+
+def design(ctx: GateContext) -> GateResult:
+    """Arms and events large enough to learn from. Fails softly: the fallback rule ranks."""
+    trial = ctx.trial
+    people = [len(np.unique(trial.cluster[trial.t == arm])) for arm in (0, 1)]
+    smallest = float(min(people))
+    if smallest < ctx.min_arm:
+        which = "offered" if people[1] <= people[0] else "comparison"
+        said = f"Only {int(smallest)} people in the {which} group; at least {ctx.min_arm} are needed to learn from."
+        return GateResult("design", trial.arm, "fail", False, smallest, float(ctx.min_arm), said)
+    if trial.outcome_kind != "continuous":
+        events = int((trial.y > 0).sum())
+        common = min(events, int((trial.y == 0).sum())) if trial.outcome_kind == "binary" else events
+        if common < ctx.min_events:
+            said = f"Only {common} people had (or, where nearly all had, lacked) the outcome; {ctx.min_events} are needed."
+            return GateResult("design", trial.arm, "fail", False, float(common), float(ctx.min_events), said)
+    elif np.ptp(trial.y) == 0:
+        return GateResult("design", trial.arm, "fail", False, 0.0, 0.0, "The outcome is the same for everyone.")
+    if ctx.encoder is not None and not ctx.encoder.names:
+        return GateResult("design", trial.arm, "fail", False, 0.0, 1.0, "No feature varies, so nobody can be ranked.")
+    how = {"randomized": "chance decided", "mixed": "chance decided for some", "observational": "people decided"}
+    said = f"{people[1]} people were offered and {people[0]} were not; {how[trial.design]} who was."
+    return GateResult("design", trial.arm, "pass", False, smallest, float(ctx.min_arm), said)
+
+
+def overlap(ctx: GateContext) -> GateResult:
+    """Share of rows whose chance of an offer leaves nobody to compare them with."""
+    assert ctx.nuisances is not None and ctx.bounds is not None and ctx.inside is not None
+    e = ctx.nuisances.propensity
+    outside = float(np.average(~ctx.inside, weights=ctx.trial.weight))
+    extreme = float(np.average((e < 0.1) | (e > 0.9), weights=ctx.trial.weight))
+    status = "pass" if outside <= MAX_TRIMMED else "fail" if outside > 3 * MAX_TRIMMED else "inconclusive"
+    said = (
+        f"{outside:.1%} of people have no comparable people in the other group "
+        f"(chance of an offer outside {ctx.bounds.low:.3f}-{ctx.bounds.high:.3f}) and get no estimate; "
+        f"{extreme:.1%} lie outside 0.1-0.9"
+        + (f"; {ctx.nuisances.clipped} estimated chances were held off 0 and 1." if ctx.nuisances.clipped else ".")
+    )
+    return GateResult("overlap", ctx.trial.arm, status, False, outside, MAX_TRIMMED, said)
+
+
+def balance(ctx: GateContext) -> GateResult:
+    """Largest weighted standardised mean difference; sampling noise alone does not fail it."""
+    assert ctx.nuisances is not None and ctx.inside is not None and ctx.Z is not None and ctx.encoder is not None
+    trial, keep = ctx.trial, ctx.inside
+    t, e, Z = trial.t[keep], ctx.nuisances.propensity[keep], ctx.Z[keep]
+    w = trial.weight[keep] * np.where(t == 1, 1 / e, 1 / (1 - e))
+    gap, noise = standardised_differences(Z, t, w)
+    worst = int(np.argmax(gap))
+    name = ctx.encoder.names[worst]
+    value = float(gap[worst])
+    if value < MAX_IMBALANCE:
+        status = "pass"
+    else:
+        status = "fail" if (gap > MAX_IMBALANCE + 3 * noise).any() else "inconclusive"
+    said = f"After weighting, offered and not offered differ most in `{name}`: {value:.2f} standard deviations."
+    return GateResult("balance", trial.arm, status, False, value, MAX_IMBALANCE, said)
+
+
+def standardised_differences(Z: np.ndarray, t: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Absolute weighted mean differences over the pooled unweighted deviation, and their approximate errors."""
+    one, zero = t == 1, t == 0
+    means = [np.average(Z[g], axis=0, weights=w[g]) for g in (one, zero)]
+    spread = np.sqrt((Z[one].var(axis=0) + Z[zero].var(axis=0)) / 2)
+    spread = np.where(spread > 1e-12, spread, np.inf)
+    effective = [w[g].sum() ** 2 / np.sum(w[g] ** 2) for g in (one, zero)]
+    return np.abs(means[0] - means[1]) / spread, np.full(Z.shape[1], np.sqrt(sum(1 / n for n in effective)))

@@ -1,0 +1,97 @@
+"""Does ranking by the predicted effect help, on rows that the model has not seen? All tests are one-sided."""
+
+from __future__ import annotations
+
+from scipy.stats import norm
+
+from causal.aipw import Estimate
+from causal.evaluation.rules import Evaluation
+from causal.gates.context import GateContext
+from causal.gates.result import GateResult, Status
+
+# A prediction that promises a quarter more spread than it delivers is over-confident beyond sampling noise.
+SMALLEST_SLOPE = 0.8
+# Blocking needs more evidence than doubt: with no heterogeneity a slope is as often below as above zero.
+REVERSED_Z = -2.576
+
+
+def heterogeneity(ctx: GateContext) -> GateResult:
+    """Held-out AUTOC above zero: some people benefit more and the model finds them."""
+    found = _evaluation(ctx).metrics["learner"]["autoc"].estimate
+    low = one_sided_low(found, ctx.alpha)
+    said = {
+        "pass": "On people kept aside, those ranked higher did benefit more than the average.",
+        "fail": "On people kept aside, those ranked higher benefited less than the average: the ranking is backwards.",
+        "inconclusive": "On people kept aside, the ranking by benefit could not be told from a random one.",
+    }
+    return _one_sided("heterogeneity", ctx, low, found, said)
+
+
+def beats_simple_rules(ctx: GateContext) -> GateResult:
+    """Paired gain over ranking by baseline risk (AUTOC) and over treating anyone (gain at the budget)."""
+    result = _evaluation(ctx)
+    pairs = {
+        "ranking by risk": result.differences["autoc:baseline_risk"],
+        "no ranking": result.differences["gain:constant"],
+    }
+    lows = {k: one_sided_low(v, ctx.alpha) for k, v in pairs.items()}
+    weakest = min(lows, key=lambda k: lows[k] / max(pairs[k].se, 1e-300))
+    said = {
+        "pass": "Ranking by benefit beat both ranking by risk and no ranking on people kept aside.",
+        "fail": f"Ranking by benefit did worse than {weakest} on people kept aside.",
+        "inconclusive": f"Ranking by benefit was not clearly better than {weakest} on people kept aside.",
+    }
+    return _one_sided("beats_simple_rules", ctx, lows[weakest], pairs[weakest], said)
+
+
+def calibration(ctx: GateContext) -> GateResult:
+    """Hard. Fails when predictions are reversed, or clearly promise more difference than there is."""
+    result = _evaluation(ctx)
+    arm, slope = ctx.trial.arm, result.blp.slope
+    if slope is None:
+        said = "The model predicts the same benefit for everyone, so there is nothing to calibrate."
+        return GateResult("calibration", arm, "inconclusive", True, None, SMALLEST_SLOPE, said)
+    status: Status
+    if slope.z < REVERSED_Z:
+        status, said = "fail", "People predicted to benefit more benefited less."
+    elif slope.ci_low > 0 and slope.ci_high < SMALLEST_SLOPE:
+        status, said = "fail", f"The model overstates differences: real ones are {slope.value:.0%} of those predicted."
+    elif result.gates is not None and result.gates.top_minus_bottom.z < REVERSED_Z:
+        status, said = "fail", "The fifth of people predicted to benefit most benefited less than the last fifth."
+    elif slope.ci_low > 0:
+        status = "pass"
+        size = "about the size predicted" if slope.ci_low <= 1 else "larger than predicted (the model is cautious)"
+        said = f"Differences in benefit are {size}: {slope.value:.2f} times (interval {slope.ci_low:.2f}-{slope.ci_high:.2f})."
+    else:
+        status, said = "inconclusive", "There is too little evidence of differences in benefit to check their size."
+    return GateResult("calibration", arm, status, True, slope.value, SMALLEST_SLOPE, said)
+
+
+def value_at_capacity(ctx: GateContext) -> GateResult:
+    """Mean benefit of the people whom the capacity reaches, above zero."""
+    result = _evaluation(ctx)
+    found = result.metrics["learner"]["top_fraction_effect"].estimate
+    low = one_sided_low(found, ctx.alpha)
+    share = f"the top {result.fraction:.0%}"
+    said = {
+        "pass": f"Outreach to {share} helps: {found.value:.3g} per person, {result.share_harmed:.0%} expected harmed.",
+        "fail": f"Outreach to {share} does harm: {found.value:.3g} per person.",
+        "inconclusive": f"Whether outreach to {share} helps is not clear: {found.value:.3g} +- {found.se:.2g} per person.",
+    }
+    return _one_sided("value_at_capacity", ctx, low, found, said)
+
+
+def one_sided_low(found: Estimate, alpha: float) -> float:
+    """Lower end of the one-sided (1 - alpha) interval."""
+    return found.value - float(norm.ppf(1 - alpha)) * found.se
+
+
+def _one_sided(name: str, ctx: GateContext, low: float, found: Estimate, said: dict[str, str]) -> GateResult:
+    high = 2 * found.value - low
+    status: Status = "pass" if low > 0 else "fail" if high < 0 else "inconclusive"
+    return GateResult(name, ctx.trial.arm, status, False, found.value, 0.0, said[status])
+
+
+def _evaluation(ctx: GateContext) -> Evaluation:
+    assert ctx.evaluation is not None
+    return ctx.evaluation

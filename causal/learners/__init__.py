@@ -1,0 +1,1 @@
+"""Effect learners behind one interface: see `registry.REGISTRY`."""

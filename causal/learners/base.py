@@ -1,0 +1,80 @@
+"""What every effect learner takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from causal.aipw import aipw_scores
+from causal.nuisance import Nuisances
+
+INTERVAL_KINDS = ("forest_honest", "average_effect", "none")
+
+
+@dataclass(frozen=True)
+class LearnerData:
+    """Encoded rows with their cross-fitted nuisances; every array has n rows.
+
+    `gamma` are AIPW scores (outcome units, treated minus control).
+    """
+
+    Z: np.ndarray
+    t: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    cluster: np.ndarray
+    nuisances: Nuisances
+
+    @property
+    def gamma(self) -> np.ndarray:
+        u = self.nuisances
+        return aipw_scores(self.t, self.y, u.mu0, u.mu1, u.propensity)
+
+    def rows(self, keep: np.ndarray) -> LearnerData:
+        return LearnerData(
+            self.Z[keep],
+            self.t[keep],
+            self.y[keep],
+            self.weight[keep],
+            self.cluster[keep],
+            self.nuisances.rows(keep),
+        )
+
+
+@dataclass(frozen=True)
+class LearnerOptions:
+    """Shared by all learners. `threads` never changes a result."""
+
+    seed: int = 0
+    n_trees: int = 200
+    threads: int = 1
+    max_effect_features: int = 16
+
+
+class EffectModel(Protocol):
+    """A fitted learner."""
+
+    interval_kind: str
+
+    def effect(self, Z: np.ndarray) -> np.ndarray:
+        """Effect of treatment, natural sign, outcome units; (n,)."""
+        ...
+
+    def interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray] | None:
+        """Pointwise (1 - alpha) interval, or None where theory gives none."""
+        ...
+
+
+FitLearner = Callable[[LearnerData, LearnerOptions], EffectModel]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A registry entry; `simplicity` orders learners from simplest (0) for the one-standard-error rule."""
+
+    name: str
+    simplicity: int
+    fit: FitLearner

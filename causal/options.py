@@ -1,0 +1,51 @@
+"""How a study is trained; everything that a result depends on besides the data and the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from causal.learners.registry import REGISTRY
+from contracts.errors import ConfigError
+
+DEFAULT_LEARNERS = ("constant", "causal_forest", "forest_dr")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Settings of `train_study`.
+
+    Attributes:
+        learners: names from the registry to choose among.
+        n_trees: trees per forest (200 matched 500 in error and coverage).
+        test_fraction: share of clusters kept aside for evaluation.
+        budget_fraction: share of people whom the capacity reaches; the metrics "at capacity" are taken there.
+        max_train_rows: rows that a learner is fitted on at most (sampled by cluster, stratified by arm);
+            nuisances and evaluation use all rows. None = no cap.
+        threads: work in parallel; never changes a result.
+        skip_gates: names of gates not to be asked (they become `inconclusive`).
+    """
+
+    learners: tuple[str, ...] = DEFAULT_LEARNERS
+    n_trees: int = 200
+    test_fraction: float = 0.5
+    budget_fraction: float = 0.2
+    max_train_rows: int | None = 40_000
+    min_arm: int = 50
+    min_events: int = 20
+    alpha: float = 0.05
+    threads: int = 2
+    refutation_rows: int = 5_000
+    refutation_simulations: int = 5
+    skip_gates: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.learners if name not in REGISTRY]
+        if unknown or not self.learners:
+            raise ConfigError(
+                "`learners` must name learners of the registry.",
+                expected=", ".join(REGISTRY),
+                actual=", ".join(unknown) or "none",
+            )
+        for name in ("test_fraction", "budget_fraction", "alpha"):
+            if not 0 < getattr(self, name) < 1 and not (name == "budget_fraction" and self.budget_fraction == 1):
+                raise ConfigError(f"`{name}` must lie between 0 and 1.", actual=str(getattr(self, name)))

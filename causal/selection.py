@@ -1,0 +1,85 @@
+"""Choose a learner by out-of-fold DR loss; the simplest within one standard error of the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from causal.aipw import clustered_se
+from causal.learners.base import EffectModel, Learner, LearnerData, LearnerOptions
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen and why.
+
+    Attributes:
+        name: the learner that ranks (never `constant`, unless it is the only one: a constant cannot rank, and
+            whether ranking pays at all is decided by the gates on held-out rows, not here).
+        loss: mean DR loss by learner, minus that of `constant` (negative = better than the average effect).
+        loss_se: clustered error of that difference.
+        predictions: out-of-fold effects of every learner, (n,) each.
+        models: the models behind them, by learner and fold left out.
+    """
+
+    name: str
+    loss: Mapping[str, float]
+    loss_se: Mapping[str, float]
+    predictions: Mapping[str, np.ndarray]
+    models: Mapping[str, Mapping[int, EffectModel]]
+
+
+def select_learner(
+    learners: Sequence[Learner],
+    data: LearnerData,
+    fold: np.ndarray,
+    options: LearnerOptions,
+    *,
+    fit_on: np.ndarray,
+) -> Selection:
+    """Fit every learner on all folds but one, compare mean (gamma - tau)^2 on the fold left out.
+
+    Args:
+        fit_on: rows in support (and within the cap): only these are learnt from and compared on.
+    """
+    models = {item.name: fit_folds(item, data, fold, options, fit_on) for item in learners}
+    predictions = {name: predict_folds(found, data.Z, fold)[0] for name, found in models.items()}
+    gamma, weight, cluster = data.gamma[fit_on], data.weight[fit_on], data.cluster[fit_on]
+    on = {name: tau[fit_on] for name, tau in predictions.items()}
+    reference = on.get("constant", np.full(len(gamma), np.average(gamma, weights=weight)))
+    # (gamma - tau)^2 - (gamma - c)^2 drops the noise of gamma^2 that all learners share.
+    excess = {k: (tau - reference) * (tau + reference - 2 * gamma) for k, tau in on.items()}
+    loss = {k: float(np.average(v, weights=weight)) for k, v in excess.items()}
+    loss_se = {k: clustered_se(v - loss[k], cluster, weight) for k, v in excess.items()}
+    ranking = [item for item in learners if item.name != "constant"] or list(learners)
+    best = min(ranking, key=lambda item: (loss[item.name], item.simplicity))
+    for item in sorted(ranking, key=lambda item: item.simplicity):
+        gap = excess[item.name] - excess[best.name]
+        mean_gap = float(np.average(gap, weights=weight))
+        if mean_gap <= clustered_se(gap - mean_gap, cluster, weight) or item is best:
+            return Selection(item.name, loss, loss_se, predictions, models)
+    return Selection(best.name, loss, loss_se, predictions, models)
+
+
+def fit_folds(
+    learner: Learner, data: LearnerData, fold: np.ndarray, options: LearnerOptions, fit_on: np.ndarray
+) -> dict[int, EffectModel]:
+    """One model per fold left out, learnt on the other folds' rows of `fit_on`."""
+    return {int(k): learner.fit(data.rows((fold != k) & fit_on), options) for k in np.unique(fold)}
+
+
+def predict_folds(
+    models: Mapping[int, EffectModel], Z: np.ndarray, fold: np.ndarray, alpha: float | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """Effect, lower, upper (NaN without interval or without `alpha`) of each row by the model that has not seen it."""
+    effect, lower, upper = (np.full(len(fold), np.nan) for _ in range(3))
+    kind = "none"
+    for k, model in models.items():
+        here = fold == k
+        effect[here] = model.effect(Z[here])
+        interval = None if alpha is None else model.interval(Z[here], alpha)
+        if interval is not None:
+            (lower[here], upper[here]), kind = interval, model.interval_kind
+    return effect, lower, upper, kind

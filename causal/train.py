@@ -1,0 +1,293 @@
+"""From one trial to a judged model: the path of `outreach study` and of the nightly programs alike.
+
+Honest by construction: a random half of the clusters is kept aside; everything that the evaluation uses (nuisances,
+learner, choice of learner) comes from the other half. Only then is the same recipe refitted on all rows and served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from causal.aipw import Estimate, att_estimate, mean_estimate, naive_difference
+from causal.encoding import FeatureEncoder, fit_encoder
+from causal.evaluation.rules import EVALUATION_COLUMNS, Evaluation, evaluation_rows
+from causal.folds import cluster_folds, cluster_sample
+from causal.gates.context import GateContext
+from causal.gates.design import design
+from causal.gates.registry import run_gates
+from causal.gates.result import GateResult, Verdict, gate_rows, verdict
+from causal.heldout import SMALL, HeldOut, evaluate_held_out
+from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.registry import REGISTRY
+from causal.nuisance import NuisanceModels, Nuisances, cross_fit
+from causal.options import TrainOptions
+from causal.scorer import Scorer
+from causal.selection import fit_folds, predict_folds
+from causal.serving import fallback_scorer, served_scorer
+from causal.stopwatch import Stopwatch
+from causal.support import SupportBounds, support_bounds
+from causal.trial import Trial
+
+LIBRARIES = ("econml", "dowhy", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True)
+class TrainedStudy:
+    """One arm, trained and judged.
+
+    Attributes:
+        arm, learner, n, n_treated, seed, options, versions: what was done.
+        scorer: scores new members.
+        predictions: one row per row of the trial, in its order: split, t, y, weight, propensity, in_support, baseline,
+            cate, cate_lower, cate_upper, interval_kind, gamma (AIPW score); none of them made by a model that saw the row.
+        evaluation: long rows of metrics on the half kept aside (see `evaluation_rows`); empty when not possible.
+        evaluation_result: the same as objects.
+        gates, verdict: judgement.
+        ate, att: average effects, natural sign; None when the design gate failed.
+        naive_difference: unadjusted difference in means (NaN with an empty arm).
+        selection_loss: DR loss of every learner minus that of the constant.
+        timings: seconds by step.
+    """
+
+    arm: str
+    learner: str
+    n: int
+    n_treated: int
+    seed: int
+    options: TrainOptions
+    versions: Mapping[str, str]
+    scorer: Scorer
+    predictions: pd.DataFrame
+    evaluation: pd.DataFrame
+    evaluation_result: Evaluation | None
+    gates: tuple[GateResult, ...]
+    verdict: Verdict
+    ate: Estimate | None
+    att: Estimate | None
+    naive_difference: float
+    selection_loss: Mapping[str, float]
+    timings: Mapping[str, float]
+
+    @property
+    def gate_frame(self) -> pd.DataFrame:
+        return gate_rows(self.gates)
+
+
+def train_study(trial: Trial, options: TrainOptions | None = None, seed: int = 0) -> TrainedStudy:
+    """Train, evaluate and judge one arm. Poor data end in a `fallback` verdict, never in an exception.
+
+    Raises:
+        ConfigError, DesignError: only for malformed input (a field of wrong shape, an unknown learner).
+    """
+    chosen = options or TrainOptions()
+    watch = Stopwatch()
+    with threadpool_limits(limits=1, user_api="blas"):
+        with watch.step("encode"):
+            encoder = fit_encoder(trial.X)
+        ctx = GateContext(
+            trial,
+            encoder,
+            min_arm=chosen.min_arm,
+            min_events=chosen.min_events,
+            refutation_rows=chosen.refutation_rows,
+            refutation_simulations=chosen.refutation_simulations,
+            seed=seed,
+            threads=chosen.threads,
+            alpha=chosen.alpha,
+        )
+        if design(ctx).status == "fail":
+            return _untrained(ctx, encoder, chosen, seed, watch)
+        return _train(ctx, encoder, chosen, seed, watch)
+
+
+def _train(
+    ctx: GateContext, encoder: FeatureEncoder, options: TrainOptions, seed: int, watch: Stopwatch
+) -> TrainedStudy:
+    trial = ctx.trial
+    Z = encoder.transform(trial.X)
+    with watch.step("nuisances"):
+        fold = cluster_folds(trial.cluster, trial.t, 5 if trial.n <= SMALL else 3, seed + 1)
+        u, fold_models = _cross_fit(trial, Z, fold, options, seed + 2)
+    bounds = support_bounds(u.propensity, trial.weight)
+    inside = bounds.contains(u.propensity)
+    everyone = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, u)
+    half = evaluate_held_out(trial, Z, options, seed, watch)
+    learner = REGISTRY[half.selection.name]
+    setting = LearnerOptions(seed + 9, options.n_trees, options.threads)
+    with watch.step("refit"):
+        model = learner.fit(_capped(everyone, inside, options, seed), setting)
+    with watch.step("predict"):
+        predictions = _predictions(trial, half, everyone, inside, bounds, options, setting)
+    gamma = everyone.gamma
+    ate = mean_estimate(gamma[inside], trial.cluster[inside], trial.weight[inside], options.alpha)
+    with watch.step("gates"):
+        gates = run_gates(
+            replace(
+                ctx,
+                Z=Z,
+                fold=fold,
+                nuisances=u,
+                bounds=bounds,
+                inside=inside,
+                ate=ate,
+                evaluation=half.evaluation,
+            ),
+            skip=options.skip_gates,
+        )
+    decision = verdict(gates)
+    with watch.step("scorer"):
+        scorer = served_scorer(
+            trial,
+            encoder,
+            Z,
+            fold_models,
+            bounds,
+            model,
+            learner.name,
+            explain="benefit" if decision == "publish" else "need",
+            seed=seed,
+            alpha=options.alpha,
+        )
+    part = (trial.t[inside], trial.y[inside], u.mu0[inside], u.propensity[inside])
+    return TrainedStudy(
+        arm=trial.arm,
+        learner=learner.name,
+        n=trial.n,
+        n_treated=int(trial.t.sum()),
+        seed=seed,
+        options=options,
+        versions={name: version(name) for name in LIBRARIES},
+        scorer=scorer,
+        predictions=predictions,
+        evaluation=pd.DataFrame(columns=EVALUATION_COLUMNS)
+        if half.evaluation is None
+        else evaluation_rows(trial.arm, half.evaluation),
+        evaluation_result=half.evaluation,
+        gates=tuple(gates),
+        verdict=decision,
+        ate=ate,
+        att=att_estimate(*part, trial.cluster[inside], trial.weight[inside], options.alpha),
+        naive_difference=naive_difference(trial.t, trial.y, trial.weight),
+        selection_loss=half.selection.loss,
+        timings=watch.seconds,
+    )
+
+
+def _predictions(
+    trial: Trial,
+    half: HeldOut,
+    everyone: LearnerData,
+    inside: np.ndarray,
+    bounds: SupportBounds,
+    options: TrainOptions,
+    setting: LearnerOptions,
+) -> pd.DataFrame:
+    """Predictions by models that have not seen the row: the honest half's model on test rows, folds on train rows."""
+    n = trial.n
+    cate, lower, upper = (np.full(n, np.nan) for _ in range(3))
+    test = half.test
+    cate[test], lower[test], upper[test] = half.test_prediction
+    kind = half.interval_kind
+    if n <= SMALL:
+        # Small data: folds over all rows lend the training rows nearly the whole sample.
+        fold = cluster_folds(trial.cluster, trial.t, 5, setting.seed)
+        models = fit_folds(REGISTRY[half.selection.name], everyone, fold, setting, inside)
+        found = predict_folds(models, everyone.Z, fold, options.alpha)
+        cate[~test], lower[~test], upper[~test] = (part[~test] for part in found[:3])
+    else:
+        models = half.selection.models[half.selection.name]
+        found = predict_folds(models, everyone.Z[~test], half.train_fold, options.alpha)
+        cate[~test], lower[~test], upper[~test] = found[:3]
+    for values in (cate, lower, upper):
+        values[~inside] = np.nan
+    return pd.DataFrame(
+        {
+            "split": np.where(test, "test", "train"),
+            "t": trial.t,
+            "y": trial.y,
+            "weight": trial.weight,
+            "propensity": everyone.nuisances.propensity,
+            "in_support": inside,
+            "baseline": everyone.nuisances.mu0,
+            "cate": cate,
+            "cate_lower": lower,
+            "cate_upper": upper,
+            "interval_kind": np.where(np.isnan(lower), "none", kind).astype(object),
+            "gamma": everyone.gamma,
+        }
+    )
+
+
+def _untrained(
+    ctx: GateContext, encoder: FeatureEncoder, options: TrainOptions, seed: int, watch: Stopwatch
+) -> TrainedStudy:
+    """The study of data that cannot answer: gates say why, the fallback rule ranks."""
+    trial = ctx.trial
+    gates = run_gates(ctx, skip=options.skip_gates)
+    with watch.step("scorer"):
+        scorer = fallback_scorer(trial, encoder, seed=seed, alpha=options.alpha)
+        baseline = scorer.baseline.predict(encoder.transform(trial.X))
+    empty = np.full(trial.n, np.nan)
+    both = 0 < trial.t.sum() < trial.n
+    return TrainedStudy(
+        arm=trial.arm,
+        learner="none",
+        n=trial.n,
+        n_treated=int(trial.t.sum()),
+        seed=seed,
+        options=options,
+        versions={name: version(name) for name in LIBRARIES},
+        scorer=scorer,
+        predictions=pd.DataFrame(
+            {
+                "split": "train",
+                "t": trial.t,
+                "y": trial.y,
+                "weight": trial.weight,
+                "propensity": trial.known_propensity,
+                "in_support": False,
+                "baseline": baseline,
+                "cate": empty,
+                "cate_lower": empty,
+                "cate_upper": empty,
+                "interval_kind": "none",
+                "gamma": empty,
+            }
+        ),
+        evaluation=pd.DataFrame(columns=EVALUATION_COLUMNS),
+        evaluation_result=None,
+        gates=tuple(gates),
+        verdict=verdict(gates),
+        ate=None,
+        att=None,
+        naive_difference=naive_difference(trial.t, trial.y, trial.weight) if both else float("nan"),
+        selection_loss={},
+        timings=watch.seconds,
+    )
+
+
+def _cross_fit(
+    trial: Trial, Z: np.ndarray, fold: np.ndarray, options: TrainOptions, seed: int
+) -> tuple[Nuisances, list[NuisanceModels]]:
+    return cross_fit(
+        Z,
+        trial.t,
+        trial.y,
+        trial.weight,
+        trial.known_propensity,
+        fold,
+        trial.outcome_kind,
+        seed=seed,
+        threads=options.threads,
+    )
+
+
+def _capped(data: LearnerData, inside: np.ndarray, options: TrainOptions, seed: int) -> LearnerData:
+    found = data.rows(inside)
+    return found.rows(cluster_sample(found.cluster, found.t, options.max_train_rows, seed))
