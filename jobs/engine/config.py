@@ -85,6 +85,7 @@ def spark_conf(config: Settings, paths: EnginePaths, port: int) -> dict[str, str
         "spark.default.parallelism": "4",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.python.daemon.module": "jobs.engine.worker_daemon",
         # A client's exception says what was wrong; sixty lines of the planner's stack belong in no user's terminal.
         "spark.sql.connect.serverStacktrace.enabled": "false",
         "spark.sql.pyspark.jvmStacktrace.enabled": "false",

@@ -60,7 +60,6 @@ def server_env(base: dict[str, str], paths: EnginePaths, token: str) -> dict[str
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 
