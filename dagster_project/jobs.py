@@ -29,7 +29,7 @@ nightly_job = dg.define_asset_job(
 
 training_job = dg.define_asset_job(
     "training",
-    selection=dg.AssetSelection.groups("raw", "staging", "core", "features", "causal"),
+    selection=dg.AssetSelection.groups("raw", "staging", "core", "training"),
     partitions_def=nights,
     executor_def=dg.in_process_executor,
     description="Build cohorts, train the programs, judge them by the gates, register what passed.",

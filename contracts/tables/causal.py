@@ -61,7 +61,6 @@ class OofPrediction(Trained):
     in_support: Bool = column("Within the population in which both arms occur.")
     baseline: Double = column("Predicted outcome without outreach.")
     cate: Double = column("Out-of-fold effect.", nullable=True)
-    aipw_score: Double = column("Doubly robust score whose mean is the average effect.", nullable=True)
 
 
 @table("causal.evaluation", key=("data_source", "program", "trained_as_of", "ranking", "metric"))

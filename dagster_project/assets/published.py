@@ -1,0 +1,75 @@
+"""`causal.member_score` and `outreach`: tonight's scores, then the list that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from contracts.catalog import contract
+from dagster_project.assets.reported import materialized
+from dagster_project.checks import check_specs
+from dagster_project.manifest import described_spec
+from dagster_project.partitions import night_of, nights
+from dagster_project.policies import POOL, RETRY
+
+_features = dg.AssetKey(["features", "member_feature"])
+_scores = dg.AssetKey(["causal", "member_score"])
+_models = dg.AssetKey(["causal", "model"])
+_reads = [dg.AssetKey(["core", "consent"]), dg.AssetKey(["core", "outreach_contact"])]
+_published = ("outreach.priority", "outreach.program_summary")
+
+
+@dg.multi_asset(
+    name="scoring",
+    specs=[
+        described_spec(
+            "causal.member_score", deps=[_features, _models, *_reads], kinds={"econml", "spark", "delta"}
+        ).replace_attributes(group_name="outreach", partitions_def=nights)
+    ],
+    check_specs=check_specs([contract("causal.member_score")], nights),
+    pool=POOL,
+    retry_policy=RETRY,
+)
+def scoring(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Score every member with each program's champion, or with its fallback rule."""
+    from jobs.night import score_night
+
+    night = night_of(context)
+    yield from materialized([score_night(night.data_source, night.run_date, run_id=context.run_id)])
+
+
+@dg.multi_asset(
+    name="publication",
+    specs=[
+        described_spec(name, deps=[_scores], kinds={"spark", "delta"}).replace_attributes(partitions_def=nights)
+        for name in _published
+    ],
+    check_specs=check_specs([contract(name) for name in _published], nights),
+    pool=POOL,
+    retry_policy=RETRY,
+    can_subset=False,
+)
+def publication(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Allocate capacity, audit, and replace the night's partition at once; unchanged rows write nothing."""
+    from jobs.night import publish_night
+
+    night = night_of(context)
+    yield from materialized(publish_night(night.data_source, night.run_date, run_id=context.run_id))
+
+
+def _view(name: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        dg.AssetKey(["outreach", name]),
+        deps=[dg.AssetKey(table.split(".")) for table in _published],
+        description=description,
+        group_name="outreach",
+        owners=["team:care-management"],
+        kinds={"view"},
+    )
+
+
+views = [
+    _view("priority_latest", "The last published night of each source: one row per member and program."),
+    _view("action_list", "Whom to call, last published night of each source, in order."),
+]

@@ -1,0 +1,41 @@
+"""From an audit to what Dagster shows: a materialization with its checks; a blocked table fails the step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from contracts.errors import ContractError
+from dagster_project.checks import check_results
+from dagster_project.policies import no_retry
+
+if TYPE_CHECKING:
+    from jobs.audit_result import AuditResult
+
+
+def materialized(audits: Iterable[AuditResult], **metadata: Any) -> Iterator[dg.MaterializeResult]:
+    """One materialization per audited table with one result per rule.
+
+    Raises:
+        dg.Failure: a table is blocked; raised after all tables have been reported.
+    """
+    kept = list(audits)
+    for audit in kept:
+        yield dg.MaterializeResult(
+            asset_key=dg.AssetKey(audit.table.split(".")),
+            metadata={
+                "dagster/row_count": audit.rows_checked - audit.rows_quarantined,
+                "quarantined": audit.rows_quarantined,
+                "delta_version": audit.table_version,
+                "audit_seconds": round(audit.seconds, 2),
+                **metadata,
+            },
+            check_results=list(check_results(audit)),
+        )
+    for audit in kept:
+        try:
+            audit.require()
+        except ContractError as error:
+            raise no_retry(error) from error

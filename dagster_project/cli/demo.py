@@ -1,0 +1,107 @@
+"""`outreach demo`: a simulated health plan, trained, scored and published, from nothing to tonight's list."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contracts.errors import ExitCode, UserError
+from contracts.settings import settings
+from dagster_project.cli.night import Day, make_night, parse_day, run_night, run_training
+
+
+def _plan(members: int, months: int, seed: int, day: str | None) -> dict[str, object]:
+    """What is simulated; a plan that is there already is used again, unless asked for another.
+
+    Raises:
+        UserError: the state folder holds another plan.
+    """
+    path = settings().home / "demo.json"
+    if path.exists():
+        kept = json.loads(path.read_text())
+        wanted = {"members": members, "months": months, "seed": seed}
+        if any(kept[name] != value for name, value in wanted.items()) or (day and kept["end_date"] != day):
+            raise UserError(
+                "This state folder holds another simulated plan.",
+                expected=json.dumps(kept),
+                actual=json.dumps({**wanted, "end_date": day}),
+                todo="set OUTREACH_HOME to a new folder, or run `make clean` first.",
+            )
+        return kept
+    return {"members": members, "months": months, "seed": seed, "end_date": parse_day(day).isoformat()}
+
+
+def _simulate(plan: dict[str, object]) -> None:
+    """Write the plan's deliveries into the inbox, whole or not at all."""
+    from jobs.ledger import step
+    from jobs.session import spark_session
+    from jobs.simulate import SimulationConfig, simulate
+
+    done = settings().home / "demo.json"
+    if done.exists():
+        typer.echo(f"Simulated plan of {plan['members']:,} members is there already.")
+        return
+    with step("simulate", data_source="tuva") as record:
+        config = SimulationConfig(
+            members=plan["members"],
+            months=plan["months"],
+            seed=plan["seed"],
+            end_date=date.fromisoformat(str(plan["end_date"])),
+        )
+        simulate(spark_session(), config, settings().landing / "tuva")
+        record.message = f"{plan['members']} members, {plan['months']} months"
+    done.write_text(json.dumps(plan))
+
+
+def _approve_by_default() -> None:
+    """Let the demo's models serve without a person; said so in the state folder's settings."""
+    file = settings().settings_file
+    if not file.exists():
+        file.write_text(
+            "# Written by `outreach demo`: models whose gates passed serve without a person's approval.\nOUTREACH_AUTO_APPROVE=true\n"
+        )
+        settings.cache_clear()
+
+
+def demo(
+    members: Annotated[int, typer.Option(help="Members of the simulated plan.", min=100)] = 20_000,
+    months: Annotated[int, typer.Option(help="Months of history.", min=18)] = 30,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 7,
+    day: Day = None,
+) -> None:
+    """Simulate a plan, ingest it, train three programs, publish tonight's list, and say where everything is."""
+    from jobs.registry import challenger
+    from jobs.summary import first_rows, print_first_rows
+
+    started = time.monotonic()
+    settings().home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plan = _plan(members, months, seed, day)
+    _approve_by_default()
+    _simulate(plan)
+    night = make_night(str(plan["end_date"]), "tuva")
+    if challenger("tuva", "ed_diversion") is None:
+        run_training(night)
+    else:
+        typer.echo("Models are trained already.")
+    code = run_night(night)
+    print_first_rows(first_rows(night.data_source, night.run_date))
+    _print_places(night.run_date, time.monotonic() - started)
+    # The demo shows what a fallback looks like; only a blocked or failed night is a failure of the demo.
+    raise typer.Exit(int(ExitCode.OK if code == ExitCode.PUBLISHED_WITH_FALLBACK else code))
+
+
+def _print_places(run_date: date, seconds: float) -> None:
+    home = settings().home
+    shown = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
+    typer.echo(f"""
+Done in {seconds:.0f} s. Where things are:
+  tables    {shown}/warehouse (Delta): outreach.priority, outreach.action_list, outreach.program_summary, causal.gate_result, ops.run_ledger
+  report    {shown}/reports/tuva/{run_date}/index.html
+  models    `outreach models list`
+  UI        `make ui`, then http://127.0.0.1:3000
+  next      `outreach nightly --date <tomorrow>` publishes the next night""")

@@ -1,0 +1,41 @@
+"""The whole deployment in one object: `dagster dev -m dagster_project.definitions` or `outreach ui`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.assets.landed import landing
+from dagster_project.assets.overlaid import overlay
+from dagster_project.assets.published import publication, scoring, views
+from dagster_project.assets.trained import training
+from dagster_project.assets.transformed import core_tables, feature_tables, staging_tables
+from dagster_project.jobs import ingest_job, nightly_job, training_job
+from dagster_project.schedules import nightly, weekly_training
+from dagster_project.sensors import failed_run, file_arrival
+
+
+def build_defs(**overrides: Any) -> dg.Definitions:
+    """The definitions; keyword arguments replace whole parts, so that tests patch nothing."""
+    parts: dict[str, Any] = {
+        "assets": [
+            landing,
+            staging_tables,
+            overlay,
+            core_tables,
+            feature_tables,
+            training,
+            scoring,
+            publication,
+            *views,
+        ],
+        "jobs": [ingest_job, nightly_job, training_job],
+        "schedules": [nightly, weekly_training],
+        "sensors": [file_arrival, failed_run],
+        "executor": dg.in_process_executor,
+    }
+    return dg.Definitions(**{**parts, **overrides})
+
+
+defs = build_defs()

@@ -1,0 +1,102 @@
+"""The dbt manifest that the asset graph is read from, parsed anew when a file of the dbt project changed."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contracts.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dagster import AssetSpec
+
+DBT_PROJECT = Path(__file__).resolve().parents[1] / "dbt"
+
+
+def _newest_source() -> float:
+    files = (p for p in DBT_PROJECT.rglob("*") if p.is_file() and not {"target", "logs"} & set(p.parts))
+    return max(p.stat().st_mtime for p in files)
+
+
+def ensure_manifest() -> Path:
+    """Path of an up-to-date `manifest.json` in the state folder; parses the project (a few seconds) when needed."""
+    from jobs.dbt import parse_project
+
+    path = settings().home / "dbt" / "target" / "manifest.json"
+    if not path.exists() or path.stat().st_mtime < _newest_source():
+        parse_project()
+    return path
+
+
+@cache
+def manifest() -> Mapping[str, Any]:
+    """The parsed manifest."""
+    return json.loads(ensure_manifest().read_text())
+
+
+def dbt_specs(layer: str) -> Sequence[AssetSpec]:
+    """Asset specs of one layer's dbt models: key `[schema, table]`, deps from the manifest, words from the contracts."""
+    import dagster as dg
+    from dagster_dbt import DagsterDbtTranslator, build_dbt_asset_specs
+
+    from contracts.catalog import catalog
+
+    class Translator(DagsterDbtTranslator):
+        """Keys are table names; everything else comes from the contract."""
+
+        def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+            return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    specs = build_dbt_asset_specs(manifest=manifest(), dagster_dbt_translator=Translator())
+    found = []
+    for spec in specs:
+        name = ".".join(spec.key.path)
+        if spec.key.path[0] != layer or name not in catalog():
+            continue
+        described = described_spec(name, deps=[dep.asset_key for dep in spec.deps])
+        found.append(described.merge_attributes(kinds={"dbt", "spark", "delta"}))
+    return found
+
+
+def described_spec(name: str, deps: Sequence[Any] = (), **attributes: Any) -> AssetSpec:
+    """The asset spec of a table from its contract: description, owner, columns with types, units and PHI classes."""
+    import dagster as dg
+
+    from contracts.catalog import contract
+    from contracts.model import Phi
+
+    table = contract(name)
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.spark_type,
+            description=column.description,
+            tags={
+                k: v
+                for k, v in (
+                    ("phi", column.phi.value if column.phi is not Phi.NONE else ""),
+                    ("unit", column.unit or ""),
+                )
+                if v
+            },
+        )
+        for column in table.columns
+    ]
+    return dg.AssetSpec(
+        dg.AssetKey(table.asset_key),
+        deps=list(deps),
+        description=table.description,
+        owners=[f"team:{table.owner}"],
+        group_name=table.schema,
+        metadata={
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/table_name": table.name,
+            "key": ", ".join(table.key),
+            "contract_version": table.version,
+        },
+        **attributes,
+    )
