@@ -1,0 +1,120 @@
+"""Results of audits in `ops.contract_result`: appended once per layer, read back to skip what has not changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pyspark.sql.connect.session import SparkSession
+
+from contracts.catalog import contract as contract_of
+from contracts.compile.literals import sql_string
+from contracts.compile.rules import rules_of
+from contracts.model import Severity, TableContract, Tier
+from jobs.audit_result import AuditResult, RuleResult, Verdict
+from jobs.delta import append
+
+_TABLE = "ops.contract_result"
+
+
+def fingerprint(contract: TableContract, row_filter: str | None, versions: Mapping[str, int | None]) -> str:
+    """Hash of all that an audit's outcome depends on: rules and limits, filter, Delta versions of the tables read."""
+    rules = [(rule.name, rule.severity, rule.sql, rule.reference) for rule in rules_of(contract)]
+    limits = (contract.version, contract.key, contract.quarantine_limit, contract.min_rows, contract.broken_key)
+    text = repr((contract.name, limits, rules, row_filter, sorted(versions.items())))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record_results(spark: SparkSession, results: Iterable[AuditResult], run_id: str) -> None:
+    """Append the results of one run, all at once (an append costs about a second however few its rows)."""
+    now = dt.datetime.now(dt.UTC)
+    rows = [_row(result, rule, run_id, now) for result in results for rule in result.rules]
+    if not rows:
+        return
+    columns = contract_of(_TABLE).columns
+    schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in columns)
+    data = [tuple(row[column.name] for column in columns) for row in rows]
+    append(spark.createDataFrame(data, schema), _TABLE, run_id)
+
+
+def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "audit_id": result.audit_id,
+        "run_id": run_id,
+        "table_name": result.table,
+        "data_source": result.data_source,
+        "row_filter": result.row_filter,
+        "rule": rule.name,
+        "kind": rule.kind,
+        "scope": str(rule.scope),
+        "severity": str(rule.severity),
+        "tier": str(rule.tier),
+        "rows_checked": rule.rows_checked,
+        "rows_broken": rule.rows_broken,
+        "verdict": str(rule.verdict),
+        "message": rule.message,
+        "contract_version": result.contract_version,
+        "table_version": result.table_version,
+        "fingerprint": result.fingerprint,
+        "is_reused": result.is_reused,
+        "audited_at": now,
+    }
+
+
+def last_results(
+    spark: SparkSession, contracts: Sequence[TableContract], row_filter: str | None
+) -> dict[str, AuditResult]:
+    """The latest audit of each table under this filter, by table name; tables never audited are missing."""
+    if not contracts:
+        return {}
+    names = ", ".join(sql_string(contract.name) for contract in contracts)
+    rows = spark.sql(
+        f"""
+        WITH audits AS (
+            SELECT table_name, max_by(audit_id, audited_at) AS audit_id FROM {_TABLE}
+            WHERE table_name IN ({names}) AND row_filter <=> {sql_string(row_filter) if row_filter else "NULL"}
+            GROUP BY table_name
+        )
+        SELECT r.* FROM {_TABLE} r JOIN audits USING (table_name, audit_id)
+        """
+    ).collect()
+    by_table: dict[str, list[Any]] = {}
+    for row in rows:
+        by_table.setdefault(row["table_name"], []).append(row)
+    return {c.name: _result(c, by_table[c.name]) for c in contracts if c.name in by_table}
+
+
+def _result(contract: TableContract, rows: Sequence[Any]) -> AuditResult:
+    found = {row["rule"]: row for row in rows}
+    first = rows[0]
+    rules = tuple(
+        RuleResult(
+            name=rule.name,
+            kind=rule.kind,
+            scope=rule.scope,
+            severity=Severity(found[rule.name]["severity"]),
+            tier=Tier(found[rule.name]["tier"]),
+            rows_broken=found[rule.name]["rows_broken"],
+            rows_checked=found[rule.name]["rows_checked"],
+            verdict=Verdict(found[rule.name]["verdict"]),
+            description=rule.description,
+            message=found[rule.name]["message"],
+        )
+        for rule in rules_of(contract)
+        if rule.name in found
+    )
+    share = found.get("quarantine_share__at_most")
+    return AuditResult(
+        audit_id=first["audit_id"],
+        table=contract.name,
+        contract_version=first["contract_version"],
+        rows_checked=first["rows_checked"],
+        rows_quarantined=share["rows_broken"] if share and share["verdict"] == Verdict.PASSED else 0,
+        rules=rules,
+        fingerprint=first["fingerprint"],
+        data_source=first["data_source"],
+        row_filter=first["row_filter"],
+        table_version=first["table_version"],
+    )

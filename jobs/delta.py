@@ -1,0 +1,186 @@
+"""Delta tables through Spark Connect: create from a contract, write atomically, write nothing when nothing changed.
+
+NOT NULL is not declared physically: a NULL where none may be is a rule of the contract like any other, so that
+the row is quarantined under the rule's name instead of failing the write of the whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from pyspark.sql import DataFrame
+from pyspark.sql.connect import functions as F
+from pyspark.sql.connect.session import SparkSession
+from pyspark.storagelevel import StorageLevel
+
+from contracts.catalog import LAYERS
+from contracts.compile.literals import sql_string
+from contracts.errors import ContractError
+from contracts.model import TableContract
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: the table's Delta version after it, rows of the part written, and whether anything changed."""
+
+    version: int
+    rows: int
+    changed: bool
+
+
+def create_layers(spark: SparkSession) -> None:
+    """One database per layer, where missing."""
+    for layer in LAYERS:
+        spark.sql(f"CREATE DATABASE IF NOT EXISTS {layer}")
+
+
+def ensure_table(spark: SparkSession, contract: TableContract) -> None:
+    """Create the contract's table empty where missing; add columns that the contract gained since.
+
+    Raises:
+        ContractError: the table has a column that the contract lacks, or one of another type.
+    """
+    if not table_exists(spark, contract.name):
+        spark.sql(create_statement(contract))
+        return
+    present = columns_of(spark, contract.name)
+    wanted = {column.name: column.spark_type for column in contract.columns}
+    _refuse_other_columns(contract.name, present, wanted)
+    added = [column for column in contract.columns if column.name not in present]
+    if added:
+        columns = ", ".join(f"`{c.name}` {c.spark_type} COMMENT {sql_string(c.description)}" for c in added)
+        spark.sql(f"ALTER TABLE {contract.name} ADD COLUMNS ({columns})")
+
+
+def ensure_tables(spark: SparkSession, contracts: Iterable[TableContract]) -> None:
+    """`create_layers`, then `ensure_table` for each."""
+    create_layers(spark)
+    for contract in contracts:
+        ensure_table(spark, contract)
+
+
+def create_statement(contract: TableContract) -> str:
+    """CREATE TABLE of the contract: types, comments, partitioning; no NOT NULL (see the module's docstring)."""
+    columns = ", ".join(f"`{c.name}` {c.spark_type} COMMENT {sql_string(c.description)}" for c in contract.columns)
+    partition = f" PARTITIONED BY ({', '.join(f'`{name}`' for name in contract.partition_by)})"
+    comment = sql_string(contract.description)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {contract.name} ({columns}) USING delta"
+        f"{partition if contract.partition_by else ''} COMMENT {comment}"
+    )
+
+
+def table_exists(spark: SparkSession, name: str) -> bool:
+    """Whether `schema.table` is in the catalog."""
+    schema, table = name.split(".")
+    if not spark.catalog.databaseExists(schema):
+        return False
+    return bool(spark.catalog.tableExists(f"{schema}.{table}"))
+
+
+def columns_of(spark: SparkSession, name: str) -> dict[str, str]:
+    """Column names and Spark types of a table."""
+    return {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
+
+
+def table_version(spark: SparkSession, name: str) -> int:
+    """The current Delta version of a table."""
+    return int(spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").select("version").collect()[0][0])
+
+
+def read_version(spark: SparkSession, name: str, version: int) -> DataFrame:
+    """The table as of one Delta version."""
+    return spark.sql(f"SELECT * FROM {name} VERSION AS OF {int(version)}")
+
+
+def conform(df: DataFrame, contract: TableContract) -> DataFrame:
+    """The contract's columns, in its order.
+
+    Raises:
+        ContractError: a column is missing, extra, or of another type (nothing is cast silently).
+    """
+    present = {field.name: field.dataType.simpleString() for field in df.schema.fields}
+    wanted = {column.name: column.spark_type for column in contract.columns}
+    _refuse_other_columns(contract.name, present, wanted)
+    if missing := [name for name in wanted if name not in present]:
+        raise ContractError(
+            f"The rows for {contract.name} lack columns.",
+            expected=", ".join(missing),
+            actual=", ".join(present),
+            todo="Select every column of the contract.",
+        )
+    return df.select(*wanted)
+
+
+def _refuse_other_columns(name: str, present: dict[str, str], wanted: dict[str, str]) -> None:
+    extra = sorted(set(present) - set(wanted))
+    other = [f"{c} {present[c]} instead of {t}" for c, t in wanted.items() if c in present and present[c] != t]
+    if extra or other:
+        raise ContractError(
+            f"{name} does not have the columns of its contract.",
+            expected="the contract's columns and types",
+            actual="; ".join([*(f"extra {column}" for column in extra), *other]),
+            todo="Cast or rename the columns; if the contract changed, migrate the table.",
+        )
+
+
+def content_hash(df: DataFrame) -> DataFrame:
+    """One row `rows, hash_1, hash_2` that is the same exactly for the same multiset of rows (up to 2^-128).
+
+    A sum of row hashes does not depend on order and counts copies; it needs one scan and no shuffle of rows,
+    where `EXCEPT ALL` both ways shuffles both sides twice. The row's NULLs are hashed apart, because
+    `xxhash64` skips them and (NULL, 'a') would equal ('a', NULL).
+    """
+    columns = ", ".join(f"`{name}`" for name in df.columns)
+    nulls = ", ".join(f"isnull(`{name}`)" for name in df.columns)
+    sums = [f"coalesce(sum(cast(xxhash64({seed}, {columns}, {nulls}) as decimal(38, 0))), 0)" for seed in (1, 2)]
+    return df.selectExpr("count(*) AS rows", f"{sums[0]} AS hash_1", f"{sums[1]} AS hash_2")
+
+
+def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id: str) -> Written:
+    """Atomically replace the rows that match `predicate` by `df`, all of whose rows must match it.
+
+    Writes nothing, and makes no new version, when the table already holds exactly these rows.
+
+    Args:
+        df: the new rows; computed once, kept on disk and in memory until written.
+        contract: of the table, which must exist.
+        predicate: Spark SQL, e.g. `data_source = 'tuva' AND run_date = DATE'2026-11-23'`.
+        run_id: goes into the commit as `userMetadata`.
+
+    Raises:
+        ContractError: columns or types differ from the contract.
+    """
+    spark, name = cast(SparkSession, df.sparkSession), contract.name
+    staged = conform(df, contract).persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        new, old = content_hash(staged), content_hash(spark.table(name).select(*contract.column_names).where(predicate))
+        both = new.select("*", F.lit("new").alias("side")).unionAll(old.select("*", F.lit("old").alias("side")))
+        hashes = {row["side"]: row[:3] for row in both.collect()}
+        changed = hashes["new"] != hashes["old"]
+        if changed:
+            overwrite_where(staged, name, predicate, run_id)
+        return Written(table_version(spark, name), int(hashes["new"][0]), changed)
+    finally:
+        staged.unpersist()
+
+
+def overwrite_where(df: DataFrame, name: str, predicate: str | None, run_id: str) -> None:
+    """Atomically replace the rows matching `predicate` (all rows where None), whatever is there."""
+    writer = df.write.format("delta").mode("overwrite").option("userMetadata", run_id)
+    if predicate is not None:
+        writer = writer.option("replaceWhere", predicate)
+    writer.saveAsTable(name)
+
+
+def append(df: DataFrame, name: str, run_id: str) -> None:
+    """Append rows; the run id goes into the commit."""
+    df.write.format("delta").mode("append").option("userMetadata", run_id).saveAsTable(name)
+
+
+def append_idempotent(df: DataFrame, name: str, app_id: str, version: int) -> None:
+    """Append once per `(app_id, version)`: Delta skips a version that is not above the last one of that `app_id`."""
+    options = {"txnAppId": app_id, "txnVersion": str(version)}
+    df.write.format("delta").mode("append").options(**options).saveAsTable(name)

@@ -1,0 +1,254 @@
+"""Enforces contracts: one pass over a table judges every rule, bad rows go to `ops.quarantine`, good rows go on.
+
+`audit_table` looks at a table that is already written (by dbt); `write_audited` stands before a write by Spark.
+Neither ever removes a row from a table that it blocks.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import cast
+
+from pyspark.sql import DataFrame
+from pyspark.sql.connect.session import SparkSession
+from pyspark.storagelevel import StorageLevel
+
+from contracts.catalog import contract as contract_of
+from contracts.catalog import layer
+from contracts.compile.rules import Scope, rules_of
+from contracts.model import TableContract
+from jobs.audit_result import AuditResult, Findings, RuleResult, Verdict, judge
+from jobs.contract_results import fingerprint, last_results, record_results
+from jobs.delta import append, conform, ensure_tables, overwrite_where, read_version, table_exists, table_version
+from jobs.quarantine import quarantine_rows
+from jobs.row_flags import classified, masked, tally
+
+__all__ = [
+    "AuditResult", "RuleResult", "Verdict", "audit_layer", "audit_table", "prepare", "record_results", "write_audited",
+]  # fmt: skip
+
+# Two tables at a time: on two cores a small audit is mostly planning and waiting, which overlap.
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class _Inspection:
+    """One table's rows with all that its rules found in them."""
+
+    rows: DataFrame
+    found: Findings
+    rules: tuple[RuleResult, ...]
+
+
+def prepare(spark: SparkSession) -> None:
+    """Create the `ops` tables that enforcement writes, where missing."""
+    ensure_tables(spark, [contract_of("ops.quarantine"), contract_of("ops.contract_result")])
+
+
+def audit_layer(
+    spark: SparkSession,
+    schema: str,
+    run_id: str,
+    tables: Iterable[str] | None = None,
+    *,
+    where: str | None = None,
+    data_source: str | None = None,
+) -> list[AuditResult]:
+    """Audit the layer's tables that exist, and record all results in one append.
+
+    Args:
+        spark: the session.
+        schema: layer, e.g. `staging`.
+        run_id: of the night.
+        tables: only these, as `schema.table`; default all of the layer that exist.
+        where: Spark SQL condition that selects the night's rows in every table.
+        data_source: recorded with the results.
+    """
+    prepare(spark)
+    wanted = layer(schema) if tables is None else [contract_of(name) for name in tables]
+    present = [contract for contract in wanted if tables is not None or table_exists(spark, contract.name)]
+    last = last_results(spark, present, where)
+
+    def audit(contract: TableContract) -> AuditResult:
+        return _audit(spark, contract, run_id, where, data_source, last.get(contract.name))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        results = list(pool.map(audit, present))
+    record_results(spark, results, run_id)
+    return results
+
+
+def audit_table(
+    spark: SparkSession,
+    contract: TableContract,
+    *,
+    run_id: str,
+    where: str | None = None,
+    data_source: str | None = None,
+    record: bool = True,
+) -> AuditResult:
+    """Audit one written table; quarantine and remove its bad rows, or block it and leave it as it is.
+
+    A table whose Delta version, contract and referenced tables are those of its last audit is not read again.
+    A table without bad rows gets no new Delta version.
+
+    Args:
+        spark: the session.
+        contract: of the table.
+        run_id: of the night.
+        where: Spark SQL condition that selects the rows to audit; the others are not touched.
+        data_source: recorded with the result.
+        record: False when the caller records several results in one append.
+    """
+    prepare(spark)
+    last = last_results(spark, [contract], where).get(contract.name)
+    result = _audit(spark, contract, run_id, where, data_source, last)
+    if record:
+        record_results(spark, [result], run_id)
+    return result
+
+
+def _audit(
+    spark: SparkSession,
+    contract: TableContract,
+    run_id: str,
+    where: str | None,
+    data_source: str | None,
+    last: AuditResult | None,
+) -> AuditResult:
+    started = time.monotonic()
+    versions = {contract.name: table_version(spark, contract.name), **_reference_versions(spark, contract)}
+    stamp = fingerprint(contract, where, versions)
+    if last is not None and last.fingerprint == stamp:
+        return replace(last, audit_id=_new_id(), data_source=data_source, is_reused=True)
+    version = versions[contract.name]
+    assert version is not None
+    source = read_version(spark, contract.name, version).select(*contract.column_names)
+    rows = source if where is None else source.where(where)
+    seen = _inspect(rows, contract, _reference_tables(spark, contract, versions))
+    result = _result(contract, seen, stamp, where, data_source, version)
+    if result.rows_quarantined:
+        quarantine_rows(seen.rows, contract, run_id, version)
+        good = seen.rows.where("NOT __bad").select(*contract.column_names)
+        overwrite_where(good, contract.name, where, run_id)
+        after = {**versions, contract.name: table_version(spark, contract.name)}
+        result = replace(result, table_version=after[contract.name], fingerprint=fingerprint(contract, where, after))
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def write_audited(
+    df: DataFrame,
+    contract: TableContract,
+    *,
+    run_id: str,
+    where: str | None = None,
+    mode: str = "replace",
+    data_source: str | None = None,
+    record: bool = True,
+) -> AuditResult:
+    """Write the good rows of `df` to the contract's table and quarantine the bad ones; write nothing if blocked.
+
+    The input is computed once: its rows with their flags are kept in memory and on disk until written.
+
+    Args:
+        df: the rows, with exactly the contract's columns.
+        contract: of the table, which is created where missing.
+        run_id: of the night.
+        where: with `replace`, the Spark SQL condition whose rows are replaced; None replaces all.
+        mode: `replace` or `append`.
+        data_source: recorded with the result.
+        record: False when the caller records several results in one append.
+
+    Raises:
+        ContractError: `df` lacks columns, or has other ones, or of other types.
+    """
+    started = time.monotonic()
+    spark = cast(SparkSession, df.sparkSession)
+    prepare(spark)
+    ensure_tables(spark, [contract])
+    flagged = masked(conform(df, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        versions = _reference_versions(spark, contract)
+        seen = _inspect(flagged, contract, _reference_tables(spark, contract, versions))
+        result = _result(contract, seen, fingerprint(contract, where, versions), where, data_source, None)
+        if not result.blocked:
+            if result.rows_quarantined:
+                quarantine_rows(seen.rows, contract, run_id, None)
+            good = (seen.rows.where("NOT __bad") if result.rows_quarantined else flagged).select(*contract.column_names)
+            if mode == "append":
+                append(good, contract.name, run_id)
+            else:
+                overwrite_where(good, contract.name, where, run_id)
+            result = replace(result, table_version=table_version(spark, contract.name))
+    finally:
+        flagged.unpersist()
+    if record:
+        record_results(spark, [result], run_id)
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _inspect(rows: DataFrame, contract: TableContract, targets: Mapping[str, DataFrame | None]) -> _Inspection:
+    """One query counts everything; a second one only where keys repeat or `error` references are broken."""
+    known = {name: target for name, target in targets.items() if target is not None}
+    counts = tally(rows, contract, known)
+    lost = {name: known[name] for name, orphans in counts.orphans.items() if orphans}
+    seen = classified(rows, contract, lost, twins=counts.twins > 0)
+    broken = {**counts.broken, **counts.orphans}
+    conflicts, bad = 0, counts.bad
+    if counts.twins or lost:
+        row = seen.selectExpr(
+            "count_if(__copy > 1) AS copies", "count_if(__conflict) AS conflicts", "count_if(__bad) AS bad"
+        ).collect()[0]
+        broken["key__unique"], conflicts, bad = row["copies"], row["conflicts"], row["bad"]
+    unknown = frozenset(name for name, target in targets.items() if target is None)
+    found = Findings(rows=counts.rows, broken=broken, conflicts=conflicts, bad=bad, unknown=unknown)
+    return _Inspection(seen, found, judge(contract, found))
+
+
+def _result(
+    contract: TableContract,
+    seen: _Inspection,
+    stamp: str,
+    where: str | None,
+    data_source: str | None,
+    version: int | None,
+) -> AuditResult:
+    result = AuditResult(
+        audit_id=_new_id(),
+        table=contract.name,
+        contract_version=contract.version,
+        rows_checked=seen.found.rows,
+        rows_quarantined=0,
+        rules=seen.rules,
+        fingerprint=stamp,
+        data_source=data_source,
+        row_filter=where,
+        table_version=version,
+    )
+    return result if result.blocked else replace(result, rows_quarantined=seen.found.bad)
+
+
+def _reference_versions(spark: SparkSession, contract: TableContract) -> dict[str, int | None]:
+    """Delta versions of the tables that the contract refers to; None where one does not exist."""
+    names = sorted({reference.table for reference in contract.references} - {contract.name})
+    return {name: table_version(spark, name) if table_exists(spark, name) else None for name in names}
+
+
+def _reference_tables(
+    spark: SparkSession, contract: TableContract, versions: Mapping[str, int | None]
+) -> dict[str, DataFrame | None]:
+    """Per reference rule the table it points to, at the version seen; None where it does not exist."""
+    tables: dict[str, DataFrame | None] = {}
+    for rule in rules_of(contract):
+        if rule.scope is Scope.REFERENCE and rule.reference is not None:
+            version = versions.get(rule.reference.table)
+            tables[rule.name] = None if version is None else read_version(spark, rule.reference.table, version)
+    return tables
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
