@@ -54,5 +54,5 @@ def failed_run(context: dg.RunFailureSensorContext) -> None:
 
     run = context.dagster_run
     summary = context.failure_event.message or "no message"
-    record_alert(kind="run_failed", subject=run.job_name, run_id=run.run_id, message=summary)
+    record_alert(kind="failure", subject=run.job_name, run_id=run.run_id, message=summary)
     logging.getLogger(__name__).error("Run %s of %s failed: %s", run.run_id, run.job_name, summary)

@@ -7,7 +7,7 @@ from datetime import date
 from functools import reduce
 
 from contracts.catalog import contract
-from contracts.features import FEATURE_VERSION
+from contracts.features import version as feature_version
 from contracts.programs import programs
 from jobs.audit_result import AuditResult
 from jobs.code_version import code_version
@@ -38,7 +38,7 @@ def night_id(data_source: str, run_date: date, served: dict[str, Serving]) -> st
             where data_source = '{data_source}' and status = 'landed'""").collect()[0]["digest"]
     models = ",".join(f"{key}={serve.model_version}:{serve.verdict}" for key, serve in sorted(served.items()))
     version = contract("outreach.priority").version
-    name = "|".join((data_source, run_date.isoformat(), files, models, FEATURE_VERSION, version, code_version()))
+    name = "|".join((data_source, run_date.isoformat(), files, models, feature_version(), version, code_version()))
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"outreach:{name}"))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from causal.allocation import allocate
 from causal.assignment import uniform_sql
 from contracts.catalog import contract
-from contracts.features import FEATURE_VERSION
+from contracts.features import version as feature_version
 from contracts.programs import Program
 from jobs.score import Serving
 
@@ -207,7 +207,7 @@ def decided(rows: DataFrame, allocation: Allocation, programs: Mapping[str, Prog
             "baseline_risk", "expected_net_value_usd", "cast(priority_rank as int) as priority_rank", "decision",
             "assignment_probability", f"{first_reason} as reason_1", f"{kept} reason_2 end as reason_2",
             f"{kept} reason_3 end as reason_3", "verdict", "model_version", f"'{table.version}' as contract_version",
-            f"'{FEATURE_VERSION}' as feature_version", f"'{run_id}' as run_id",
+            f"'{feature_version()}' as feature_version", f"'{run_id}' as run_id",
         )
     )  # fmt: skip
 

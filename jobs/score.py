@@ -11,7 +11,8 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from contracts.features import FEATURE_VERSION, covariates, reason_text
+from contracts.features import covariates, registry
+from contracts.features import version as feature_version
 from contracts.programs import Program
 from jobs.registry import RegisteredModel, challenger, champion, load_scorer
 from jobs.tonight import tonight
@@ -24,6 +25,8 @@ _SCORES = (
     "member_id string, is_in_support boolean, cate double, cate_lower double, cate_upper double, interval_kind string,"
     " baseline_risk double, reason_1 string, reason_2 string, reason_3 string"
 )
+
+_NO_WORDS = "Similar members gained from the program"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def serving(data_source: str, program: Program) -> Serving:
             return Serving("blocked", waiting.tags["verdict_sentence"], None)
         return Serving("fallback", f"{waiting.label} waits for approval.", None)
     trained_on = model.tags.get("feature_version")
-    if trained_on != FEATURE_VERSION:
+    if trained_on != feature_version():
         return Serving("fallback", "The feature definitions changed since the model was trained.", None)
     return Serving(model.tags["verdict"], model.tags["verdict_sentence"], model)
 
@@ -82,13 +85,7 @@ def _score_partition(file_name: str) -> Callable[[Iterator[pa.RecordBatch]], Ite
         for batch in batches:
             frame = batch.to_pandas()
             scored = scorer.score(frame.drop(columns=["member_id"]))
-            reasons = {
-                f"reason_{n}": [
-                    None if feature is None else reason_text(feature, value)
-                    for feature, value in _named_values(frame, scored[f"reason_feature_{n}"])
-                ]
-                for n in (1, 2, 3)
-            }
+            reasons = _in_words(frame, scored)
             columns = {
                 "member_id": batch.column("member_id"),
                 "is_in_support": pa.array(scored["in_support"], pa.bool_()),
@@ -97,7 +94,7 @@ def _score_partition(file_name: str) -> Callable[[Iterator[pa.RecordBatch]], Ite
                     for name in ("cate", "cate_lower", "cate_upper", "baseline_risk")
                 },
                 "interval_kind": pa.array(scored["interval_kind"], pa.string()),
-                **{name: pa.array(values, pa.string()) for name, values in reasons.items()},
+                **{f"reason_{n}": pa.array([row[n - 1] for row in reasons], pa.string()) for n in (1, 2, 3)},
             }
             order = [field.split()[0] for field in _SCORES.split(", ")]
             yield pa.RecordBatch.from_pydict({name: columns[name] for name in order})
@@ -105,11 +102,17 @@ def _score_partition(file_name: str) -> Callable[[Iterator[pa.RecordBatch]], Ite
     return run
 
 
-def _named_values(frame: Any, names: Any) -> Iterator[tuple[str | None, Any]]:
-    """Each row's reason feature with that row's value of it."""
-    columns = {name: frame[name].to_numpy() for name in names.dropna().unique()}
-    for row, name in enumerate(names):
-        yield (name, columns[name][row]) if isinstance(name, str) else (None, None)
+def _in_words(frame: Any, scored: Any) -> list[tuple[str | None, ...]]:
+    """Up to three reasons per row; a feature that has no words for its value leaves its place to the next."""
+    known = registry()
+    rows: list[tuple[str | None, ...]] = []
+    names = scored[["reason_feature_1", "reason_feature_2", "reason_feature_3"]].to_numpy()
+    columns = {name: frame[name].to_numpy() for name in {n for n in names.ravel() if isinstance(n, str)}}
+    for at, row in enumerate(names):
+        words = [known[name].say(columns[name][at]) for name in row if isinstance(name, str)]
+        said = [word for word in words if word] or ([_NO_WORDS] if len(words) else [])
+        rows.append((*said, None, None, None)[:3])
+    return rows
 
 
 def _shipped(spark: SparkSession, model: RegisteredModel) -> str:

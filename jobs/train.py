@@ -11,7 +11,8 @@ from causal.options import TrainOptions
 from causal.train import TrainedStudy, train_study
 from causal.trial import Placebo, Trial, make_trial
 from contracts.catalog import contract
-from contracts.features import FEATURE_VERSION, covariates
+from contracts.features import covariates
+from contracts.features import version as feature_version
 from contracts.programs import Program
 from jobs.cohort import CohortStep, cohort, cohort_flow
 from jobs.delta import table_version
@@ -175,7 +176,7 @@ def _register(study: TrainedStudy, program: Program, data_source: str, as_of: da
         "verdict": study.verdict,
         "verdict_sentence": sentence,
         "learner": study.learner,
-        "feature_version": FEATURE_VERSION,
+        "feature_version": feature_version(),
         "seed": str(study.seed),
         **{f"library_{name}": version for name, version in study.versions.items()},
     }
@@ -232,7 +233,7 @@ def _record(
         "offered_count": study.n_treated,
         "ate": study.ate.value if study.ate else None,
         "ate_se": study.ate.se if study.ate else None,
-        "feature_version": FEATURE_VERSION,
+        "feature_version": feature_version(),
         "feature_table_version": table_version(spark, "features.member_feature"),
         "trained_at": datetime.now(UTC),
         "seed": seed,

@@ -1,0 +1,49 @@
+"""Alerts: one row of `ops.alert` per thing that a person should know of; how they are sent on is not decided here."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+
+from contracts.catalog import contract
+from jobs.delta import append, ensure_tables
+from jobs.session import spark_session
+
+
+def record_alert(
+    *,
+    kind: str,
+    subject: str,
+    run_id: str,
+    message: str,
+    severity: str = "error",
+    data_source: str | None = None,
+    run_date: date | None = None,
+) -> None:
+    """Append one alert.
+
+    Args:
+        kind: `failure`, `contract`, `gate`, `drift` or `lateness`.
+        subject: table, model, program or job that it is about.
+        run_id: of the run that raised it.
+        message: one or two sentences, without data.
+        severity: `error` or `warn`.
+        data_source: where it concerns one source.
+        run_date: where it concerns one night.
+    """
+    spark = spark_session()
+    table = contract("ops.alert")
+    ensure_tables(spark, [table])
+    row = {
+        "alert_id": uuid.uuid4().hex,
+        "run_id": run_id,
+        "raised_at": datetime.now(UTC),
+        "severity": severity,
+        "kind": kind,
+        "subject": subject,
+        "message": message,
+        "data_source": data_source,
+        "run_date": run_date,
+    }
+    schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
+    append(spark.createDataFrame([tuple(row.get(c.name) for c in table.columns)], schema), table.name, run_id)

@@ -1,0 +1,63 @@
+"""Fixtures that every kind of test may use: a state folder of its own for the session, and the engine in it.
+
+Set `OUTREACH_TEST_HOME` to keep the folder and its engine between sessions while developing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL_DATA = ROOT.parent / "shared" / "data"
+
+_KEPT = os.environ.get("OUTREACH_TEST_HOME")
+_HOME = Path(_KEPT) if _KEPT else Path(tempfile.mkdtemp(prefix="outreach-test-"))
+
+# Before any module of the project reads its settings: a test never touches the user's own state folder or endpoint.
+os.environ["OUTREACH_HOME"] = str(_HOME)
+os.environ.setdefault("OUTREACH_ENGINE_MEMORY", "2g")
+os.environ.pop("SPARK_REMOTE", None)
+os.environ.pop("DAGSTER_HOME", None)
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """The session's state folder."""
+    return _HOME
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[object]:
+    """A session on the engine that all tests of this run share."""
+    from jobs.session import spark_session
+
+    yield spark_session("tests")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real inputs beside the checkout; tests that need it are skipped, saying so, where it is missing."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the folder of real inputs (../shared/data) is not beside this checkout")
+    return REAL_DATA
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the engine that this session started, and remove its state folder."""
+    from contracts.settings import settings
+
+    if _KEPT:
+        return
+    if settings().engine_dir.exists():
+        from jobs.engine.lifecycle import stop_engine
+        from jobs.session import close_session
+
+        close_session()
+        stop_engine(settings())
+    shutil.rmtree(_HOME, ignore_errors=True)
