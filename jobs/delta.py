@@ -139,6 +139,17 @@ def content_hash(df: DataFrame) -> DataFrame:
     return df.selectExpr("count(*) AS rows", f"{sums[0]} AS hash_1", f"{sums[1]} AS hash_2")
 
 
+def holds_exactly(df: DataFrame, name: str, predicate: str | None) -> bool:
+    """Whether the rows of table `name` that match `predicate` (all where None) are those of `df`, copies counted."""
+    table = cast(SparkSession, df.sparkSession).table(name).select(*df.columns)
+    old = content_hash(table if predicate is None else table.where(predicate))
+    both = (
+        content_hash(df).select("*", F.lit("new").alias("side")).unionAll(old.select("*", F.lit("old").alias("side")))
+    )
+    hashes = {row["side"]: row[:3] for row in both.collect()}
+    return bool(hashes["new"] == hashes["old"])
+
+
 def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id: str) -> Written:
     """Atomically replace the rows that match `predicate` by `df`, all of whose rows must match it.
 
@@ -156,13 +167,10 @@ def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id
     spark, name = cast(SparkSession, df.sparkSession), contract.name
     staged = conform(df, contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        new, old = content_hash(staged), content_hash(spark.table(name).select(*contract.column_names).where(predicate))
-        both = new.select("*", F.lit("new").alias("side")).unionAll(old.select("*", F.lit("old").alias("side")))
-        hashes = {row["side"]: row[:3] for row in both.collect()}
-        changed = hashes["new"] != hashes["old"]
+        changed = not holds_exactly(staged, name, predicate)
         if changed:
             overwrite_where(staged, name, predicate, run_id)
-        return Written(table_version(spark, name), int(hashes["new"][0]), changed)
+        return Written(table_version(spark, name), staged.count(), changed)
     finally:
         staged.unpersist()
 

@@ -20,10 +20,20 @@ from pyspark.storagelevel import StorageLevel
 from contracts.catalog import contract as contract_of
 from contracts.catalog import layer
 from contracts.compile.rules import Scope, rules_of
+from contracts.errors import ContractError
 from contracts.model import TableContract
 from jobs.audit_result import AuditResult, Findings, RuleResult, Verdict, judge
 from jobs.contract_results import fingerprint, last_results, record_results
-from jobs.delta import append, conform, ensure_tables, overwrite_where, read_version, table_exists, table_version
+from jobs.delta import (
+    append,
+    conform,
+    ensure_tables,
+    holds_exactly,
+    overwrite_where,
+    read_version,
+    table_exists,
+    table_version,
+)
 from jobs.quarantine import quarantine_rows
 from jobs.row_flags import classified, masked, tally
 
@@ -67,10 +77,15 @@ def audit_layer(
         tables: only these, as `schema.table`; default all of the layer that exist.
         where: Spark SQL condition that selects the night's rows in every table.
         data_source: recorded with the results.
+
+    Raises:
+        ContractError: one of `tables` does not exist.
     """
     prepare(spark)
     wanted = layer(schema) if tables is None else [contract_of(name) for name in tables]
-    present = [contract for contract in wanted if tables is not None or table_exists(spark, contract.name)]
+    present = [contract for contract in wanted if table_exists(spark, contract.name)]
+    if tables is not None and (absent := {c.name for c in wanted} - {c.name for c in present}):
+        raise ContractError(f"Tables to audit do not exist: {', '.join(sorted(absent))}.", todo="Build them first.")
     last = last_results(spark, present, where)
 
     def audit(contract: TableContract) -> AuditResult:
@@ -152,7 +167,7 @@ def write_audited(
 ) -> AuditResult:
     """Write the good rows of `df` to the contract's table and quarantine the bad ones; write nothing if blocked.
 
-    The input is computed once: its rows with their flags are kept in memory and on disk until written.
+    A replacement by the very rows that are there makes no new Delta version. The input is computed once: its rows with their flags are kept in memory and on disk until written.
 
     Args:
         df: the rows, with exactly the contract's columns.
@@ -181,7 +196,7 @@ def write_audited(
             good = (seen.rows.where("NOT __bad") if result.rows_quarantined else flagged).select(*contract.column_names)
             if mode == "append":
                 append(good, contract.name, run_id)
-            else:
+            elif not holds_exactly(good, contract.name, where):
                 overwrite_where(good, contract.name, where, run_id)
             result = replace(result, table_version=table_version(spark, contract.name))
     finally:

@@ -1,0 +1,67 @@
+"""A small local journal per process, so that a killed process still leaves word of what it was doing.
+
+One NDJSON line per event in `<home>/ledger/`. The ledger reads its own and those of dead processes, writes them to
+Delta in one append, and removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from contracts.settings import settings
+
+
+class Journal:
+    """The lines of one process; `<pid>-<start>-<random>.ndjson`."""
+
+    def __init__(self) -> None:
+        self.path = _folder() / f"{_mark(os.getpid())}-{uuid.uuid4().hex[:8]}.ndjson"
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Add one line; on disk when this returns."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    """The last state of each step in the journal; a line cut off by a kill is left out."""
+    steps: dict[str, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # only the last line of a killed process can be cut
+        steps[entry["entry_id"]] = entry
+    return list(steps.values())
+
+
+def orphans() -> Iterator[Path]:
+    """Journals whose process is gone."""
+    for path in sorted(_folder().glob("*.ndjson")):
+        mark = "-".join(path.stem.split("-")[:2])
+        pid = int(mark.split("-")[0])
+        if not psutil.pid_exists(pid) or _mark(pid) != mark:
+            yield path
+
+
+def _mark(pid: int) -> str:
+    """A process's id and start time: ids are used again, the pair is not."""
+    try:
+        return f"{pid}-{int(psutil.Process(pid).create_time())}"
+    except psutil.NoSuchProcess:
+        return f"{pid}-gone"
+
+
+def _folder() -> Path:
+    folder = settings().home / "ledger"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
