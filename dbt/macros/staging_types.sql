@@ -1,0 +1,66 @@
+{# Text to types. What cannot be read becomes NULL (ANSI mode is off), and the contract says whether NULL may be. #}
+
+{% macro staging_text(column) -%} nullif(trim({{ column }}), '') {%- endmacro %}
+
+{% macro staging_date(column) -%}
+  cast(substring(regexp_replace(trim({{ column }}), '^([0-9]{4})([0-9]{2})([0-9]{2})$', '$1-$2-$3'), 1, 10) as date)
+{%- endmacro %}
+
+{% macro staging_int(column) -%} cast(cast(trim({{ column }}) as decimal(18, 4)) as int) {%- endmacro %}
+
+{% macro staging_double(column) -%} cast(trim({{ column }}) as double) {%- endmacro %}
+
+{% macro staging_money(column) -%} cast(trim({{ column }}) as decimal(12, 2)) {%- endmacro %}
+
+{% macro staging_bool(column) -%}
+  case
+    when lower(trim({{ column }})) in ('true', 't', '1', 'yes', 'y') then true
+    when lower(trim({{ column }})) in ('false', 'f', '0', 'no', 'n') then false
+  end
+{%- endmacro %}
+
+{# A date as the instant at which it begins, UTC. #}
+{% macro staging_at(date) -%} cast(cast({{ date }} as date) as timestamp) {%- endmacro %}
+
+{# Numbered code columns as one array without dots and gaps: `stem_1` … `stem_n`, or `stem1` with an empty separator. #}
+{% macro staging_codes(stem, count, separator='_', alias='') -%}
+  {%- set dot = alias ~ '.' if alias else '' -%}
+  transform(
+    filter(
+      array({% for n in range(1, count + 1) %}{{ dot }}{{ stem }}{{ separator }}{{ n }}{{ ', ' if not loop.last }}{% endfor %}),
+      code -> trim(code) <> ''
+    ),
+    code -> upper(replace(trim(code), '.', ''))
+  )
+{%- endmacro %}
+
+{% macro staging_sex(column) -%}
+  case
+    when lower(trim({{ column }})) in ('female', 'f') then 'female'
+    when lower(trim({{ column }})) in ('male', 'm') then 'male'
+    else 'unknown'
+  end
+{%- endmacro %}
+
+{% macro staging_words(column) -%} coalesce(lower({{ staging_text(column) }}), 'unknown') {%- endmacro %}
+
+{# Five digits of a ZIP or ZIP+4; 00000 is what Synthea writes for none. #}
+{% macro staging_zip(column) -%} nullif(substring(trim({{ column }}), 1, 5), '00000') {%- endmacro %}
+
+{% macro staging_payer_type(column) -%}
+  case
+    when lower({{ column }}) like '%medicare%' or lower({{ column }}) like '%dual%' then 'medicare'
+    when lower({{ column }}) like '%medicaid%' then 'medicaid'
+    when lower({{ column }}) in ('self-pay', 'self pay', 'no_insurance', 'uninsured') then 'self-pay'
+    when {{ staging_text(column) }} is null or lower({{ column }}) = 'unknown' then 'unknown'
+    else 'commercial'
+  end
+{%- endmacro %}
+
+{# Part k of n of an amount, in cents, so that the parts sum to it exactly. #}
+{% macro staging_share(column, k, n) -%}
+  cast(
+    round({{ staging_money(column) }} * {{ k }} / {{ n }}, 2) - round({{ staging_money(column) }} * ({{ k }} - 1) / {{ n }}, 2)
+    as decimal(12, 2)
+  )
+{%- endmacro %}

@@ -1,0 +1,100 @@
+"""What one delivered file is, before anybody looks inside: where it lies, its hash, its date."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from contracts.errors import UserError
+
+DATA_SUFFIXES = (".csv", ".csv.gz", ".csv.parquet", ".parquet")
+_DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivered file.
+
+    Attributes:
+        path: where it lies.
+        folder: name of the folder it lies in, when that is not the one the caller named; Spark writes an entity as one.
+        sha256: of the bytes as delivered.
+        date: of the delivery: in the file's or folder's name (YYYYMMDD or YYYY-MM-DD), else its time stamp (UTC).
+    """
+
+    path: Path
+    folder: str
+    sha256: str
+    size: int
+    date: date
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that may tell what the file holds, the likeliest first."""
+        return (self.folder, self.name) if self.folder else (self.name,)
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.name.lower().endswith(".parquet")
+
+
+def find_files(paths: Iterable[Path]) -> tuple[tuple[Path, Path], ...]:
+    """Every visible file at or below `paths` with the path that led to it, in order of name, each once.
+
+    Raises:
+        UserError: a path does not exist.
+    """
+    found: dict[Path, Path] = {}
+    for root in paths:
+        if not root.exists():
+            raise UserError(f"There is nothing at {root}.", expected="a file or a folder", todo="check the path.")
+        for path in [root] if root.is_file() else sorted(_visible_below(root)):
+            found.setdefault(path, root)
+    return tuple(found.items())
+
+
+def _visible_below(root: Path) -> Iterator[Path]:
+    """Spark leaves `_SUCCESS` and `.part-….crc` beside its files; other tools `.tmp`."""
+    for path in root.rglob("*"):
+        hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
+        if path.is_file() and not hidden:
+            yield path
+
+
+def is_data_file(path: Path) -> bool:
+    return path.name.lower().endswith(DATA_SUFFIXES)
+
+
+def describe(path: Path, root: Path) -> Delivery:
+    """Hash and date a file (one read of its bytes, 1 MiB at a time)."""
+    stat = path.stat()
+    folder = path.parent.name if path != root and path.parent != root else ""
+    moment = datetime.fromtimestamp(stat.st_mtime, UTC).date()
+    return Delivery(path, folder, _sha256(path), stat.st_size, date_in(path.name) or date_in(folder) or moment)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def date_in(name: str) -> date | None:
+    """The first valid YYYYMMDD, YYYY-MM-DD or YYYY_MM_DD in a name."""
+    for year, _, month, day in _DATE_IN_NAME.findall(name):
+        try:
+            return date(int(year), int(month), int(day))
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,104 @@
+"""Append delivered rows to `raw`: all files of one entity in one commit, so that a crash leaves all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+
+from pyspark.sql.connect import functions as F
+from pyspark.sql.connect.column import Column
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.session import SparkSession
+
+from contracts.catalog import contract
+from contracts.model import TableContract
+from jobs.delta import append
+from jobs.ingest.classify import Matched
+from jobs.ingest.delivery import Delivery
+from jobs.ingest.stage_csv import ROW_NUMBER
+
+# More files than this in one query plan of 150 columns each make planning the slowest part.
+FILES_PER_COMMIT = 64
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A checked file, waiting to be appended.
+
+    Attributes:
+        location: Parquet that the Spark server can read.
+        columns: its columns as they stand in `location`, in the order of `matched.targets`.
+        is_staged: it has `file_row_number` already (was CSV).
+    """
+
+    delivery: Delivery
+    matched: Matched
+    location: str
+    columns: tuple[str, ...]
+    rows: int
+    is_staged: bool
+
+
+def append_files(spark: SparkSession, table: str, files: Sequence[Ready], moment: datetime, run_id: str) -> None:
+    """Append the rows of `files` to one raw table in one Delta commit."""
+    raw = contract(table)
+    frames = [_rows(spark, raw, file, moment) for file in files]
+    append(reduce(DataFrame.unionAll, frames), table, run_id)
+
+
+def _rows(spark: SparkSession, raw: TableContract, file: Ready, moment: datetime) -> DataFrame:
+    """One file's rows with exactly the raw table's columns."""
+    frame = spark.read.parquet(file.location)
+    number = F.col(ROW_NUMBER) if file.is_staged else F.expr("cast(_metadata.row_index + 1 as int)")
+    delivered = dict(zip(file.matched.targets, file.columns, strict=True))
+    landed: dict[str, Column] = {
+        "file_name": F.lit(file.delivery.name),
+        "file_sha256": F.lit(file.delivery.sha256),
+        ROW_NUMBER: number,
+        "file_date": _file_date(file, delivered.get("delivered_file_date")),
+        "ingested_at": F.lit(moment),
+        "extra_columns": _extra(file),
+    }
+    return frame.select(
+        *(
+            landed[c.name].alias(c.name)
+            if c.name in landed
+            else _text(delivered[c.name]).alias(c.name)
+            if c.name in delivered
+            else F.lit(None).cast("string").alias(c.name)
+            for c in raw.columns
+        )
+    )
+
+
+def _text(name: str) -> Column:
+    return F.col(f"`{name}`").cast("string")
+
+
+def _file_date(file: Ready, delivered: str | None) -> Column:
+    """The row's own date (YYYY-MM-DD, perhaps with a time, or YYYYMMDD), else the file's."""
+    own = F.lit(file.delivery.date.isoformat()).cast("date")
+    if delivered is None:
+        return own
+    text = _text(delivered)
+    plain = F.regexp_replace(text, r"^(\d{4})(\d{2})(\d{2})$", "$1-$2-$3")
+    return F.coalesce(F.substring(plain, 1, 10).cast("date"), own)
+
+
+def _extra(file: Ready) -> Column:
+    unknown = [c for c, target in zip(file.columns, file.matched.targets, strict=True) if target is None]
+    if not unknown:
+        return F.lit(None).cast("string")
+    names = dict(zip(unknown, file.matched.drift.added, strict=True))
+    return F.to_json(F.struct(*(_text(c).alias(names[c]) for c in unknown)))
+
+
+def landed_hashes(spark: SparkSession, tables: Sequence[str], hashes: Sequence[str]) -> set[str]:
+    """Which of `hashes` have rows in any of `tables`; Delta's file statistics skip most of each table."""
+    if not hashes:
+        return set()
+    wanted = ", ".join(f"'{value}'" for value in hashes)
+    selects = (f"SELECT DISTINCT file_sha256 FROM {table} WHERE file_sha256 IN ({wanted})" for table in tables)
+    return {row[0] for row in spark.sql(" UNION ALL ".join(selects)).collect()}
