@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 DELTA_VERSION = "4.4.0"
 COORDINATE = f"io.delta:delta-spark_4.1_2.13:{DELTA_VERSION}"
 _RESOLVE_SECONDS = 600
+_FOREIGN_PREFIXES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "YARN_")
 
 # Spark ships these itself, mostly newer; the logging ones also break resolution beside a half-filled ~/.m2.
 EXCLUDED = (
@@ -75,6 +76,11 @@ def pyspark_home() -> Path:
     import pyspark
 
     return Path(pyspark.__file__).parent
+
+
+def own_env(base: dict[str, str]) -> dict[str, str]:
+    """The environment less what a shell says about another Spark, which must not reach this one."""
+    return {key: value for key, value in base.items() if not key.startswith(_FOREIGN_PREFIXES)}
 
 
 def check_versions() -> None:
@@ -147,9 +153,7 @@ def resolve_command(java: Path, ivy: Path, trust: list[str]) -> list[str]:
 def _resolve(paths: EnginePaths) -> Path:
     """Run the resolver; its jar folder."""
     java, _ = find_java()
-    env = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": str(paths.conf)}
-    env.pop("SPARK_REMOTE", None)
-    (paths.conf / "spark-defaults.conf").unlink(missing_ok=True)
+    env = {**own_env(dict(os.environ)), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": str(paths.conf)}
     with tempfile.TemporaryDirectory(dir=paths.scratch) as folder:
         command = resolve_command(java, paths.ivy, trust_options(Path(folder)))
         try:

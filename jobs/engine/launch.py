@@ -16,7 +16,7 @@ import psutil
 
 from contracts.settings import Settings
 from jobs.engine.config import java_options, log4j_text, properties_text, spark_conf
-from jobs.engine.jars import DELTA_VERSION, delta_jars, pyspark_home
+from jobs.engine.jars import DELTA_VERSION, delta_jars, own_env, pyspark_home
 from jobs.engine.java import find_java
 from jobs.engine.paths import EnginePaths
 from jobs.engine.state import EngineState, write_private, write_state
@@ -24,9 +24,6 @@ from jobs.engine.state import EngineState, write_private, write_state
 log = logging.getLogger(__name__)
 
 MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
-
-# What the caller's shell says about another Spark must not reach this one.
-_FOREIGN_PREFIXES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "YARN_")
 
 
 def free_port() -> int:
@@ -46,9 +43,8 @@ def server_command(config: Settings, paths: EnginePaths, java: Path, jars: list[
 
 def server_env(base: dict[str, str], paths: EnginePaths, token: str) -> dict[str, str]:
     """The server's environment, and so that of its Python workers."""
-    kept = {key: value for key, value in base.items() if not key.startswith(_FOREIGN_PREFIXES)}
     return {
-        **kept,
+        **own_env(base),
         "SPARK_HOME": str(pyspark_home()),
         "SPARK_CONF_DIR": str(paths.conf),
         "SPARK_LOCAL_IP": "127.0.0.1",

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from contracts.errors import EngineError
 from contracts.settings import Settings, settings
-from jobs.engine.jars import DELTA_VERSION
+from jobs.engine.jars import DELTA_VERSION, delta_jars
 from jobs.engine.launch import launch
 from jobs.engine.paths import EnginePaths, engine_paths
 from jobs.engine.probe import spark_version
@@ -114,6 +114,18 @@ def ensure_engine(config: Settings | None = None) -> EngineState:
             state = running_engine(paths, timeout_seconds=30.0) or _start(config, paths)
     _refuse_unfit(state, config)
     return state
+
+
+def fetch_jars(config: Settings | None = None) -> None:
+    """Download what the first start would, so that it needs no network.
+
+    Raises:
+        EngineError: the download failed or brought something else.
+    """
+    paths = engine_paths(config)
+    paths.prepare()
+    with _locked(paths):
+        delta_jars(paths)
 
 
 def _locked(paths: EnginePaths) -> FileLock:
