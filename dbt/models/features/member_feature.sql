@@ -6,7 +6,7 @@
   materialized='incremental',
   incremental_strategy='insert_overwrite',
   partition_by=['data_source', 'as_of_date'],
-  on_schema_change='fail'
+  on_schema_change='append_new_columns'
 ) }}
 
 select
