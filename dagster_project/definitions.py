@@ -12,6 +12,7 @@ from dagster_project.assets.published import publication, scoring, views
 from dagster_project.assets.trained import training
 from dagster_project.assets.transformed import core_tables, feature_tables, staging_tables
 from dagster_project.jobs import ingest_job, nightly_job, training_job
+from dagster_project.resources import LAKEHOUSE, lakehouse
 from dagster_project.schedules import nightly, weekly_training
 from dagster_project.sensors import failed_run, file_arrival
 
@@ -33,6 +34,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         "jobs": [ingest_job, nightly_job, training_job],
         "schedules": [nightly, weekly_training],
         "sensors": [file_arrival, failed_run],
+        "resources": {LAKEHOUSE: lakehouse},
         "executor": dg.in_process_executor,
     }
     return dg.Definitions(**{**parts, **overrides})

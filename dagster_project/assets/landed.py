@@ -14,6 +14,7 @@ from dagster_project.assets.reported import materialized
 from dagster_project.checks import check_specs
 from dagster_project.manifest import described_spec
 from dagster_project.policies import POOL, RETRY
+from dagster_project.resources import LAKEHOUSE
 
 _tables = layer("raw")
 
@@ -29,6 +30,7 @@ class LandingConfig(dg.Config):
     specs=[described_spec(table.name, kinds={"spark", "delta"}) for table in _tables],
     check_specs=check_specs(_tables),
     pool=POOL,
+    required_resource_keys={LAKEHOUSE},
     retry_policy=RETRY,
     can_subset=False,
 )

@@ -12,6 +12,7 @@ from dagster_project.checks import check_specs
 from dagster_project.manifest import dbt_specs, described_spec
 from dagster_project.partitions import night_of
 from dagster_project.policies import POOL, RETRY
+from dagster_project.resources import LAKEHOUSE
 
 TABLES = ("staging.overlay__outreach_contact", "staging.overlay__prevented_claim")
 _tables = [contract(name) for name in TABLES]
@@ -23,6 +24,7 @@ _members = [spec.key for spec in dbt_specs("staging") if spec.key.path[-1].start
     specs=[described_spec(name, deps=_members, kinds={"spark", "delta"}) for name in TABLES],
     check_specs=check_specs(_tables),
     pool=POOL,
+    required_resource_keys={LAKEHOUSE},
     retry_policy=RETRY,
     can_subset=False,
 )

@@ -12,6 +12,7 @@ from dagster_project.checks import check_specs
 from dagster_project.manifest import described_spec
 from dagster_project.partitions import night_of, nights
 from dagster_project.policies import POOL, RETRY
+from dagster_project.resources import LAKEHOUSE
 
 _features = dg.AssetKey(["features", "member_feature"])
 _scores = dg.AssetKey(["causal", "member_score"])
@@ -29,6 +30,7 @@ _published = ("outreach.priority", "outreach.program_summary")
     ],
     check_specs=check_specs([contract("causal.member_score")], nights),
     pool=POOL,
+    required_resource_keys={LAKEHOUSE},
     retry_policy=RETRY,
 )
 def scoring(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
@@ -47,6 +49,7 @@ def scoring(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]
     ],
     check_specs=check_specs([contract(name) for name in _published], nights),
     pool=POOL,
+    required_resource_keys={LAKEHOUSE},
     retry_policy=RETRY,
     can_subset=False,
 )

@@ -6,18 +6,22 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from contracts.catalog import contract
 from contracts.programs import programs
 from contracts.settings import settings
+from dagster_project.assets.reported import materialized
+from dagster_project.checks import check_specs
 from dagster_project.manifest import described_spec
 from dagster_project.partitions import night_of, nights
 from dagster_project.policies import POOL, RETRY
+from dagster_project.resources import LAKEHOUSE
 
 TABLES = ("cohort", "cohort_flow", "oof_prediction", "evaluation", "gate_result", "model")
 _reads = [dg.AssetKey(["core", name]) for name in ("eligibility", "member", "outcome_event", "outreach_contact")]
 
 
 def _gate_checks() -> list[dg.AssetCheckSpec]:
-    from causal.gates.registry import GATE_NAMES
+    from causal.gates.registry import GATES
 
     return [
         dg.AssetCheckSpec(
@@ -27,7 +31,7 @@ def _gate_checks() -> list[dg.AssetCheckSpec]:
             partitions_def=nights,
         )
         for key, program in programs().programs.items()
-        for gate in GATE_NAMES
+        for gate in GATES
     ]
 
 
@@ -39,8 +43,9 @@ def _gate_checks() -> list[dg.AssetCheckSpec]:
         ).replace_attributes(group_name="training", partitions_def=nights)
         for name in TABLES
     ],
-    check_specs=_gate_checks(),
+    check_specs=[*check_specs([contract(f"causal.{name}") for name in TABLES], nights), *_gate_checks()],
     pool=POOL,
+    required_resource_keys={LAKEHOUSE},
     retry_policy=RETRY,
     can_subset=False,
 )
@@ -49,18 +54,14 @@ def training(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult
     from jobs.training import train_programs
 
     night = night_of(context)
-    outcomes = train_programs(
+    outcomes, audits = train_programs(
         night.data_source,
         night.run_date,
         run_id=context.run_id,
         seed=settings().seed,
         auto_approve=settings().auto_approve,
     )
-    for name in TABLES:
-        yield dg.MaterializeResult(
-            asset_key=dg.AssetKey(["causal", name]),
-            metadata={f"{o.program}/verdict": f"{o.study.verdict}: {o.sentence}" for o in outcomes},
-        )
+    yield from materialized(audits, **{f"{o.program}/verdict": f"{o.study.verdict}: {o.sentence}" for o in outcomes})
     for outcome in outcomes:
         for gate in outcome.study.gates:
             yield dg.AssetCheckResult(

@@ -12,6 +12,7 @@ from dagster_project.checks import check_specs
 from dagster_project.manifest import dbt_specs
 from dagster_project.partitions import night_of, nights
 from dagster_project.policies import POOL, RETRY
+from dagster_project.resources import LAKEHOUSE
 
 
 def _dbt_layer(name: str, partitions: dg.PartitionsDefinition | None = None) -> dg.AssetsDefinition:
@@ -25,6 +26,7 @@ def _dbt_layer(name: str, partitions: dg.PartitionsDefinition | None = None) -> 
         specs=specs,
         check_specs=check_specs(tables, partitions),
         pool=POOL,
+        required_resource_keys={LAKEHOUSE},
         retry_policy=RETRY,
         can_subset=False,
     )
