@@ -1,0 +1,97 @@
+"""Who is offered what: care managers' own choice, and a randomised pilot.
+
+Care managers choose by recent crisis, which fades by itself, and by hunches that no table holds; so treated members
+differ from the others in ways seen and unseen. Choices look at need as it would be without help, which keeps every
+month computable on its own; offers of one program keep a distance, so that effects never overlap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.simulate.config import SimulationConfig
+from jobs.simulate.draws import Draws, logistic, num, poisson
+from jobs.simulate.months import DRUG_COLUMN, refill_draw, refill_prob
+from jobs.simulate.programs import ADHERENCE, ED, MAINTENANCE, PROGRAMS, TRANSITIONS, SimulatedProgram
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+NONE, CHOSEN, PILOT_OFFERED, PILOT_CONTROL = 0, 1, 2, 3
+_BASE = "is_enrolled and age >= 18D and months_seen >= 3 and (hospice_month is null or m < hospice_month)"
+ELIGIBLE = {
+    ED.key: f"{_BASE} and (ed_12m >= 1 or n_cond >= 2)",
+    TRANSITIONS.key: f"{_BASE} and discharged",
+    ADHERENCE.key: f"{_BASE} and n_drugs >= 1 and months_seen >= 6 and fewest_fills_6m <= 4",
+}
+
+
+def with_offers(months: DataFrame, config: SimulationConfig) -> DataFrame:
+    """Adds per program `eligible_*`, `offer_*` (0 none, 1 care manager, 2 pilot offer, 3 pilot control), `reached_*`."""
+    draws = Draws(config.seed)
+    for program in PROGRAMS:
+        s = program.short
+        months = months.selectExpr("*", f"({ELIGIBLE[program.key]}) as eligible_{s}")
+        months = months.selectExpr("*", f"{_candidate(program, draws, config)} as candidate_{s}")
+        kept = f"candidate_{s} > 0 and coalesce(max(candidate_{s}) {_before(program.months)}, 0) = 0"
+        reached = f"{draws.uniform(f'reached {s}', 'member_no', 'm')} < reach_prob"
+        months = months.selectExpr("*", f"if({kept}, candidate_{s}, 0) as offer_{s}", f"({reached}) as reached_{s}")
+    return months
+
+
+def _before(rows: int, last: str = "1 preceding") -> str:
+    return f"over (partition by member_no order by m rows between {rows} preceding and {last})"
+
+
+def _candidate(program: SimulatedProgram, draws: Draws, config: SimulationConfig) -> str:
+    willing = "(refusal_month is null or m < refusal_month)"
+    pilot = ", ".join(str(month) for month in config.pilot_months) or "-1"
+    share = min(1.0, config.pilot_share * program.pilot_factor)
+    drawn = draws.uniform(f"pilot {program.short}", "member_no", "m")
+    arm = draws.uniform(f"pilot arm {program.short}", "member_no", "m")
+    chosen = draws.uniform(f"choice {program.short}", "member_no", "m")
+    return (
+        f"case when not (eligible_{program.short} and {willing}) or m >= {config.months} then 0"
+        f" when m in ({pilot}) and {drawn} < {num(share)} then if({arm} < 0.5D, {PILOT_OFFERED}, {PILOT_CONTROL})"
+        f" when {chosen} < {num(config.offered_share)} * {_wish(program, config)} then {CHOSEN} else 0 end"
+    )
+
+
+def _wish(program: SimulatedProgram, config: SimulationConfig) -> str:
+    """Probability that a care manager picks an eligible member this month."""
+    hunch = f"{num(1.6 * config.confounding)} * hidden"
+    score = {
+        ED.key: f"-4.35D + 0.95D * least(ed_2m, 3L) + 0.6D * least(adm_2m, 2L) + 0.15D * n_cond + {hunch}",
+        TRANSITIONS.key: f"-1.1D + 0.2D * n_cond + 0.5D * least(adm_2m, 3L) + {hunch}",
+        ADHERENCE.key: f"-2.9D + 0.35D * (4D - fewest_fills_6m) + {hunch}",
+    }[program.key]
+    return logistic(score)
+
+
+def with_outcomes(offers: DataFrame, config: SimulationConfig) -> DataFrame:
+    """What really happened: events under the offers made, by the same uniforms as without them."""
+    draws = Draws(config.seed)
+    frame = offers.selectExpr("*", *(f"{_helped(program)} as helped_{program.short}" for program in PROGRAMS))
+    frame = frame.selectExpr(
+        "*",
+        f"if(is_enrolled, {poisson('ed_u', 'ed_now * ed_ratio')}, 0) as ed_1",
+        f"if(is_enrolled, {poisson('adm_u', 'adm_now * adm_ratio', 2)}, 0) as adm_1",
+        *(f"cast(is_enrolled and {DRUG_COLUMN[name]} and {refill_draw(draws, name)} < {refill_prob('med_shift')} as int)"
+          f" as fill_1_{name}" for name in MAINTENANCE),
+    )  # fmt: skip
+    return frame.selectExpr(
+        "*",
+        "if(helped_ed, ed_1, ed_0) as n_ed",
+        "if(helped_toc, adm_1, adm_0) as n_adm",
+        *(f"if(helped_med, fill_1_{name}, fill_0_{name}) as fill_{name}" for name in MAINTENANCE),
+        f"if(is_enrolled, {poisson(draws.uniform('office', 'member_no', 'm'), 'office_rate * busy')}, 0) as n_office",
+        "if(is_enrolled, if(member_no = 2, 40, "
+        f"{poisson(draws.uniform('outpatient', 'member_no', 'm'), 'outpatient_rate * busy')}), 0) as n_outpatient",
+    )
+
+
+def _helped(program: SimulatedProgram) -> str:
+    """An offer of this or the last months that reached the member still works in this month."""
+    s = program.short
+    made = f"cast(offer_{s} in ({CHOSEN}, {PILOT_OFFERED}) and reached_{s} as int)"
+    return f"coalesce(max({made}) {_before(program.months - 1, 'current row')}, 0) = 1"
