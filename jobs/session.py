@@ -9,22 +9,31 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import grpc
+
 from contracts.errors import EngineError
 from contracts.settings import settings
 from jobs.engine.config import SESSION_CONF
 from jobs.engine.lifecycle import engine_url, ensure_engine
 from jobs.engine.paths import engine_paths
+from jobs.engine.state import EngineState, engine_process
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
 
+# The client's default keeps trying an endpoint that went away for ten minutes. That is right for a cluster behind a
+# network; a local engine that ended is not coming back by itself, and a night should hear of it within seconds.
+_LOCAL_RETRIES = 5
+_LOCAL_BACKOFF_MS = 2000
+
+
 @dataclass(frozen=True)
 class _Cached:
-    """The process's session; a forked child must not use its parent's channel, hence the pid."""
+    """The process's session. A forked child must not use its parent's channel, hence `pid`."""
 
     session: SparkSession
-    url: str
+    engine: EngineState | None
     pid: int
 
 
@@ -57,10 +66,11 @@ def spark_session(app: str = "outreach") -> SparkSession:
     """
     global _cached
     with _lock:
-        url = remote_url()
-        if _cached is not None and _cached.pid == os.getpid() and _cached.url == url and _is_alive(_cached.session):
-            return _cached.session
-        _cached = _Cached(_connect(url, app), url, os.getpid())
+        if _cached is None or not _is_usable(_cached):
+            config = settings()
+            engine = None if config.spark_remote else ensure_engine(config)
+            url = config.spark_remote if engine is None else engine_url(engine, engine_paths(config))
+            _cached = _Cached(_connect(str(url), app, is_local=engine is not None), engine, os.getpid())
         return _cached.session
 
 
@@ -69,34 +79,42 @@ def close_session() -> None:
     global _cached
     with _lock:
         cached, _cached = _cached, None
-        if cached is not None and cached.pid == os.getpid() and not cached.session.is_stopped:
+        if cached is not None and _is_usable(cached):
             cached.session.stop()
 
 
-def _is_alive(session: SparkSession) -> bool:
-    """Whether the server still knows the session; a few milliseconds."""
+def _is_usable(cached: _Cached) -> bool:
+    """Whether the server still knows the session; a few milliseconds.
+
+    The engine's process is looked at first: asking a server that ended would wait for its return.
+    """
     from pyspark.errors import PySparkException
 
-    if session.is_stopped:
+    if cached.pid != os.getpid() or cached.session.is_stopped:
+        return False
+    if cached.engine is not None and engine_process(cached.engine) is None:
         return False
     try:
-        return session.conf.get("spark.sql.ansi.enabled") is not None
-    except PySparkException:
+        return cached.session.conf.get("spark.sql.ansi.enabled") is not None
+    except (PySparkException, grpc.RpcError):
         return False
 
 
-def _connect(url: str, app: str) -> SparkSession:
+def _connect(url: str, app: str, *, is_local: bool) -> SparkSession:
     """A new session with this project's settings.
 
     Raises:
         EngineError: the endpoint does not answer or does not take the token.
     """
-    import grpc
     from pyspark.errors import PySparkException
+    from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 
     try:
         session = SparkSession.builder.remote(url).appName(app).create()
+        if is_local:
+            policy = DefaultPolicy(max_retries=_LOCAL_RETRIES, max_backoff=_LOCAL_BACKOFF_MS)
+            session.client.set_retry_policies([policy])
         for key, value in SESSION_CONF.items():
             session.conf.set(key, value)
     except (PySparkException, grpc.RpcError) as error:

@@ -10,7 +10,6 @@ from contracts.errors import ExitCode, OutreachError
 from jobs.engine.lifecycle import engine_status, ensure_engine, fetch_jars, stop_engine
 from jobs.engine.report import status_text
 
-
 _ACTIONS = {"start": ensure_engine, "stop": stop_engine, "fetch": fetch_jars}
 
 
@@ -26,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     except OutreachError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(status_text(engine_status()))
+    if verb in ("start", "status"):
+        print(status_text(engine_status()))
     return ExitCode.OK
 
 

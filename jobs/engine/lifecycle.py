@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
+# A live server may be deep in garbage collection on a busy machine; replacing it would lose everyone's work.
+BUSY_SECONDS = 120.0
 # Covers a first start by another process: a download (at most 600 s) and the start itself.
 LOCK_SECONDS = 900.0
 _ATTEMPTS = 3
@@ -111,7 +113,7 @@ def ensure_engine(config: Settings | None = None) -> EngineState:
     if state is None:
         paths.prepare()
         with _locked(paths):
-            state = running_engine(paths, timeout_seconds=30.0) or _start(config, paths)
+            state = running_engine(paths, timeout_seconds=BUSY_SECONDS) or _start(config, paths)
     _refuse_unfit(state, config)
     return state
 

@@ -18,7 +18,7 @@ def spark_version(url: str, timeout_seconds: float = 5.0) -> str | None:
     )
     with DefaultChannelBuilder(url).toChannel() as channel:
         try:
-            stub = proto.SparkConnectServiceStub(channel)
+            stub = proto.SparkConnectServiceStub(channel)  # type: ignore[no-untyped-call]
             return str(stub.AnalyzePlan(request, timeout=timeout_seconds).spark_version.version)
         except grpc.RpcError:
             return None
