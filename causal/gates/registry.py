@@ -25,6 +25,8 @@ GATES: dict[str, Gate] = {
     "value_at_capacity": value_at_capacity,
 }
 
+GATE_NAMES = tuple(GATES)
+
 _HARD_WHEN_SKIPPED = frozenset({"placebo_outcome", "refutation", "calibration"})
 _NEEDS_EVALUATION = frozenset({"heterogeneity", "beats_simple_rules", "calibration", "value_at_capacity"})
 

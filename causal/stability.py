@@ -1,0 +1,36 @@
+"""Has a distribution moved: the population stability index, here for frames in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Usual reading: below .1 stable, .1 to .25 watch, above .25 moved.
+WATCH, MOVED = 0.1, 0.25
+_FLOOR = 1e-4
+
+
+def bin_edges(reference: np.ndarray, n_bins: int = 10) -> np.ndarray:
+    """Inner quantile edges of the finite reference values; fewer when values repeat."""
+    finite = reference[np.isfinite(reference)]
+    if len(finite) == 0:
+        return np.empty(0)
+    return np.unique(np.quantile(finite, np.linspace(0, 1, n_bins + 1)[1:-1]))
+
+
+def shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Share of values per bin, the last bin being "missing"; sums to 1 (all zero without values)."""
+    finite = np.isfinite(values)
+    place = np.where(finite, np.searchsorted(edges, np.where(finite, values, 0.0), side="left"), len(edges) + 1)
+    return np.bincount(place, minlength=len(edges) + 2) / max(len(values), 1)
+
+
+def psi(expected: np.ndarray, actual: np.ndarray) -> float:
+    """sum (actual - expected) ln(actual / expected) over bins; shares below 0.0001 are held there."""
+    p, q = np.maximum(expected, _FLOOR), np.maximum(actual, _FLOOR)
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def population_stability(reference: np.ndarray, current: np.ndarray, n_bins: int = 10) -> float:
+    """PSI of two samples on the reference's quantile bins; missing values are a bin of their own."""
+    edges = bin_edges(reference, n_bins)
+    return psi(shares(reference, edges), shares(current, edges))
