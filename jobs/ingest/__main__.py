@@ -34,6 +34,7 @@ def run(source: str, paths: list[Path], *, as_json: bool) -> ExitCode:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m jobs.ingest", description=__doc__)
     parser.add_argument("--source", required=True, help=" or ".join(SOURCES))
     parser.add_argument("--json", action="store_true", help="print the report as JSON")

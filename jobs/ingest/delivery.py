@@ -71,6 +71,7 @@ def _visible_below(root: Path) -> Iterator[Path]:
 
 
 def is_data_file(path: Path) -> bool:
+    """Whether its name says CSV or Parquet."""
     return path.name.lower().endswith(DATA_SUFFIXES)
 
 

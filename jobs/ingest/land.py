@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,10 @@ from pyspark.sql.connect.session import SparkSession
 
 from contracts.catalog import contract, layer
 from contracts.errors import InputFileError
+from contracts.model import TableContract
 from contracts.settings import settings
 from contracts.sources import Source, source
-from jobs.delta import create_layers, ensure_table, ensure_tables
+from jobs.delta import create_layers, ensure_table
 from jobs.ingest import ledger
 from jobs.ingest.check import Checked, check, make_ready
 from jobs.ingest.delivery import Delivery, describe, find_files, is_data_file
@@ -29,7 +31,18 @@ Progress = Callable[[str], None]
 
 def ensure_raw(spark: SparkSession) -> None:
     """Create every source's raw tables empty where missing, so that dbt's staging models can always be built."""
-    ensure_tables(spark, layer("raw"))
+    _ensure(spark, layer("raw"))
+
+
+def _ensure(spark: SparkSession, tables: Sequence[TableContract]) -> frozenset[str]:
+    """Bring tables to their contracts, several at a time (each waits on the catalog); the names of those created now."""
+    create_layers(spark)
+    present = {
+        f"{schema}.{row[1]}" for schema in ("raw", "ops") for row in spark.sql(f"SHOW TABLES IN {schema}").collect()
+    }
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda table: ensure_table(spark, table), tables))
+    return frozenset(table.name for table in tables) - present
 
 
 def land(
@@ -62,16 +75,11 @@ def land(
     lock = settings().home / f"ingest-{which.name}.lock"
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(lock), staging(run_id) as stage:
-        _ensure(spark, which)
-        landing = _Landing(spark, which, stage, moment, run_id, progress)
+        tables = [which.raw_table(layout.entity) for layout in which.files]
+        created = _ensure(spark, [contract(table) for table in (*tables, ledger.TABLE)])
+        landing = _Landing(spark, which, stage, moment, run_id, progress, created)
         landing.take(found)
     return LandingReport(which.name, run_id, tuple(landing.outcomes.values()), time.monotonic() - started)
-
-
-def _ensure(spark: SparkSession, which: Source) -> None:
-    create_layers(spark)
-    for table in (*(which.raw_table(layout.entity) for layout in which.files), ledger.TABLE):
-        ensure_table(spark, contract(table))
 
 
 @dataclass
@@ -84,6 +92,8 @@ class _Landing:
     moment: datetime
     run_id: str
     progress: Progress
+    created: frozenset[str]
+    on_record: frozenset[ledger.Entry] = frozenset()
     outcomes: dict[Path, FileOutcome] = field(default_factory=dict)
 
     def take(self, found: Sequence[tuple[Path, Path]]) -> None:
@@ -94,37 +104,38 @@ class _Landing:
                 self.outcomes[path] = FileOutcome(path.name, "unknown", IGNORED, reason=reason)
             else:
                 deliveries.append(describe(path, root))
-        hashes = sorted({delivery.sha256 for delivery in deliveries})
-        tables = [self.source.raw_table(layout.entity) for layout in self.source.files]
-        landed = landed_hashes(self.spark, tables, hashes)
-        on_record = ledger.known(self.spark, self.source.name, hashes)
-        ready = self._check_all(deliveries, landed, on_record)
-        self._append_all(ready)
-        new = [d for d in deliveries if self._is_news(self.outcomes[d.path], on_record)]
-        ledger.record(
-            self.spark, self.source.name, [(self.outcomes[d.path], d.date) for d in new], self.moment, self.run_id
-        )
+        checks = [check(self.source, delivery) for delivery in deliveries]
+        self.on_record = ledger.known(self.spark, self.source.name, sorted({d.sha256 for d in deliveries}))
+        landed = self._landed(checks)
+        self._append_all(self._make_all_ready(checks, landed))
+        news = [(self.outcomes[d.path], d.date) for d in deliveries if self._is_news(self.outcomes[d.path])]
+        ledger.record(self.spark, self.source.name, news, self.moment, self.run_id)
         self._park_all(deliveries)
+
+    def _landed(self, checks: Sequence[Checked]) -> set[str]:
+        """Hashes whose rows are in raw: by the ledger, and by the tables where a killed run left the ledger behind."""
+        tables = {c.delivery.sha256: self.source.raw_table(c.outcome.entity) for c in checks if c.matched}
+        told = {e.file_sha256 for e in self.on_record if e.status == LANDED}
+        landed = {sha for sha, table in tables.items() if sha in told and table not in self.created}
+        for table in sorted(set(tables.values()) - self.created):
+            if unsure := sorted(sha for sha in tables if tables[sha] == table and sha not in landed):
+                landed |= landed_hashes(self.spark, table, unsure)
+        return landed
 
     def _is_named(self, path: Path) -> bool:
         """`encounters.csv` of one source may be an unread file of another, but an entity's name always counts."""
         return any(layout.is_named(name) for layout in self.source.files for name in (path.name, path.parent.name))
 
-    def _check_all(
-        self, deliveries: Sequence[Delivery], landed: set[str], on_record: set[tuple[str, str, str]]
-    ) -> list[Ready]:
-        ready, seen = [], set(landed)
-        for delivery in deliveries:
-            begun = time.monotonic()
-            first = delivery.sha256 not in seen
-            checked = check(self.source, delivery)
-            outcome = checked.outcome
-            if outcome.status != PARKED and not first:
-                outcome = self._seen_before(outcome, delivery, on_record, is_in_raw=delivery.sha256 in landed)
+    def _make_all_ready(self, checks: Sequence[Checked], landed: set[str]) -> list[Ready]:
+        ready: list[Ready] = []
+        seen = set(landed)
+        for checked in checks:
+            begun, delivery, outcome = time.monotonic(), checked.delivery, checked.outcome
+            if outcome.status == LANDED and delivery.sha256 in seen:
+                outcome = self._seen_before(checked, is_in_raw=delivery.sha256 in landed)
             elif outcome.status == LANDED:
                 outcome = self._make_ready(checked, ready)
-            if outcome.status == LANDED:
-                seen.add(delivery.sha256)
+                seen |= {delivery.sha256} if outcome.status == LANDED else set()
             self.outcomes[delivery.path] = outcome.but(seconds=time.monotonic() - begun)
             self.progress(f"{delivery.name}: {outcome.status}{f' ({outcome.reason})' if outcome.reason else ''}")
         return ready
@@ -137,26 +148,23 @@ class _Landing:
         ready.append(file)
         return checked.outcome.but(rows=file.rows)
 
-    def _seen_before(
-        self, outcome: FileOutcome, delivery: Delivery, on_record: set[tuple[str, str, str]], *, is_in_raw: bool
-    ) -> FileOutcome:
-        names = sorted(name for sha, name, status in on_record if sha == delivery.sha256 and status == LANDED)
+    def _seen_before(self, checked: Checked, *, is_in_raw: bool) -> FileOutcome:
+        mine = checked.delivery
+        names = sorted(e.file_name for e in self.on_record if e.file_sha256 == mine.sha256 and e.status == LANDED)
         if is_in_raw and not names:
             reason = "its rows were landed by a run that ended before it could say so"
-        elif delivery.name in names or not names:
+        elif not names or mine.name in names:
             reason = "the same content was landed before"
         else:
             reason = f"the same content was landed before as {names[0]}"
-        return outcome.but(status=DUPLICATE, reason=reason)
+        return checked.outcome.but(status=DUPLICATE, reason=reason)
 
-    def _is_news(self, outcome: FileOutcome, on_record: set[tuple[str, str, str]]) -> bool:
+    def _is_news(self, outcome: FileOutcome) -> bool:
         """A night that meets the same files again adds nothing to the ledger."""
-        same = {status for sha, name, status in on_record if (sha, name) == (outcome.file_sha256, outcome.file_name)}
-        return (
-            outcome.status != IGNORED
-            and outcome.status not in same
-            and not (outcome.status == DUPLICATE and LANDED in same)
-        )
+        mine = (outcome.file_sha256, outcome.file_name)
+        told = {e.status for e in self.on_record if (e.file_sha256, e.file_name) == mine}
+        known = outcome.status in told or (outcome.status == DUPLICATE and LANDED in told)
+        return outcome.status != IGNORED and not (known and outcome.status != LANDED)
 
     def _append_all(self, ready: Sequence[Ready]) -> None:
         for layout in self.source.files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from pyspark.sql.connect.session import SparkSession
 
@@ -14,19 +15,28 @@ from jobs.ingest.report import FileOutcome
 TABLE = "ops.input_file"
 
 
-def known(spark: SparkSession, source: str, hashes: Sequence[str]) -> set[tuple[str, str, str]]:
-    """(hash, file name, status) on record for `hashes`."""
+class Entry(NamedTuple):
+    """What is on record of a file."""
+
+    file_sha256: str
+    file_name: str
+    entity: str
+    status: str
+
+
+def known(spark: SparkSession, source: str, hashes: Sequence[str]) -> frozenset[Entry]:
+    """What is on record for `hashes`."""
     if not hashes:
-        return set()
+        return frozenset()
     rows = (
         spark.table(TABLE)
         .where(f"data_source = '{source}'")
         .where("file_sha256 IN ({})".format(", ".join(f"'{value}'" for value in hashes)))
-        .select("file_sha256", "file_name", "status")
+        .select(*Entry._fields)
         .distinct()
         .collect()
     )
-    return {(row[0], row[1], row[2]) for row in rows}
+    return frozenset(Entry(*row) for row in rows)
 
 
 def record(

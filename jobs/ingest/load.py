@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 
+from pyspark.sql import Column, DataFrame
 from pyspark.sql.connect import functions as F
-from pyspark.sql.connect.column import Column
-from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
 from contracts.catalog import contract
@@ -95,10 +94,10 @@ def _extra(file: Ready) -> Column:
     return F.to_json(F.struct(*(_text(c).alias(names[c]) for c in unknown)))
 
 
-def landed_hashes(spark: SparkSession, tables: Sequence[str], hashes: Sequence[str]) -> set[str]:
-    """Which of `hashes` have rows in any of `tables`; Delta's file statistics skip most of each table."""
-    if not hashes:
-        return set()
+def landed_hashes(spark: SparkSession, table: str, hashes: Sequence[str]) -> set[str]:
+    """Which of `hashes` have rows in `table`; Delta's file statistics skip most of it."""
     wanted = ", ".join(f"'{value}'" for value in hashes)
-    selects = (f"SELECT DISTINCT file_sha256 FROM {table} WHERE file_sha256 IN ({wanted})" for table in tables)
-    return {row[0] for row in spark.sql(" UNION ALL ".join(selects)).collect()}
+    return {
+        row[0]
+        for row in spark.sql(f"SELECT DISTINCT file_sha256 FROM {table} WHERE file_sha256 IN ({wanted})").collect()
+    }
