@@ -1,0 +1,154 @@
+"""From grouped rows to a report: here small counts are hidden, once and for all. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from contracts.programs import Program
+from jobs.report.evidence import benefit_called, evidence_of
+from jobs.report.night import Breakdown, Changes, Count, NightReport, Plan, ProgramNight, Quality, Reason, SetAside
+from jobs.report.queries import NightRows, Rows
+from jobs.report.reason_words import in_words
+from jobs.report.suppression import list_changes, share_of, shown, suppress, suppress_linked
+
+CALLED = "Called tonight"
+DECISION_WORDS = {
+    "outreach": CALLED,
+    "explore": CALLED,
+    "holdout": "Held out at random, to measure whether outreach helps",
+    "below_capacity": "Could be called, but not in tonight's places",
+    "outside_support": "Unlike the members the model learnt from: no effect is estimated",
+}
+_ORDER = tuple(dict.fromkeys(DECISION_WORDS.values()))
+_AGES = ("Under 18", "18 to 34", "35 to 49", "50 to 64", "65 to 74", "75 to 84", "85 and over", "Not recorded")
+_MOST_REASONS = 8
+
+
+def assemble(
+    rows: NightRows, programs: Mapping[str, Program], data_source: str, run_date: date, made_at: datetime
+) -> NightReport:
+    """The report of a published night.
+
+    Args:
+        rows: from `jobs.report.queries.read_night`.
+        programs: by key, in the order of the report.
+        data_source, run_date: the night.
+        made_at: when the report was made (UTC).
+    """
+    decisions = _decisions(rows.decisions)
+    published = {row["program"]: row for row in rows.summary}
+    return NightReport(
+        data_source=data_source,
+        run_date=run_date,
+        made_at=made_at,
+        run_id=rows.versions["run_id"] or "",
+        feature_version=rows.versions["feature_version"] or "",
+        contract_version=rows.versions["contract_version"] or "",
+        code_version=rows.versions["code_version"] or "",
+        programs=tuple(
+            _program(program, published[key], decisions[key], rows)
+            for key, program in programs.items()
+            if key in published and key in decisions
+        ),
+        quality=Quality(rows.audited, _set_aside(rows.rules), tuple((r["entity"], r["n"]) for r in rows.parked)),
+    )
+
+
+def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown, rows: NightRows) -> ProgramNight:
+    called = next((row.count for row in decisions.rows if row.label == CALLED), 0)
+    mine = [row for row in rows.who if row["program"] == program.key]
+    evidence = evidence_of(program, summary["model_version"], rows.models, rows.evaluation, rows.gates, rows.flow)
+    each = None if called is None else benefit_called(summary["verdict"], evidence)
+    ranked = summary["outreach_count"]
+    usd = program.outcome.usd_per_unit
+    marginal = summary["marginal_value_usd"] if summary["verdict"] == "publish" else None
+    return ProgramNight(
+        plan=_plan(program),
+        verdict=summary["verdict"],
+        verdict_sentence=in_words(summary["verdict_sentence"]),
+        model_version=summary["model_version"],
+        called=called,
+        benefit_each=each,
+        benefit=each.scaled(ranked) if each else None,
+        value_usd=each.scaled(ranked * usd, -ranked * program.cost_per_contact_usd) if each else None,
+        marginal_value_usd=marginal,
+        decisions=decisions,
+        who=_who(mine) if called else (),
+        reasons=_reasons(rows.reasons, program, summary["outreach_count"] + summary["explore_count"]) if called else (),
+        changes=_changes(rows, program.key),
+        evidence=evidence,
+    )
+
+
+def _plan(program: Program) -> Plan:
+    return Plan(
+        key=program.key,
+        title=program.title,
+        offer=program.offer,
+        unit=program.outcome.unit,
+        better=program.outcome.better,
+        usd_per_unit=program.outcome.usd_per_unit,
+        cost_per_contact_usd=program.cost_per_contact_usd,
+        cooldown_days=program.cooldown_days,
+        capacity=program.capacity_per_night,
+        holdout_share=program.holdout_share,
+        explore_share=program.explore_share,
+        fallback_reason=program.fallback_reason,
+    )
+
+
+def _decisions(rows: Rows) -> dict[str, Breakdown]:
+    """Every member by decision, per program. Who is no member any more is the same in every program, hence linked."""
+    counts: dict[str, dict[str, int]] = {}
+    linked: set[str] = set()
+    for row in rows:
+        label = DECISION_WORDS.get(row["decision"]) or row["reason"] or "Not for them tonight"
+        if row["decision"] == "not_eligible":
+            linked.add(label)
+        parts = counts.setdefault(row["program"], {CALLED: 0})
+        parts[label] = parts.get(label, 0) + row["n"]
+    found = suppress_linked(counts, linked, keep=(CALLED,))
+    return {
+        key: Breakdown("What was decided", tuple(Count(label, parts[label]) for label in _ordered(counts[key])), total)
+        for key, (parts, total) in found.items()
+    }
+
+
+def _ordered(counts: Mapping[str, int]) -> list[str]:
+    """The decisions in their order, then the reasons for leaving members out by name (sizes would tell of hidden ones)."""
+    return [label for label in _ORDER if label in counts] + sorted(set(counts) - set(_ORDER))
+
+
+def _who(rows: Rows) -> tuple[Breakdown, ...]:
+    found = []
+    for title in ("Age", "Sex", "Payer"):
+        counts = {row["value"]: row["n"] for row in rows if row["dimension"] == title}
+        parts, total = suppress(counts)
+        order = [a for a in _AGES if a in parts] if title == "Age" else sorted(parts)
+        found.append(Breakdown(title, tuple(Count(label, parts[label]) for label in order), total))
+    return tuple(breakdown for breakdown in found if breakdown.rows)
+
+
+def _reasons(rows: Rows, program: Program, called: int) -> tuple[Reason, ...]:
+    """The commonest reasons that enough people share; how the list was ranked is no reason of one person."""
+    mine = [row for row in rows if row["program"] == program.key and row["words"] != program.fallback_reason]
+    found = []
+    for row in sorted(mine, key=lambda row: (-row["n"], row["words"])):
+        count, nearly_all = share_of(row["n"], called)
+        if (count is not None or nearly_all) and row["words"] != "Other":
+            found.append(Reason(row["words"], count, nearly_all))
+    return tuple(found[:_MOST_REASONS])
+
+
+def _changes(rows: NightRows, program: str) -> Changes | None:
+    if rows.previous_night is None:
+        return None
+    row = next((row for row in rows.changes if row["program"] == program), {"tonight": 0, "last": 0, "stayed": 0})
+    return Changes(rows.previous_night, *list_changes(row["tonight"], row["last"], row["stayed"]))
+
+
+def _set_aside(rows: Rows) -> tuple[SetAside, ...]:
+    kept = sorted(rows, key=lambda row: (row["table_name"], row["rule"]))
+    return tuple(SetAside(row["table_name"], row["rule"], shown(int(row["rows_broken"]))) for row in kept)

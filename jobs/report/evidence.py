@@ -1,0 +1,97 @@
+"""What training found out about a model, as the report shows it, and what benefit may be claimed from it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.programs import Program
+from jobs.report.night import Evidence, FlowStep, Gate, Interval
+from jobs.report.queries import Rows
+from jobs.report.reason_words import in_words
+from jobs.report.suppression import rounded
+
+RANKINGS = ("model", "baseline_risk", "random", "constant")
+_AT_CAPACITY = "top_fraction_effect"
+_GATE_TITLES = {
+    "design": "Enough people to learn from",
+    "overlap": "Comparable people in both groups",
+    "balance": "The groups are alike",
+    "placebo_outcome": "No effect where there can be none",
+    "refutation": "The estimate survives attacks",
+    "heterogeneity": "Some benefit more, and the model finds them",
+    "beats_simple_rules": "Better than simple rules",
+    "calibration": "Predicted differences are the right size",
+    "value_at_capacity": "Calling those on top helps",
+}
+_Z = 1.959963984540054
+
+
+def evidence_of(
+    program: Program, model_version: str, models: Rows, evaluation: Rows, gates: Rows, flow: Rows
+) -> Evidence | None:
+    """The training of the model that served; without one the latest training, marked as not served; None without any."""
+    mine = [row for row in models if row["program"] == program.key]
+    if not mine:
+        return None
+    served = [row for row in mine if row["model_version"] == model_version]
+    model = max(served or mine, key=lambda row: row["trained_as_of"])
+
+    def of(rows: Rows) -> Rows:
+        return [r for r in rows if r["program"] == program.key and r["trained_as_of"] == model["trained_as_of"]]
+
+    metrics = {(row["ranking"], row["metric"]): row for row in of(evaluation)}
+    return Evidence(
+        trained_as_of=model["trained_as_of"],
+        model_version=model["model_version"],
+        learner=model["learner"],
+        verdict_sentence=in_words(model["verdict_sentence"]),
+        is_served=bool(served),
+        trial_count=rounded(model["trial_count"]),
+        offered_count=rounded(model["offered_count"]),
+        ate=_ate(model, program),
+        rankings=_found(metrics, ((r, r, _AT_CAPACITY) for r in RANKINGS)),
+        gain_over=_found(metrics, ((r, f"model_minus_{r}", _AT_CAPACITY) for r in RANKINGS[1:])),
+        groups=tuple(i for _, i in _found(metrics, ((str(k), "model", f"gates_{k}") for k in range(1, 11)))),
+        gates=tuple(
+            Gate(_title(row["gate"]), row["status"], row["is_hard"], in_words(row["sentence"]))
+            for row in sorted(of(gates), key=lambda row: row["gate_number"])
+        ),
+        flow=tuple(
+            FlowStep(row["step"], rounded(row["remaining_count"]), rounded(row["offered_count"]))
+            for row in sorted(of(flow), key=lambda row: row["step_number"])
+        ),
+    )
+
+
+def benefit_called(verdict: str, evidence: Evidence | None) -> Interval | None:
+    """Benefit per person called by rank: what the top of the model's ranking had on people kept aside.
+
+    It is the interval of a mean. Per-person intervals are not summed: their errors are shared, and a sum of them
+    would be neither a valid nor a useful interval. None unless the model that was tested made tonight's list.
+    """
+    if verdict != "publish" or evidence is None or not evidence.is_served:
+        return None
+    found = dict(evidence.rankings).get("model")
+    return found if found is not None and found.lower is not None else None
+
+
+def _found(metrics: dict[tuple[str, str], dict[str, Any]], wanted: Any) -> tuple[tuple[str, Interval], ...]:
+    """(label, interval) of every wanted (label, ranking, metric) that was estimated."""
+    rows = ((label, metrics.get((ranking, metric))) for label, ranking, metric in wanted)
+    return tuple(
+        (label, Interval(row["value"], row["ci_lower"], row["ci_upper"]))
+        for label, row in rows
+        if row is not None and row["value"] is not None
+    )
+
+
+def _ate(model: dict[str, Any], program: Program) -> Interval | None:
+    if model["ate"] is None or model["ate_se"] is None:
+        return None
+    sign = -1.0 if program.outcome.better == "lower" else 1.0
+    value, half = sign * model["ate"], _Z * model["ate_se"]
+    return Interval(value, value - half, value + half)
+
+
+def _title(gate: str) -> str:
+    return _GATE_TITLES.get(gate, gate.replace("_", " ").capitalize())

@@ -1,0 +1,101 @@
+"""Which chart a part of the report gets and what its text summary says. Pure."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from jobs.report.charts import Bar, bars, intervals
+from jobs.report.night import Breakdown, Evidence, ProgramNight, Reason
+from jobs.report.words import HIDDEN, RANKING_WORDS, benefit, number, short
+
+
+def group_chart(breakdown: Breakdown, program: ProgramNight) -> tuple[Markup, str]:
+    """Bars of one breakdown and its summary."""
+    rows = [Bar(row.label, row.count, _with_share(row.count, breakdown.total)) for row in breakdown.rows]
+    name = f"{program.plan.key}-{breakdown.title.lower().split()[0]}"
+    summary = _largest(breakdown)
+    return bars(rows, name=name, title=f"{program.plan.title}: {breakdown.title}", summary=summary), summary
+
+
+def reason_chart(program: ProgramNight) -> tuple[Markup, str]:
+    """Bars of the reasons that those called share."""
+    top = program.called or 0
+    rows = [Bar(r.words, float(top if r.is_nearly_all else r.count or 0), _reason_text(r)) for r in program.reasons]
+    first = program.reasons[0]
+    summary = f"The commonest is “{first.words}”: {_reason_text(first)} of those called."
+    return bars(rows, name=f"{program.plan.key}-reasons", title="Reasons", summary=summary), summary
+
+
+def ranking_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
+    """Benefit per person among the first of each ranking, on people kept aside."""
+    rows = [(RANKING_WORDS[key], found) for key, found in evidence.rankings]
+    summary = " ".join(
+        [f"{RANKING_WORDS[key]}: {benefit(found.value, program.plan)} per person." for key, found in evidence.rankings]
+        + [_gain(key, found.value, found.lower) for key, found in evidence.gain_over if key != "constant"]
+    )
+    title = "Benefit per person called, by way of choosing"
+    name = f"{program.plan.key}-rankings"
+    return intervals(rows, name=name, title=title, summary=summary, axis=_axis(program), strong=(0,)), summary
+
+
+def fifths_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
+    """Measured benefit by fifth of the predicted benefit, the highest first."""
+    count = len(evidence.groups)
+    places = ["lowest", *[""] * (count - 2), "highest"] if count > 1 else ["all"]
+    rows = [
+        (f"Group {k + 1} of {count}" + (f" ({places[k]} predicted)" if places[k] else ""), found)
+        for k, found in enumerate(evidence.groups)
+    ][::-1]
+    top, bottom = evidence.groups[-1], evidence.groups[0]
+    summary = (
+        f"Those predicted to benefit most had {benefit(top.value, program.plan)} per person;"
+        f" those predicted to benefit least had {benefit(bottom.value, program.plan)}."
+    )
+    title, name = "Measured benefit by predicted benefit", f"{program.plan.key}-fifths"
+    chart = intervals(rows, name=name, title=title, summary=summary, axis=_axis(program), strong=range(count))
+    return chart, summary
+
+
+def flow_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
+    """How many person-trials each step of the cohort left."""
+    rows = [Bar(step.words, step.remaining, _about(step.remaining)) for step in evidence.flow]
+    first, last = evidence.flow[0], evidence.flow[-1]
+    summary = (
+        f"Of {_about(first.remaining)} looks at a member on a date, {_about(last.remaining)} could teach the model;"
+        f" in {_about(last.offered)} of these outreach was offered. Rounded to 10."
+    )
+    return bars(rows, name=f"{program.plan.key}-flow", title="Who the model learnt from", summary=summary), summary
+
+
+def _axis(program: ProgramNight) -> str:
+    return f"{'Fewer' if program.plan.better == 'lower' else 'More'} {program.plan.unit}, per person (right is better)"
+
+
+def _with_share(count: int | None, total: int | None) -> str:
+    if count is None:
+        return HIDDEN
+    return f"{count:,} ({count / total:.0%})" if total else number(count)
+
+
+def _about(count: int | None) -> str:
+    return "fewer than 11" if count is None else f"{count:,}"
+
+
+def _reason_text(reason: Reason) -> str:
+    return "nearly all" if reason.is_nearly_all else number(reason.count)
+
+
+def _largest(breakdown: Breakdown) -> str:
+    known = [row for row in breakdown.rows if row.count]
+    if not known:
+        return "Every group is too small to print."
+    top = max(known, key=lambda row: row.count or 0)
+    hidden = " Hidden groups are small, or would tell how large a small one is." if breakdown.has_hidden else ""
+    return f"Most: {top.label}, {_with_share(top.count, breakdown.total)}.{hidden}"
+
+
+def _gain(key: str, value: float, lower: float | None) -> str:
+    other = {"baseline_risk": "by risk", "random": "at random"}[key]
+    if lower is not None and lower > 0:
+        return f"The model's choice does better than choosing {other}, by {short(value)} per person."
+    return f"That it does better than choosing {other} is not certain."

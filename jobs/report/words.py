@@ -1,0 +1,163 @@
+"""The report's sentences: plain words for a program manager. Pure."""
+
+from __future__ import annotations
+
+from datetime import date
+from math import floor, log10
+
+from jobs.report.night import Changes, Interval, NightReport, Plan, ProgramNight
+
+HIDDEN = "hidden"
+VERDICT_WORDS = {
+    "publish": "Ranked by expected benefit",
+    "fallback": "Ranked by a simple rule",
+    "blocked": "Stopped: no calls",
+}
+STATUS_WORDS = {"pass": "Passed", "fail": "Failed", "inconclusive": "Not clear"}
+RANKING_WORDS = {
+    "model": "This model",
+    "baseline_risk": "Calling those at highest risk",
+    "random": "Calling at random",
+    "constant": "No ranking (average of all)",
+}
+
+
+def day(value: date) -> str:
+    """`Monday 23 November 2026`."""
+    return f"{value:%A} {value.day} {value:%B %Y}"
+
+
+def short(value: float) -> str:
+    """Two significant digits below 100, whole numbers above: more would claim a precision that is not there."""
+    if value == 0:
+        return "0"
+    size = floor(log10(abs(value)))
+    digits = max(0, 1 - size)
+    return f"{round(value, digits):,.{digits}f}" if size < 2 else f"{round(value, -(size - 2)):,.0f}"
+
+
+def dollars(value: float) -> str:
+    """Whole dollars, the minus before the sign."""
+    return f"{'−' if value < -0.5 else ''}${abs(value):,.0f}"
+
+
+def people(count: int | None) -> str:
+    """`57 people`; `1 person` never occurs, it is hidden."""
+    return "a small group of people" if count is None else "nobody" if count == 0 else f"{count:,} people"
+
+
+def called(count: int | None) -> str:
+    """The big figure of a program. Not `< 11`: a larger count can be hidden to protect a smaller one."""
+    return "few" if count is None else f"{count:,}"
+
+
+def number(count: int | None) -> str:
+    """A count of a table."""
+    return HIDDEN if count is None else f"{count:,}"
+
+
+def benefit(value: float, plan: Plan) -> str:
+    """`2.4 fewer emergency visits in 90 days`; harm reads as `more`."""
+    good, bad = ("fewer", "more") if plan.better == "lower" else ("more", "fewer")
+    return f"{short(abs(value))} {good if value >= 0 else bad} {plan.unit}"
+
+
+def signed(value: float, plan: Plan) -> str:
+    """`2.4 fewer`, for the ends of an interval."""
+    return benefit(value, plan).removesuffix(f" {plan.unit}")
+
+
+def limits(found: Interval, plan: Plan) -> str:
+    """`between 1.2 and 3.4` when both ends are benefit, with their directions when they are not."""
+    if found.lower is None or found.upper is None:
+        return ""
+    if found.lower >= 0:
+        return f"between {short(found.lower)} and {short(found.upper)}"
+    return f"between {signed(found.lower, plan)} and {signed(found.upper, plan)}"
+
+
+def headline(program: ProgramNight) -> str:
+    """How many are called tonight."""
+    if program.verdict == "blocked" or program.called == 0:
+        return "Nobody will be called tonight."
+    return f"{people(program.called)[0].upper()}{people(program.called)[1:]} will be called tonight."
+
+
+def expectation(program: ProgramNight) -> str:
+    """What the calls are expected to bring, or plainly that nothing is claimed and why."""
+    plan = program.plan
+    if program.verdict == "blocked":
+        return "No benefit is claimed: the estimates cannot be trusted tonight, so nothing new goes out."
+    if program.verdict == "fallback":
+        return f"The list follows a simple rule, and no benefit is claimed. {plan.fallback_reason}."
+    if program.called == 0:
+        return "Nobody who could be called is expected to benefit by more than the call costs."
+    if program.called is None:
+        return "The group is too small to print what is expected of it."
+    if program.benefit is None:
+        return "No benefit is printed: the test of the model that made this list on people kept aside is not on record."
+    words = f"Expected together: {benefit(program.benefit.value, plan)}"
+    return f"{words} (95 % interval: {limits(program.benefit, plan)})."
+
+
+def worth(program: ProgramNight) -> str:
+    """The expectation in planning dollars, less the cost of calling; empty when none is claimed."""
+    value = program.value_usd
+    if value is None or value.lower is None or value.upper is None:
+        return ""
+    plan = program.plan
+    return (
+        f"At the planning value of {dollars(plan.usd_per_unit)} for one of the {plan.unit}, less {dollars(plan.cost_per_contact_usd)}"
+        f" a call: {dollars(value.value)} (95 % interval: {dollars(value.lower)} to {dollars(value.upper)})."
+    )
+
+
+def how_sure(program: ProgramNight) -> str:
+    """Where the interval comes from; empty when none is printed."""
+    each = program.benefit_each
+    if each is None or program.evidence is None:
+        return ""
+    return (
+        f"How we know: among people kept aside when the model was trained ({program.evidence.trained_as_of}), those it"
+        f" ranked highest, as many as the team can reach within one rest period, had {benefit(each.value, program.plan)} each"
+        f" because of the offer (95 % interval: {limits(each, program.plan)}). Tonight's figure is that average times"
+        " the people called by rank."
+    )
+
+
+def changed(changes: Changes | None, program: ProgramNight) -> str:
+    """What is different from the last night's list."""
+    if changes is None:
+        return "This is the first night on record, so there is nothing to compare with."
+    since = f"Since the last night ({day(changes.previous_night)})"
+    if changes.entered is None or changes.left is None or changes.stayed is None:
+        return f"{since} the list changed by too few people, or is too short, to print how."
+    if changes.entered == 0 and changes.left == 0:
+        return f"{since} the list is the same." if changes.stayed else "Nobody was called on the last night either."
+    words = f"{since} {people(changes.entered)} came onto the list, {people(changes.left)} left it and {people(changes.stayed)} stayed."
+    if changes.stayed == 0 and changes.left:
+        words += f" Whoever was offered a program rests for {program.plan.cooldown_days} days, so lists do not repeat."
+    return words
+
+
+def one_more(program: ProgramNight) -> str:
+    """The shadow price in words."""
+    value = program.marginal_value_usd
+    if program.verdict != "publish":
+        return "Not known tonight: it can be told only when the list is ranked by expected benefit."
+    if value is None:
+        return "Not on record for tonight."
+    if value <= 0:
+        return "Nothing: the team can already call everyone who is expected to benefit."
+    return f"About {dollars(value)}: what the next person in line is expected to bring after the cost of the call, as the model predicts it."
+
+
+def in_total(report: NightReport) -> str:
+    """The page's first sentence. The total is left out where it would give away a small program by subtraction."""
+    counts = [program.called for program in report.programs]
+    shown = [count for count in counts if count is not None]
+    if len(shown) < len(counts):
+        return f"Lists of {len(counts)} programs; at least one is too short to print its length."
+    ranked = sum(program.verdict == "publish" for program in report.programs)
+    how = f"{ranked} of {len(counts)} programs rank by expected benefit"
+    return f"{people(sum(shown))[0].upper()}{people(sum(shown))[1:]} will be called tonight; {how}."

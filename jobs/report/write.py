@@ -1,0 +1,56 @@
+"""Collect, draw and write the report of a night, then the index: each file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import date
+from pathlib import Path
+
+from filelock import FileLock
+
+from contracts.settings import settings
+from jobs.report.collect import collect_night
+from jobs.report.index import ENTRY, entry_json, read_entries
+from jobs.report.night import NightReport
+from jobs.report.render import render, render_index
+from jobs.session import spark_session
+
+
+def write_report(data_source: str, run_date: date) -> Path:
+    """Write the page of a published night; returns its path.
+
+    Raises:
+        UserError: the night was not published.
+    """
+    return save_report(collect_night(spark_session(), data_source, run_date), settings().reports_dir)
+
+
+def save_report(report: NightReport, reports: Path) -> Path:
+    """Write `<reports>/<data_source>/<run_date>/index.html` and `<reports>/index.html`.
+
+    Args:
+        report: what to draw.
+        reports: folder of all reports; made where missing, readable by its owner only.
+    """
+    reports.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = reports / report.data_source / report.run_date.isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    _replace(page, render(report))
+    _replace(folder / ENTRY, entry_json(report))
+    # Two nights that end together must not lose one another's line in the index.
+    with FileLock(reports / ".index.lock"):
+        _replace(reports / "index.html", render_index(read_entries(reports)))
+    return page
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

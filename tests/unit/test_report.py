@@ -1,0 +1,328 @@
+"""The report of a night from grouped rows: what it says in every state, and what it must never show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from contracts.programs import programs
+from jobs.report.assemble import CALLED, assemble
+from jobs.report.index import read_entries
+from jobs.report.night import NightReport
+from jobs.report.queries import NightRows
+from jobs.report.render import render, render_index
+from jobs.report.write import save_report
+
+NIGHT, LAST, TRAINED = date(2026, 11, 23), date(2026, 11, 22), date(2026, 11, 20)
+MADE = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+KEYS = tuple(programs().programs)
+ED, TOC, MED = KEYS
+VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "circle"}
+
+
+def summary(program: str, verdict: str, outreach: int, explore: int, sentence: str = "Because.") -> dict:
+    return {
+        "program": program, "verdict": verdict, "verdict_sentence": sentence,
+        "model_version": f"outreach.tuva.{program}/3" if verdict != "blocked" else "none",
+        "outreach_count": outreach, "explore_count": explore, "expected_benefit": 9.0,
+        "expected_net_value_usd": 5000.0, "marginal_value_usd": 41.3, "run_id": "5e1f-run",
+    }  # fmt: skip
+
+
+def decided(program: str, outreach: int, explore: int, deceased: int = 4) -> list[dict]:
+    rows = [
+        ("outreach", None, outreach), ("explore", None, explore), ("holdout", None, 212), ("below_capacity", None, 1800),
+        ("outside_support", None, 77), ("suppressed", "Asked not to be contacted", 13),
+        ("suppressed", "Was offered a program recently", 140), ("not_eligible", "Died", deceased),
+        ("not_eligible", "Not enrolled on this date", 390), ("not_eligible", "In hospice care", 25),
+        ("not_eligible", "Does not meet the program's criteria", 4200),
+    ]  # fmt: skip
+    return [{"program": program, "decision": d, "reason": r, "n": n} for d, r, n in rows if n]
+
+
+def estimate(program: str, ranking: str, metric: str, value: float, half: float) -> dict:
+    return {
+        "program": program, "trained_as_of": TRAINED, "ranking": ranking, "metric": metric, "value": value,
+        "se": half / 1.96, "ci_lower": value - half, "ci_upper": value + half,
+    }  # fmt: skip
+
+
+def trained(program: str, verdict: str) -> dict[str, list[dict]]:
+    label = {"program": program, "trained_as_of": TRAINED}
+    tops = {"model": 0.42, "baseline_risk": 0.11, "random": 0.14, "constant": 0.15}
+    evaluation = [estimate(program, name, "top_fraction_effect", v, 0.09) for name, v in tops.items()]
+    evaluation += [
+        estimate(program, f"model_minus_{n}", "top_fraction_effect", 0.42 - tops[n], 0.12) for n in list(tops)[1:]
+    ]
+    evaluation += [estimate(program, "model", f"gates_{k}", 0.09 * k - 0.1, 0.13) for k in range(1, 6)]
+    gates = [
+        ("design", "pass", False, "812 people were offered and 4 were not; a logged draw decided who was."),
+        ("balance", "inconclusive", False, "They differ most in `ed_visit_90d_count`: 0.11 standard deviations."),
+        ("placebo_outcome", "fail" if verdict == "blocked" else "pass", True, "Before any offer the groups did not differ."),
+    ]  # fmt: skip
+    steps = [("Enrolled and alive at an index date", 120_431, 2_204), ("Meets the program's criteria", 40_017, 1_713)]
+    steps += [("Not offered the program in the wash-out", 39_106, 9)]
+    return {
+        "models": [{
+            **label, "model_version": f"outreach.tuva.{program}/3", "learner": "causal_forest", "verdict": verdict,
+            "verdict_sentence": "Because of the gates.", "trial_count": 39_106, "offered_count": 1_604,
+            "ate": -0.15, "ate_se": 0.03,
+        }],
+        "gates": [
+            {**label, "gate": g, "gate_number": n, "status": s, "is_hard": h, "sentence": t}
+            for n, (g, s, h, t) in enumerate(gates)
+        ],
+        "evaluation": evaluation,
+        "flow": [
+            {**label, "step_number": n, "step": s, "remaining_count": r, "offered_count": o}
+            for n, (s, r, o) in enumerate(steps, start=1)
+        ],
+    }  # fmt: skip
+
+
+def people(program: str, parts: dict[str, dict[str, int]]) -> list[dict]:
+    return [
+        {"program": program, "dimension": d, "value": v, "n": n}
+        for d, values in parts.items()
+        for v, n in values.items()
+    ]
+
+
+def night_rows() -> NightRows:
+    """One program ranked by effect, one on its rule, one blocked."""
+    parts = {
+        ED: trained(ED, "publish"), TOC: trained(TOC, "fallback"), MED: trained(MED, "blocked"),
+    }  # fmt: skip
+    return NightRows(
+        summary=[
+            summary(ED, "publish", 57, 3, "The gates passed."),
+            summary(TOC, "fallback", 19, 1, "Only 7 people in the offered group; at least 50 are needed."),
+            summary(MED, "blocked", 0, 0, "Before any offer, `medication_gap_181_to_360d_days` already differed."),
+        ],
+        decisions=[*decided(ED, 57, 3), *decided(TOC, 19, 1), *decided(MED, 0, 0)],
+        who=people(ED, {
+            "Age": {"18 to 34": 3, "35 to 49": 14, "50 to 64": 24, "65 to 74": 19}, "Sex": {"Women": 35, "Men, or not recorded": 25},
+            "Payer": {"Medicaid": 31, "Medicare": 25, "Commercial": 4},
+        }) + people(TOC, {"Age": {"65 to 74": 20}, "Sex": {"Women": 16, "Men, or not recorded": 4}, "Payer": {"Medicare": 20}}),
+        reasons=[
+            {"program": ED, "words": "Emergency visits in the last 90 days", "n": 44},
+            {"program": ED, "words": "No office visit in the last 90 days", "n": 55},
+            {"program": ED, "words": "Has COPD", "n": 6},
+            {"program": TOC, "words": programs().programs[TOC].fallback_reason, "n": 20},
+        ],
+        previous_night=LAST,
+        changes=[{"program": ED, "tonight": 60, "last": 60, "stayed": 0}, {"program": TOC, "tonight": 20, "last": 20, "stayed": 15}],
+        models=[row for p in parts.values() for row in p["models"]],
+        gates=[row for p in parts.values() for row in p["gates"]],
+        evaluation=[row for p in parts.values() for row in p["evaluation"]],
+        flow=[row for p in parts.values() for row in p["flow"]],
+        audited=True,
+        rules=[
+            {"table_name": "staging.stg_tuva__medical_claim", "rule": "paid_usd__not_null", "verdict": "quarantined", "rows_broken": 214},
+            {"table_name": "staging.stg_tuva__member", "rule": "birth_date__not_null", "verdict": "quarantined", "rows_broken": 2},
+        ],
+        parked=[{"entity": "pharmacy_claim", "n": 1}],
+        versions={"feature_version": "0a1b2c3d4e5f", "contract_version": "1.0.0", "run_id": "5e1f-run", "code_version": "0.1.0+abc"},
+    )  # fmt: skip
+
+
+def made(rows: NightRows) -> NightReport:
+    return assemble(rows, programs().programs, "tuva", NIGHT, MADE)
+
+
+@pytest.fixture
+def rows() -> NightRows:
+    return night_rows()
+
+
+def text_of(html: str) -> str:
+    """What a reader sees, on one line."""
+    body = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", body).replace("&#39;", "'").split())
+
+
+class Strict(HTMLParser):
+    """Fails on tags that are not closed in order; collects ids and links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [found["id"]] if found.get("id") else []
+        self.targets += (found.get("aria-labelledby") or "").split()
+        if (found.get("href") or "").startswith("#"):
+            self.targets.append((found["href"] or "")[1:])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open[-1:] == [tag], f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+
+def states(rows: NightRows) -> dict[str, NightRows]:
+    """The night as it is, and everything that may be missing."""
+    bare = replace(rows, models=[], gates=[], evaluation=[], flow=[])
+    small = replace(
+        rows, summary=[summary(ED, "publish", 4, 0)], decisions=[{"program": ED, "decision": "outreach", "reason": None, "n": 4}]
+    )  # fmt: skip
+    return {
+        "full": rows,
+        "first night": replace(rows, previous_night=None, changes=[]),
+        "no model": bare,
+        "no evaluation": replace(rows, evaluation=[]),
+        "nothing audited": replace(rows, audited=False, rules=[], parked=[]),
+        "nobody called": replace(
+            rows, summary=[summary(ED, "publish", 0, 0)], decisions=decided(ED, 0, 0), who=[], reasons=[]
+        ),
+        "tiny": small,
+    }
+
+
+def test_every_state_is_well_formed_html(rows: NightRows) -> None:
+    for name, state in states(rows).items():
+        page = Strict()
+        page.feed(render(made(state)))
+        assert page.open == [], name
+        assert len(page.ids) == len(set(page.ids)), f"{name}: an id occurs twice"
+        assert set(page.targets) <= set(page.ids), f"{name}: points at ids that are not there"
+
+
+def test_page_needs_nothing_from_elsewhere_and_is_small(rows: NightRows) -> None:
+    html = render(made(rows))
+    assert "<script" not in html
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//|@import|url\(""", html)
+    assert len(html.encode()) < 1_000_000
+
+
+def test_benefit_is_the_held_out_mean_times_those_called_by_rank(rows: NightRows) -> None:
+    program = made(rows).programs[0]
+    assert program.benefit is not None
+    assert (program.benefit.value, program.benefit.lower) == pytest.approx((57 * 0.42, 57 * 0.33))
+    assert program.value_usd is not None
+    assert program.value_usd.lower == pytest.approx(57 * (0.33 * 1100 - 35))
+    assert "24 fewer emergency visits in 90 days (95 % interval: between 19 and 29)" in text_of(render(made(rows)))
+
+
+def test_no_benefit_is_claimed_when_the_list_is_by_rule_or_by_an_untested_model(rows: NightRows) -> None:
+    report = made(rows)
+    assert [p.benefit for p in report.programs[1:]] == [None, None]
+    text = text_of(render(report))
+    assert "The list follows a simple rule, and no benefit is claimed." in text
+    other = replace(rows, models=[{**row, "model_version": "another/1"} for row in rows.models])
+    first = made(other).programs[0]
+    assert first.evidence is not None
+    assert not first.evidence.is_served
+    assert first.benefit is None
+    assert "a model that did not make tonight's list" in text_of(render(made(other)))
+
+
+def test_small_counts_never_reach_the_page(rows: NightRows) -> None:
+    report = made(rows)
+    counts = [row.count for p in report.programs for b in (p.decisions, *p.who) for row in b.rows]
+    assert not [count for count in counts if count is not None and 0 < count < 11]
+    text = text_of(render(report))
+    assert "Only fewer than 11 people" in text
+    assert "fewer than 11 were not" in text
+    assert "Has COPD" not in text
+    assert "nearly all" in text, "55 of 60 share a reason: the other 5 must not be countable"
+
+
+def test_hidden_cells_cannot_be_had_by_subtraction(rows: NightRows) -> None:
+    truth = {"18 to 34": 3, "35 to 49": 14, "50 to 64": 24, "65 to 74": 19}
+    age = made(rows).programs[0].who[0]
+    hidden = [row.label for row in age.rows if row.count is None]
+    assert len(hidden) >= 2
+    assert sum(truth[label] for label in hidden) >= 11
+
+
+def test_members_of_all_programs_are_hidden_in_all_or_none(rows: NightRows) -> None:
+    hidden = [{r.label for r in p.decisions.rows if r.count is None} for p in made(rows).programs]
+    assert "Died" in hidden[0]
+    shared = {"Died", "Not enrolled on this date", "In hospice care"}
+    assert hidden[0] & shared == hidden[1] & shared == hidden[2] & shared
+
+
+def test_called_is_hidden_last(rows: NightRows) -> None:
+    called = {row.label: row.count for row in made(rows).programs[1].decisions.rows}
+    assert called[CALLED] == 20
+
+
+def test_list_too_short_to_print(rows: NightRows) -> None:
+    text = text_of(render(made(states(rows)["tiny"])))
+    assert "A small group of people will be called tonight." in text
+    assert "The group is too small to print what is expected of it." in text
+    assert not re.search(r"\b4 people\b", text)
+
+
+def test_changes_since_the_last_night(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    assert "60 people came onto the list, 60 people left it" in text
+    assert made(rows).programs[1].changes is not None
+    assert made(rows).programs[1].changes.entered is None, "5 of 20 changed: too few to print"
+    assert "This is the first night on record" in text_of(render(made(states(rows)["first night"])))
+
+
+def test_empty_states_say_what_is_missing(rows: NightRows) -> None:
+    found = {name: text_of(render(made(state))) for name, state in states(rows).items()}
+    assert "No model has been trained for this program yet" in found["no model"]
+    assert "could not be tested on people kept aside" in found["no evaluation"]
+    assert "No audit of this night's tables is on record" in found["nothing audited"]
+    assert "Nobody will be called tonight." in found["nobody called"]
+    assert "Stopped: no calls" in found["full"]
+
+
+def test_feature_names_are_words(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    assert "`" not in text
+    assert "Emergency visits that began in the last 90 days" in text
+
+
+def test_words_from_tables_are_escaped(rows: NightRows) -> None:
+    bad = "<img src=x onerror=alert(1)>"
+    odd = replace(
+        rows,
+        summary=[{**row, "verdict_sentence": bad} for row in rows.summary],
+        who=[{**row, "value": bad} if row["value"] == "Women" else row for row in rows.who],
+        gates=[{**row, "sentence": bad, "gate": bad} for row in rows.gates],
+        flow=[{**row, "step": bad} for row in rows.flow],
+        reasons=[{**row, "words": bad} for row in rows.reasons],
+        rules=[{**row, "rule": bad} for row in rows.rules],
+    )
+    html = render(made(odd))
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def test_index_lists_nights_latest_first(rows: NightRows, tmp_path: Path) -> None:
+    report = made(rows)
+    save_report(replace(report, run_date=LAST), tmp_path)
+    page = save_report(report, tmp_path)
+    again = page.read_text()
+    save_report(report, tmp_path)
+    assert page == tmp_path / "tuva" / "2026-11-23" / "index.html"
+    assert page.read_text() == again
+    entries = read_entries(tmp_path)
+    assert [entry.run_date for entry in entries] == [NIGHT, LAST]
+    html = (tmp_path / "index.html").read_text()
+    assert html.index("tuva/2026-11-23/index.html") < html.index("tuva/2026-11-22/index.html")
+    parsed = Strict()
+    parsed.feed(html)
+    assert parsed.open == []
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_index_without_nights() -> None:
+    assert "No night has been published yet." in render_index([])

@@ -1,0 +1,96 @@
+"""Colours that can be told apart, charts that say their numbers, words that read as English."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from contracts.features import registry
+from contracts.programs import programs
+from jobs.report.charts import WIDTH, Bar, bars, intervals
+from jobs.report.night import Interval
+from jobs.report.palette import DARK, GRAPHIC_PAIRS, LIGHT, TEXT_PAIRS
+from jobs.report.reason_words import in_words, reason_patterns
+from jobs.report.words import dollars, short
+
+
+def luminance(colour: str) -> float:
+    """WCAG relative luminance of `#rrggbb`."""
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+def test_contrast(scheme: dict[str, str]) -> None:
+    too_weak = {pair: contrast(scheme[pair[0]], scheme[pair[1]]) for pair in TEXT_PAIRS}
+    assert {pair: ratio for pair, ratio in too_weak.items() if ratio < 4.5} == {}
+    weak = {pair: contrast(scheme[pair[0]], scheme[pair[1]]) for pair in GRAPHIC_PAIRS}
+    assert {pair: ratio for pair, ratio in weak.items() if ratio < 3} == {}
+
+
+def test_schemes_have_the_same_colours() -> None:
+    assert LIGHT.keys() == DARK.keys()
+
+
+def test_bars_are_xml_with_title_and_summary_and_stay_inside() -> None:
+    rows = [Bar("A & B", 30.0, "30 (75%)"), Bar("C", None, "hidden"), Bar("D", 0.0, "0 (0%)")]
+    root = ET.fromstring(str(bars(rows, name="x", title="T < U", summary="Most: A.")))
+    assert root.attrib["aria-labelledby"] == "x-t x-d"
+    assert [root[0].text, root[1].text] == ["T < U", "Most: A."]
+    boxes = [e for e in root if e.tag == "rect"]
+    assert all(float(e.attrib["x"]) + float(e.attrib["width"]) <= WIDTH for e in boxes)
+    marks = [float(e.attrib["width"]) for e in boxes if e.attrib["class"] == "mark"]
+    assert marks[0] > 0
+    assert marks[1] == 0, "a group of nobody has no bar"
+
+
+@pytest.mark.parametrize(
+    "found", [Interval(0.4, 0.3, 0.5), Interval(-2.0, -5.0, 1.0), Interval(0, 0, 0), Interval(3.0, None, None)]
+)
+def test_intervals_hold_zero_and_stay_inside(found: Interval) -> None:
+    root = ET.fromstring(str(intervals([("a", found)], name="x", title="t", summary="s", axis="per person")))
+    places = [float(v) for e in root for k, v in e.attrib.items() if k in ("x1", "x2", "cx")]
+    assert all(0 <= place <= WIDTH for place in places)
+    assert [e for e in root if e.attrib.get("class") == "zero"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, "0"), (0.0421, "0.042"), (0.42, "0.42"), (9.04, "9.0"), (23.9, "24"), (1234, "1,230"), (-0.5, "-0.50")],
+)
+def test_short_numbers(value: float, said: str) -> None:
+    assert short(value) == said
+
+
+def test_dollars() -> None:
+    assert [dollars(v) for v in (1234.4, -20.0, -0.2)] == ["$1,234", "−$20", "$0"]
+
+
+def test_every_reason_of_the_registry_is_counted_under_words_without_its_value() -> None:
+    patterns = [(re.compile(pattern), words) for pattern, words in reason_patterns()]
+    for feature in registry().values():
+        for value in (0, 1, 0.37, 1234.0):
+            said = feature.say(value)
+            if said:
+                words = next((w for p, w in patterns if p.search(said)), None)
+                assert words, f"{feature.name}: no pattern for {said!r}"
+                assert "{" not in words
+                assert "1,234" not in words
+    rules = {p.fallback_reason for p in programs().programs.values()}
+    assert rules <= {words for _, words in reason_patterns()}
+
+
+def test_small_groups_in_sentences_are_hidden() -> None:
+    assert in_words("57 people were offered and 3 were not.") == "57 people were offered and fewer than 11 were not."
+    assert in_words("Only 10 people; 11 people are needed, 0.5 people.") == (
+        "Only fewer than 11 people; 11 people are needed, 0.5 people."
+    )
+    assert in_words("The worst is `no_such_feature`.") == "The worst is no such feature."
