@@ -26,7 +26,7 @@ from jobs.engine.state import EngineState, engine_process, read_state, write_sta
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 STOP_SECONDS = 20.0
 # A live server may be deep in garbage collection on a busy machine; replacing it would lose everyone's work.
 BUSY_SECONDS = 120.0
