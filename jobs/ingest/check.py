@@ -56,7 +56,7 @@ def make_ready(spark: SparkSession, checked: Checked, stage: Stage) -> Ready:
         raise TypeError("only a file that passed its check can be made ready")
     if delivery.is_parquet:
         location, rows = stage.visible(spark, delivery.path), checked.outcome.rows or 0
-        return Ready(delivery, matched, location, header.names, rows, is_staged=False)
+        return Ready(delivery, matched, location, header.names, rows, is_staged=False, types=header.types)
     columns = tuple(target or f"extra_{n}" for n, target in enumerate(matched.targets))
     target = stage.folder / f"{delivery.sha256}.parquet"
     rows = stage_csv(delivery.path, header, columns, target)

@@ -27,11 +27,13 @@ class Header:
         names: as delivered, in order, trimmed.
         delimiter: of a CSV file; empty for Parquet.
         notes: oddities that do no harm, e.g. a byte order mark.
+        types: names and types of a Parquet file as one text; files that share it share a Spark schema.
     """
 
     names: tuple[str, ...]
-    delimiter: str
-    notes: tuple[str, ...]
+    delimiter: str = ""
+    notes: tuple[str, ...] = ()
+    types: str = ""
 
 
 def csv_header(path: Path) -> Header:
@@ -83,13 +85,14 @@ def parquet_header(path: Path) -> tuple[Header, int]:
         raise InputFileError("The file is empty.", expected="a Parquet file", actual="0 bytes")
     try:
         metadata = pq.read_metadata(path)
-        names = tuple(metadata.schema.to_arrow_schema().names)
+        schema = metadata.schema.to_arrow_schema().remove_metadata()
     except (pa.ArrowException, OSError) as error:
         raise InputFileError(
             "The file is not Parquet or is cut short.", expected="a whole Parquet file", actual=type(error).__name__
         ) from None
+    names = tuple(schema.names)
     _refuse_twice(names)
-    return Header(names, "", ()), metadata.num_rows
+    return Header(names, types=str(schema)), metadata.num_rows
 
 
 def _refuse_twice(names: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -10,6 +10,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql.connect import functions as F
 from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.types import StructType
 
 from contracts.catalog import contract
 from contracts.model import TableContract
@@ -29,7 +30,8 @@ class Ready:
     Attributes:
         location: Parquet that the Spark server can read.
         columns: its columns as they stand in `location`, in the order of `matched.targets`.
-        is_staged: it has `file_row_number` already (was CSV).
+        is_staged: it has `file_row_number` already and is all text (was CSV).
+        types: of a Parquet file, see `Header`.
     """
 
     delivery: Delivery
@@ -38,18 +40,37 @@ class Ready:
     columns: tuple[str, ...]
     rows: int
     is_staged: bool
+    types: str = ""
+
+    @property
+    def text_schema(self) -> str:
+        """Spark schema of a staged file."""
+        return ", ".join([*(f"`{name}` string" for name in self.columns), f"{ROW_NUMBER} int"])
 
 
 def append_files(spark: SparkSession, table: str, files: Sequence[Ready], moment: datetime, run_id: str) -> None:
     """Append the rows of `files` to one raw table in one Delta commit."""
     raw = contract(table)
-    frames = [_rows(spark, raw, file, moment) for file in files]
+    frames = [_rows(frame, raw, file, moment) for frame, file in zip(_read(spark, files), files, strict=True)]
     append(reduce(DataFrame.unionAll, frames), table, run_id)
 
 
-def _rows(spark: SparkSession, raw: TableContract, file: Ready, moment: datetime) -> DataFrame:
+def _read(spark: SparkSession, files: Sequence[Ready]) -> Iterator[DataFrame]:
+    """Each file as it is. Spark runs a job to find out a schema, so it is asked once per kind of file, not per file."""
+    known: dict[str, StructType] = {}
+    for file in files:
+        if file.is_staged:
+            yield spark.read.schema(file.text_schema).parquet(file.location)
+        elif file.types in known:
+            yield spark.read.schema(known[file.types]).parquet(file.location)
+        else:
+            frame = spark.read.parquet(file.location)
+            known[file.types] = frame.schema
+            yield frame
+
+
+def _rows(frame: DataFrame, raw: TableContract, file: Ready, moment: datetime) -> DataFrame:
     """One file's rows with exactly the raw table's columns."""
-    frame = spark.read.parquet(file.location)
     number = F.col(ROW_NUMBER) if file.is_staged else F.expr("cast(_metadata.row_index + 1 as int)")
     delivered = dict(zip(file.matched.targets, file.columns, strict=True))
     landed: dict[str, Column] = {

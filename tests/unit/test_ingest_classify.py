@@ -17,9 +17,8 @@ CONSENT = ["member_id", "program", "channel", "is_consented", "effective_date"]
 
 
 def header_of(path: Path) -> list[str]:
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as stream:
-        return next(csv.reader(stream))
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return next(csv.reader(content.decode().splitlines()))
 
 
 def test_unknown_source_names_the_known_ones() -> None:
@@ -78,7 +77,9 @@ def test_every_column_of_both_synthea_layouts_is_known(real_data: Path, folder: 
 
 def test_every_column_of_tuvas_input_layer_is_known(real_data: Path) -> None:
     for entity in ("eligibility", "medical_claim", "pharmacy_claim"):
-        matched = classify(TUVA, [f"raw_data__{entity}.csv"], header_of(real_data / "tuva_input_layer" / f"raw_data__{entity}.csv"))
+        matched = classify(
+            TUVA, [f"raw_data__{entity}.csv"], header_of(real_data / "tuva_input_layer" / f"raw_data__{entity}.csv")
+        )
         assert matched.layout.entity == entity
         assert matched.drift.added == ()
 

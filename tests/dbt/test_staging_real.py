@@ -1,0 +1,200 @@
+"""Staging of the real files equals figures that DuckDB computes straight from them, by another path than ours."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from contracts.catalog import layer
+from jobs.dbt import run_dbt
+from jobs.delta import columns_of
+from jobs.ingest.land import ensure_raw, land
+
+SYNTHEA = ("synthea_3_0_0", "synthea_3_3_0")
+
+
+@pytest.fixture(scope="module")
+def staged(spark: Any, real_data: Path) -> Any:
+    """DE-SynPUF and both Synthea exports, landed and staged."""
+    ensure_raw(spark)
+    land(spark, "desynpuf", [real_data / "desynpuf"], uuid.uuid4().hex)
+    land(spark, "synthea_csv", [real_data / folder for folder in SYNTHEA], uuid.uuid4().hex)
+    run_dbt("path:models/staging", run_id=uuid.uuid4().hex)
+    return spark
+
+
+@pytest.fixture(scope="module")
+def files(real_data: Path) -> duckdb.DuckDBPyConnection:
+    """The delivered files as DuckDB views, all text."""
+    db = duckdb.connect()
+    db.execute("set threads = 2")
+    reader = "read_csv({}, all_varchar = true, header = true, union_by_name = true, filename = true)"
+    for name, pattern in (("summary", "*Beneficiary*"), ("inpatient", "*Inpatient*")):
+        db.execute(f"create view {name} as select * from {reader.format(repr(str(real_data / 'desynpuf' / pattern)))}")
+    for name in (
+        "patients",
+        "claims",
+        "claims_transactions",
+        "medications",
+        "conditions",
+        "payer_transitions",
+        "encounters",
+    ):
+        paths = [str(real_data / folder / f"{name}.csv.gz") for folder in SYNTHEA]
+        db.execute(f"create table {name} as select * from {reader.format(paths)}")
+    return db
+
+
+def same(spark: Any, files: duckdb.DuckDBPyConnection, ours: str, theirs: str) -> None:
+    """Both queries give the same rows, exactly."""
+    left = sorted(tuple(row) for row in spark.sql(ours).collect())
+    right = sorted(files.execute(theirs).fetchall())
+    assert left == right
+    assert left, "nothing was compared"
+
+
+def test_every_staging_table_has_the_columns_of_its_contract(staged: Any) -> None:
+    for table in (table for table in layer("staging") if table.table.startswith("stg_")):
+        assert columns_of(staged, table.name) == {c.name: c.spark_type for c in table.columns}, table.name
+
+
+def test_desynpuf_members_per_year(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(
+        staged, files,
+        "select year(known_at) + 1, count(*), count(distinct member_id), count(death_date) from staging.stg_desynpuf__member group by 1",
+        "select regexp_extract(filename, 'DE1_0_(\\d{4})', 1)::int, count(*), count(distinct DESYNPUF_ID), count(BENE_DEATH_DT) from summary group by 1",
+    )  # fmt: skip
+    same(staged, files, "select count(distinct member_id) from staging.stg_desynpuf__member", "select 20000")
+
+
+def test_desynpuf_claims_lines_and_payments_per_year(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(
+        staged, files,
+        """select year(discharge_date), count(*), count(distinct claim_id), count(distinct member_id), sum(paid_amount),
+                  count_if(paid_amount < 0), count_if(rendering_npi is null), sum(size(diagnosis_codes))
+           from staging.stg_desynpuf__medical_claim where claim_line_number = 1 group by 1""",
+        """select left(NCH_BENE_DSCHRG_DT, 4)::int, count(*), count(distinct CLM_ID), count(distinct DESYNPUF_ID),
+                  sum(CLM_PMT_AMT::decimal(12, 2)), count(*) filter (CLM_PMT_AMT::double < 0), count(*) filter (AT_PHYSN_NPI is null),
+                  sum(len(list_distinct(list_filter([ICD9_DGNS_CD_1, ICD9_DGNS_CD_2, ICD9_DGNS_CD_3, ICD9_DGNS_CD_4, ICD9_DGNS_CD_5,
+                    ICD9_DGNS_CD_6, ICD9_DGNS_CD_7, ICD9_DGNS_CD_8, ICD9_DGNS_CD_9, ICD9_DGNS_CD_10], c -> c is not null))))
+           from inpatient where SEGMENT = '1' group by 1""",
+    )  # fmt: skip
+    same(staged, files, "select count(*), sum(paid_amount) from staging.stg_desynpuf__medical_claim",
+         "select count(*), sum(CLM_PMT_AMT::decimal(12, 2)) from inpatient")  # fmt: skip
+
+
+def test_desynpuf_second_segments_are_lines_of_their_claim(staged: Any) -> None:
+    rows = staged.sql(
+        """select second.claim_start_date = first.claim_start_date and second.admission_date = first.admission_date
+                  and second.diagnosis_codes = first.diagnosis_codes as is_same
+           from staging.stg_desynpuf__medical_claim as second
+           left join staging.stg_desynpuf__medical_claim as first
+             on first.claim_id = second.claim_id and first.claim_line_number = 1
+           where second.claim_line_number = 2"""
+    ).collect()
+    assert [row.is_same for row in rows] == [True] * 11
+
+
+def test_desynpuf_coverage(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    months = "greatest(BENE_HI_CVRAGE_TOT_MONS::int, BENE_SMI_CVRAGE_TOT_MONS::int)"
+    same(
+        staged, files,
+        """select year(enrollment_start_date), count(distinct member_id), count(distinct if(is_claims_complete, null, member_id)),
+                  count(distinct if(is_claims_complete, member_id, null))
+           from staging.stg_desynpuf__eligibility group by 1""",
+        f"""select regexp_extract(filename, 'DE1_0_(\\d{{4}})', 1)::int, count(*), count(*) filter (BENE_HMO_CVRAGE_TOT_MONS::int > 0),
+                   count(*) filter (BENE_HMO_CVRAGE_TOT_MONS::int = 0)
+            from summary where {months} > 0 group by 1""",
+    )  # fmt: skip
+    (broken,) = staged.sql(
+        """select count_if(known_at > enrollment_end_date or enrollment_end_date < enrollment_start_date) as n
+           from staging.stg_desynpuf__eligibility"""
+    ).collect()
+    assert broken.n == 0
+
+
+def test_desynpuf_flags_are_told_on_the_last_day_of_their_year(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(
+        staged, files,
+        "select cast(known_at as date), count_if(code = 'sp_diabetes'), count_if(code = 'sp_chf'), count_if(code = 'bene_esrd_ind')"
+        " from staging.stg_desynpuf__condition group by 1",
+        """select make_date(regexp_extract(filename, 'DE1_0_(\\d{4})', 1)::int, 12, 31), count(*) filter (SP_DIABETES = '1'),
+                  count(*) filter (SP_CHF = '1'), count(*) filter (BENE_ESRD_IND = 'Y') from summary group by 1""",
+    )  # fmt: skip
+
+
+CARE_CLAIMS = """
+    with heads as (select CLAIMID, arg_min(PROCEDURECODE, CHARGEID::int) as code from claims_transactions where TYPE = 'CHARGE' group by 1),
+    drugs as (select distinct ENCOUNTER, CODE from medications),
+    care as (
+        select claims.Id from claims join heads on heads.CLAIMID = claims.Id
+        where not exists (select 1 from drugs where drugs.ENCOUNTER = claims.APPOINTMENTID and drugs.CODE = heads.code)
+    )
+"""
+
+
+def test_synthea_charges_and_payments_per_year(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(
+        staged, files,
+        """select year(claim_line_start_date), count(*), count(distinct claim_id), count(distinct member_id),
+                  sum(charge_amount), sum(allowed_amount), sum(paid_amount)
+           from staging.stg_synthea_csv__medical_claim group by 1""",
+        f"""{CARE_CLAIMS}, paid as (
+              select CLAIMID, left(FROMDATE, 4)::int as y, TYPE, AMOUNT::decimal(12, 2) as a, PAYMENTS::decimal(12, 2) as p, METHOD, PATIENTID
+              from claims_transactions where CLAIMID in (select Id from care)
+            )
+            select y, count(*) filter (TYPE = 'CHARGE'), count(distinct CLAIMID), count(distinct PATIENTID),
+                   sum(a) filter (TYPE = 'CHARGE'), coalesce(sum(p) filter (TYPE = 'PAYMENT'), 0),
+                   coalesce(sum(p) filter (TYPE = 'PAYMENT' and METHOD = 'ECHECK'), 0)
+            from paid group by 1""",
+    )  # fmt: skip
+
+
+def test_synthea_care_and_drug_claims_are_all_the_claims(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(staged, files,
+         "select count(distinct claim_id) + (select count(distinct claim_id) from staging.stg_synthea_csv__pharmacy_claim)"
+         " from staging.stg_synthea_csv__medical_claim",
+         "select count(*) from claims")  # fmt: skip
+
+
+def test_synthea_stays_and_emergency_visits_can_be_told(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(
+        staged, files,
+        """select count(distinct if(bill_type_code = '111', claim_id, null)), count(distinct if(bill_type_code = '211', claim_id, null)),
+                  count(distinct if(place_of_service_code = '23' or revenue_center_code = '0450', claim_id, null))
+           from staging.stg_synthea_csv__medical_claim""",
+        """select count(*) filter (ENCOUNTERCLASS = 'inpatient'), count(*) filter (ENCOUNTERCLASS = 'snf'),
+                  count(*) filter (ENCOUNTERCLASS = 'emergency') from encounters""",
+    )  # fmt: skip
+
+
+def test_synthea_fills_and_their_cents(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(
+        staged, files,
+        """select drug_code, count(*), count(distinct claim_id), sum(allowed_amount), sum(paid_amount)
+           from staging.stg_synthea_csv__pharmacy_claim group by 1""",
+        """select CODE, sum(greatest(DISPENSES::int, 1)), count(*), sum(TOTALCOST::decimal(12, 2)), sum(PAYER_COVERAGE::decimal(12, 2))
+           from medications group by 1""",
+    )  # fmt: skip
+
+
+def test_synthea_members_spans_and_conditions(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    same(
+        staged, files,
+        """select (select count(distinct member_id) from staging.stg_synthea_csv__member),
+                  (select count(death_date) from staging.stg_synthea_csv__member),
+                  (select count(*) from staging.stg_synthea_csv__eligibility), (select count(*) from staging.stg_synthea_csv__condition)""",
+        """select (select count(distinct Id) from patients), (select count(DEATHDATE) from patients),
+                  (select count(*) from payer_transitions), (select count(*) from conditions)""",
+    )  # fmt: skip
+
+
+def test_staging_again_takes_in_nothing_twice(staged: Any) -> None:
+    tables = [table.name for table in layer("staging") if table.table.startswith("stg_desynpuf")]
+    before = {name: staged.table(name).count() for name in tables}
+    run_dbt("path:models/staging/desynpuf", run_id=uuid.uuid4().hex)
+    assert {name: staged.table(name).count() for name in tables} == before

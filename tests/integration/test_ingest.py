@@ -1,0 +1,197 @@
+"""Landing through the real engine: each file once, whole or not at all, bad ones parked, whatever interrupts it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from contracts.settings import settings
+from jobs.ingest import land as landing
+from jobs.ingest.land import land
+from jobs.ingest.report import DUPLICATE, IGNORED, LANDED, PARKED, LandingReport
+
+HEADER = "person_id,program,channel,is_consented,effective_date"
+
+
+@pytest.fixture
+def mark() -> str:
+    """A program name that no other test's rows have, so that tests can share the tables."""
+    return f"p{uuid.uuid4().hex[:12]}"
+
+
+def consent(mark: str, rows: int = 3, header: str = HEADER) -> bytes:
+    return "\n".join([header, *(f"m{n},{mark},phone,true,2025-01-{n + 1:02}" for n in range(rows)), ""]).encode()
+
+
+def run(spark: Any, folder: Path, source: str = "tuva") -> LandingReport:
+    return land(spark, source, [folder], uuid.uuid4().hex)
+
+
+def statuses(report: LandingReport) -> dict[str, str]:
+    return {file.file_name: file.status for file in report.files}
+
+
+def landed_rows(spark: Any, mark: str) -> list[Any]:
+    return (
+        spark.table("raw.tuva__consent").where(f"program = '{mark}'").orderBy("file_name", "file_row_number").collect()
+    )
+
+
+def on_record(spark: Any, name: str) -> list[Any]:
+    return spark.table("ops.input_file").where(f"file_name = '{name}'").collect()
+
+
+def test_each_bad_file_is_parked_with_its_reason_and_the_others_land(spark: Any, tmp_path: Path, mark: str) -> None:
+    good = consent(mark)
+    files = {
+        f"{mark}_consent_empty.csv": b"",
+        f"{mark}_consent_truncated.csv.gz": gzip.compress(consent(mark, 9))[:-12],
+        f"{mark}_consent_latin1.csv": consent(mark) + b"m\xe9,all,phone,true,2025-01-01\n",
+        f"{mark}_consent_header_only.csv": f"{HEADER},{mark}\n".encode(),
+        f"{mark}_consent_wrong_columns.csv": f"a,b\n1,{mark}\n".encode(),
+        f"{mark}_consent_ragged.csv": consent(mark) + b"m9,all\n",
+        f"{mark}_consent_twice.csv": consent(mark, header=HEADER.replace("channel", "program")),
+        f"{mark}_consent.parquet": b"PAR1 not really",
+    }
+    for name, content in {**files, f"{mark}_consent_20260131.csv": good, "LICENSE": b"words"}.items():
+        (tmp_path / name).write_bytes(content)
+    report = run(spark, tmp_path)
+
+    found = statuses(report)
+    assert found.pop("LICENSE") == IGNORED
+    assert found.pop(f"{mark}_consent_20260131.csv") == LANDED
+    assert found == dict.fromkeys(files, PARKED)
+    rows = landed_rows(spark, mark)
+    assert [(row.person_id, row.file_row_number) for row in rows] == [("m0", 1), ("m1", 2), ("m2", 3)]
+    assert rows[0].file_date == date(2026, 1, 31)
+    for name in files:
+        assert (tmp_path / name).exists(), "a file outside the inbox is the user's and stays"
+        (reason,) = settings().parked.joinpath("tuva").glob(f"*_{name}.reason.json")
+        assert json.loads(reason.read_text())["reason"]
+        assert reason.with_name(reason.name.removesuffix(".reason.json")).read_bytes() == files[name]
+        (row,) = on_record(spark, name)
+        assert (row.status, row.row_count) == (PARKED, None)
+        assert row.reason
+
+
+def test_only_parked_files_is_a_failure(spark: Any, tmp_path: Path, mark: str) -> None:
+    (tmp_path / f"{mark}_consent.csv").write_bytes(f"a,{mark}\n1,2\n".encode())
+    assert run(spark, tmp_path).is_failure
+
+
+def test_a_bad_file_is_taken_out_of_the_inbox(spark: Any, mark: str) -> None:
+    inbox = settings().landing / "tuva" / mark
+    inbox.mkdir(parents=True)
+    (inbox / f"{mark}_consent.csv").write_bytes(f"a,{mark}\n1,2\n".encode())
+    assert run(spark, inbox).of(PARKED)
+    assert not list(inbox.iterdir())
+
+
+def test_the_same_content_lands_once_whatever_it_is_called(spark: Any, tmp_path: Path, mark: str) -> None:
+    (tmp_path / f"{mark}_consent.csv").write_bytes(consent(mark))
+    (tmp_path / f"{mark}_consent_copy.csv").write_bytes(consent(mark))
+    first = run(spark, tmp_path)
+    assert statuses(first) == {f"{mark}_consent.csv": LANDED, f"{mark}_consent_copy.csv": DUPLICATE}
+    (tmp_path / f"{mark}_consent_other.csv").write_bytes(consent(mark))
+    second = run(spark, tmp_path)
+    assert set(statuses(second).values()) == {DUPLICATE}
+    third = run(spark, tmp_path)
+    assert not third.rows
+    assert len(landed_rows(spark, mark)) == 3
+    assert [row.status for row in on_record(spark, f"{mark}_consent.csv")] == [LANDED]
+    assert [row.status for row in on_record(spark, f"{mark}_consent_other.csv")] == [DUPLICATE]
+    (told,) = (file.reason for file in second.files if file.file_name == f"{mark}_consent_other.csv")
+    assert told == f"the same content was landed before as {mark}_consent.csv"
+
+
+def test_unknown_columns_are_kept_and_reported(spark: Any, tmp_path: Path, mark: str) -> None:
+    lines = [f"{HEADER},Said To", f"m1,{mark},phone,true,2025-01-01,nurse", ""]
+    (tmp_path / f"{mark}_consent.csv").write_text("\n".join(lines))
+    (file,) = run(spark, tmp_path).files
+    assert file.drift.added == ("Said To",)
+    (row,) = landed_rows(spark, mark)
+    assert json.loads(row.extra_columns) == {"Said To": "nurse"}
+    (told,) = on_record(spark, f"{mark}_consent.csv")
+    assert json.loads(told.drift)["added"] == ["Said To"]
+
+
+def test_parquet_parts_of_a_folder_land_as_text_with_row_dates(spark: Any, tmp_path: Path, mark: str) -> None:
+    folder = tmp_path / "consent"
+    folder.mkdir()
+    for part in (0, 1):
+        table = pa.table({
+            "member_id": [f"m{part}"] * 2, "program": [mark] * 2, "channel": ["phone"] * 2, "is_consented": [True, False],
+            "effective_date": [date(2025, 1, 1)] * 2, "file_date": [date(2025, 2, 1), date(2025, 3, 1)],
+        })  # fmt: skip
+        pq.write_table(table, folder / f"part-0000{part}.parquet")
+    pq.write_table(table.slice(0, 0), folder / "part-00002.parquet")
+    report = run(spark, tmp_path)
+    assert sorted(statuses(report).values()) == [IGNORED, LANDED, LANDED]
+    rows = landed_rows(spark, mark)
+    assert [(r.member_id, r.file_row_number, r.is_consented, r.effective_date, r.file_date.month) for r in rows] == [
+        ("m0", 1, "true", "2025-01-01", 2), ("m0", 2, "false", "2025-01-01", 3),
+        ("m1", 1, "true", "2025-01-01", 2), ("m1", 2, "false", "2025-01-01", 3),
+    ]  # fmt: skip
+
+
+class Killed(BaseException):
+    """Nothing in the code under test may catch it, as nothing catches SIGKILL."""
+
+
+@pytest.mark.parametrize("where", ["append_files", "ledger.record"])
+def test_killed_in_the_middle_then_run_again(
+    spark: Any, tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Killed before or after the commit: the second run leaves each row once and the ledger complete."""
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    (tmp_path / f"{mark}_consent_1.csv").write_bytes(consent(mark, 2))
+    (tmp_path / f"{mark}_consent_2.csv").write_bytes(consent(mark, 4))
+    with monkeypatch.context() as patch:
+        owner, _, name = where.rpartition(".")
+        patch.setattr(getattr(landing, owner) if owner else landing, name, die)
+        with pytest.raises(Killed):
+            run(spark, tmp_path)
+    before = len(landed_rows(spark, mark))
+    assert before == (0 if where == "append_files" else 6)
+    run(spark, tmp_path)
+    run(spark, tmp_path)
+    assert len(landed_rows(spark, mark)) == 6
+    for n in (1, 2):
+        assert len(on_record(spark, f"{mark}_consent_{n}.csv")) == 1
+
+
+def test_both_synthea_layouts_land_in_one_table(spark: Any, real_data: Path) -> None:
+    files = [real_data / folder / "payer_transitions.csv.gz" for folder in ("synthea_3_0_0", "synthea_3_3_0")]
+    report = land(spark, "synthea_csv", files, uuid.uuid4().hex)
+    assert not report.of(PARKED)
+    older = next(file for file in report.files if file.drift.renamed)
+    assert dict(older.drift.renamed) == {
+        "START_YEAR": "start_date", "END_YEAR": "end_date", "OWNERSHIP": "plan_ownership", "OWNERNAME": "owner_name",
+    }  # fmt: skip
+    table = spark.table("raw.synthea_csv__payer_transitions")
+    assert {row[0] for row in table.groupBy("file_sha256").count().select("count").collect()} >= {438, 5819}
+    assert table.where("start_date is null or end_date is null or patient is null").count() == 0
+
+
+def test_command_prints_json_and_its_exit_codes(tmp_path: Path, mark: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from jobs.ingest.__main__ import main
+
+    (tmp_path / f"{mark}_consent.csv").write_bytes(consent(mark))
+    assert main(["--source", "tuva", "--json", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 3
+    assert main(["--source", "nobody", str(tmp_path)]) == 2
+    assert "tuva or desynpuf" in capsys.readouterr().err
+    assert main(["--source", "tuva", str(tmp_path / "nowhere")]) == 2
+    (tmp_path / f"{mark}_consent.csv").write_bytes(f"a,{mark}\n1,2\n".encode())
+    assert main(["--source", "tuva", str(tmp_path)]) == 1
