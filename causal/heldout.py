@@ -15,6 +15,7 @@ from causal.aipw import aipw_scores
 from causal.evaluation.rules import Evaluation, evaluate_rules
 from causal.folds import cluster_folds, cluster_sample, train_test
 from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.recalibrated import Recalibrated, Shrinkage, fit_shrinkage
 from causal.learners.registry import REGISTRY
 from causal.nuisance import Nuisances, cross_fit, predict_average
 from causal.options import TrainOptions
@@ -35,6 +36,7 @@ class HeldOut:
         test: True for rows kept aside, (n,).
         train_fold: selection fold of every training row, in their order.
         test_prediction: effect, lower, upper on the test rows, natural sign.
+        shrinkage: how far predicted differences are trusted, from out-of-fold training rows.
         evaluation: metrics on test rows in support; None with fewer than MIN_TEST_ARM of an arm there.
     """
 
@@ -43,6 +45,7 @@ class HeldOut:
     selection: Selection
     test_prediction: tuple[np.ndarray, np.ndarray, np.ndarray]
     interval_kind: str
+    shrinkage: Shrinkage
     evaluation: Evaluation | None
 
 
@@ -76,7 +79,9 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         learners = [REGISTRY[name] for name in options.learners]
         selection = select_learner(learners, data, train_fold, setting, fit_on=kept)
     with watch.step("held_out_fit"):
-        model = REGISTRY[selection.name].fit(data.rows(kept), setting)
+        seen = data.rows(kept)
+        shrinkage = fit_shrinkage(selection.predictions[selection.name][kept], seen.gamma, seen.cluster, seen.weight)
+        model = Recalibrated(REGISTRY[selection.name].fit(seen, setting), shrinkage)
         effect = model.effect(Z[test])
         interval = model.interval(Z[test], options.alpha)
     lower, upper = interval if interval is not None else (np.full(held.n, np.nan), np.full(held.n, np.nan))
@@ -86,6 +91,7 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         selection,
         (effect, lower, upper),
         model.interval_kind,
+        shrinkage,
         _evaluate(held.rows(inside_test), effect[inside_test], u_test.rows(inside_test), options, seed),
     )
 

@@ -24,6 +24,7 @@ from causal.gates.registry import run_gates
 from causal.gates.result import GateResult, Verdict, gate_rows, verdict
 from causal.heldout import SMALL, HeldOut, evaluate_held_out
 from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.recalibrated import Recalibrated
 from causal.learners.registry import REGISTRY
 from causal.nuisance import NuisanceModels, Nuisances, cross_fit
 from causal.options import TrainOptions
@@ -121,7 +122,7 @@ def _train(
     learner = REGISTRY[half.selection.name]
     setting = LearnerOptions(seed + 9, options.n_trees, options.threads)
     with watch.step("refit"):
-        model = learner.fit(_capped(everyone, inside, options, seed), setting)
+        model = Recalibrated(learner.fit(_capped(everyone, inside, options, seed), setting), half.shrinkage)
     with watch.step("predict"):
         predictions = _predictions(trial, half, everyone, inside, bounds, options, setting)
     gamma = everyone.gamma
@@ -197,11 +198,12 @@ def _predictions(
     if n <= SMALL:
         # Small data: folds over all rows lend the training rows nearly the whole sample.
         fold = cluster_folds(trial.cluster, trial.t, 5, setting.seed)
-        models = fit_folds(REGISTRY[half.selection.name], everyone, fold, setting, inside)
+        fitted = fit_folds(REGISTRY[half.selection.name], everyone, fold, setting, inside)
+        models = {k: Recalibrated(m, half.shrinkage) for k, m in fitted.items()}
         found = predict_folds(models, everyone.Z, fold, options.alpha)
         cate[~test], lower[~test], upper[~test] = (part[~test] for part in found[:3])
     else:
-        models = half.selection.models[half.selection.name]
+        models = {k: Recalibrated(m, half.shrinkage) for k, m in half.selection.models[half.selection.name].items()}
         found = predict_folds(models, everyone.Z[~test], half.train_fold, options.alpha)
         cate[~test], lower[~test], upper[~test] = found[:3]
     for values in (cate, lower, upper):

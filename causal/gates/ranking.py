@@ -28,10 +28,10 @@ def heterogeneity(ctx: GateContext) -> GateResult:
 
 
 def beats_simple_rules(ctx: GateContext) -> GateResult:
-    """Paired gain over ranking by baseline risk (AUTOC) and over treating anyone (gain at the budget)."""
+    """Paired gain over ranking by baseline risk (area between the Qini curves) and over no ranking (at the budget)."""
     result = _evaluation(ctx)
     pairs = {
-        "ranking by risk": result.differences["autoc:baseline_risk"],
+        "ranking by risk": result.differences["qini:baseline_risk"],
         "no ranking": result.differences["gain:constant"],
     }
     lows = {k: one_sided_low(v, ctx.alpha) for k, v in pairs.items()}

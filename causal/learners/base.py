@@ -57,7 +57,10 @@ class LearnerOptions:
 class EffectModel(Protocol):
     """A fitted learner."""
 
-    interval_kind: str
+    @property
+    def interval_kind(self) -> str:
+        """One of INTERVAL_KINDS."""
+        ...
 
     def effect(self, Z: np.ndarray) -> np.ndarray:
         """Effect of treatment, natural sign, outcome units; (n,)."""

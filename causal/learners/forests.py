@@ -15,7 +15,8 @@ from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.screen import Screen, fit_screen
 
 _CHUNK = 20_000
-MIN_ROWS = 60
+# Rows per tree at most: fit time then grows with trees, not with rows, and little bags stay well below half the data.
+MAX_TREE_ROWS = 5_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def fit_causal_forest(data: LearnerData, options: LearnerOptions) -> ForestEffec
     from econml.grf import CausalForest
 
     screen = fit_screen(data, options.max_effect_features, options.seed)
-    forest = CausalForest(criterion="het", **_settings(options))
+    forest = CausalForest(criterion="het", **_settings(options, len(data.t)))
     residual_t = (data.t - data.nuisances.propensity).reshape(-1, 1)
     residual_y = (data.y - data.nuisances.outcome).reshape(-1, 1)
     forest.fit(screen.transform(data.Z), residual_t, residual_y, sample_weight=_weights(data))
@@ -59,15 +60,15 @@ def fit_forest_dr(data: LearnerData, options: LearnerOptions) -> ForestEffect:
     from econml.grf import RegressionForest
 
     screen = fit_screen(data, options.max_effect_features, options.seed)
-    forest = RegressionForest(**_settings(options))
+    forest = RegressionForest(**_settings(options, len(data.t)))
     forest.fit(screen.transform(data.Z), data.gamma.reshape(-1, 1), sample_weight=_weights(data))
     return _frozen(forest, screen)
 
 
-def _settings(options: LearnerOptions) -> dict[str, Any]:
+def _settings(options: LearnerOptions, n: int) -> dict[str, Any]:
     return {
         "n_estimators": options.n_trees,
-        "max_samples": 0.45,
+        "max_samples": min(0.45, MAX_TREE_ROWS / n),
         "min_samples_leaf": 5,
         "honest": True,
         "inference": True,
