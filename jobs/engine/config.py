@@ -107,12 +107,28 @@ def properties_text(conf: dict[str, str]) -> str:
     return "".join(f"{key}={value.replace(chr(92), chr(92) * 2)}\n" for key, value in sorted(conf.items()))
 
 
-def log4j_text(paths: EnginePaths) -> str:
-    """Logging to one file that rolls at 20 MB.
+def log4j_text(paths: EnginePaths, *, console: bool = False) -> str:
+    """Logging to one file that rolls at 20 MB; in a container, to the console as well.
 
     WARN and above only: at INFO the planner and the code generator print literals and rows, which may be a member's.
     """
     log = str(paths.log)
+    if console:
+        return _log4j_file(log) + _LOG4J_CONSOLE
+    return _log4j_file(log)
+
+
+_LOG4J_CONSOLE = """\
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601}{UTC}Z %p %c{1}: %m%n
+"""
+
+
+def _log4j_file(log: str) -> str:
     return f"""\
 status = error
 rootLogger.level = warn
