@@ -37,9 +37,7 @@ def estimate(value: float, se: float, n: int, alpha: float = 0.05) -> Estimate:
     return Estimate(value, se, value - half, value + half, n)
 
 
-def aipw_scores(
-    t: np.ndarray, y: np.ndarray, mu0: np.ndarray, mu1: np.ndarray, propensity: np.ndarray
-) -> np.ndarray:
+def aipw_scores(t: np.ndarray, y: np.ndarray, mu0: np.ndarray, mu1: np.ndarray, propensity: np.ndarray) -> np.ndarray:
     """AIPW scores in outcome units, natural sign (treated minus control); shape (n,)."""
     return mu1 - mu0 + t * (y - mu1) / propensity - (1 - t) * (y - mu0) / (1 - propensity)
 

@@ -134,9 +134,7 @@ class _Flow:
         prices = {p: self._price(edges, f"g:{self._team(p)}", f"p:{p}") for p in self.programs}
         teams = {g: self._price(edges, "t", f"g:{g}") for g in sorted(self.team_count)}
         total = float(chosen["value"].sum())
-        return AllocationResult(
-            chosen[["program", "member_id", "value"]].reset_index(drop=True), prices, teams, total
-        )
+        return AllocationResult(chosen[["program", "member_id", "value"]].reset_index(drop=True), prices, teams, total)
 
     def _team(self, program: str) -> str:
         return self.team.get(program, program)

@@ -82,17 +82,15 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         seen = data.rows(kept)
         shrinkage = fit_shrinkage(selection.predictions[selection.name][kept], seen.gamma, seen.cluster, seen.weight)
         model = Recalibrated(REGISTRY[selection.name].fit(seen, setting), shrinkage)
-        effect = model.effect(Z[test])
-        interval = model.interval(Z[test], options.alpha)
-    lower, upper = interval if interval is not None else (np.full(held.n, np.nan), np.full(held.n, np.nan))
+        prediction = model.with_interval(Z[test], options.alpha)
     return HeldOut(
         test,
         train_fold,
         selection,
-        (effect, lower, upper),
+        prediction,
         model.interval_kind,
         shrinkage,
-        _evaluate(held.rows(inside_test), effect[inside_test], u_test.rows(inside_test), options, seed),
+        _evaluate(held.rows(inside_test), prediction[0][inside_test], u_test.rows(inside_test), options, seed),
     )
 
 

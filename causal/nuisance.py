@@ -152,8 +152,7 @@ def cross_fit(
     pairs = dict(zip(jobs, fitted, strict=True))
     shares = [_best_share(Z, *targets[i][:2], weight, fold, {k: pairs[k, i] for k in folds}) for i in range(3)]
     models = [
-        NuisanceModels(*(Mixed(*pairs[k, i], shares[i], targets[i][3], targets[i][4]) for i in range(3)))
-        for k in folds
+        NuisanceModels(*(_mixed(pairs[k, i], shares[i], targets[i][3], targets[i][4]) for i in range(3))) for k in folds
     ]
     out = Nuisances(np.empty(len(t)), np.empty(len(t)), np.empty(len(t)))
     for k, model in zip(folds, models, strict=True):
@@ -185,6 +184,10 @@ def fit_single(
     low, high = (0.0, 1.0) if kind == "binary" else (0.0, np.inf) if kind == "count" else (-np.inf, np.inf)
     linear, boosted = _fit_pair(Z, np.ones(len(y), dtype=bool), y, kind, weight, np.ones(len(y), dtype=bool), seed)
     return Mixed(linear, boosted, share, low, high)
+
+
+def _mixed(pair: tuple[Predictor, Predictor], share: float, low: float, high: float) -> Mixed:
+    return Mixed(pair[0], pair[1], share, low, high)
 
 
 def _fit_pair(

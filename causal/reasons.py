@@ -40,7 +40,8 @@ class Reasons:
         best = np.take_along_axis(summed, order, axis=1)
         shown = best > 0
         width = order.shape[1]
-        names[:, :width] = np.where(shown, np.asarray(self.features, dtype=object)[order], None)
+        names[:, :width] = np.asarray(self.features, dtype=object)[order]
+        names[:, :width][~shown] = None
         values[:, :width] = np.where(shown, best, np.nan)
         return names, values
 

@@ -72,11 +72,11 @@ class Scorer:
         cate, lower, upper = (np.full(n, np.nan) for _ in range(3))
         kind = "none"
         if self.model is not None and inside.any():
-            cate[inside] = self.model.effect(Z[inside])
-            interval = self.model.interval(Z[inside], self.alpha) if intervals else None
-            if interval is not None:
-                lower[inside], upper[inside] = interval
+            if intervals:
+                cate[inside], lower[inside], upper[inside] = self.model.with_interval(Z[inside], self.alpha)
                 kind = self.model.interval_kind
+            else:
+                cate[inside] = self.model.effect(Z[inside])
         out["cate"], out["cate_lower"], out["cate_upper"] = cate, lower, upper
         out["interval_kind"] = np.where(np.isnan(lower), "none", kind).astype(object)
         out["baseline_risk"] = self.baseline.predict(Z)

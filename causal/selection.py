@@ -78,8 +78,9 @@ def predict_folds(
     kind = "none"
     for k, model in models.items():
         here = fold == k
-        effect[here] = model.effect(Z[here])
-        interval = None if alpha is None else model.interval(Z[here], alpha)
-        if interval is not None:
-            (lower[here], upper[here]), kind = interval, model.interval_kind
+        if alpha is None:
+            effect[here] = model.effect(Z[here])
+        else:
+            effect[here], lower[here], upper[here] = model.with_interval(Z[here], alpha)
+            kind = model.interval_kind
     return effect, lower, upper, kind

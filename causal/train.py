@@ -28,6 +28,7 @@ from causal.learners.recalibrated import Recalibrated
 from causal.learners.registry import REGISTRY
 from causal.nuisance import NuisanceModels, Nuisances, cross_fit
 from causal.options import TrainOptions
+from causal.placebo import PlaceboEstimate, placebo_estimates
 from causal.scorer import Scorer
 from causal.selection import fit_folds, predict_folds
 from causal.serving import fallback_scorer, served_scorer
@@ -52,6 +53,7 @@ class TrainedStudy:
         gates, verdict: judgement.
         ate, att: average effects, natural sign; None when the design gate failed.
         naive_difference: unadjusted difference in means (NaN with an empty arm).
+        placebos, negative_controls: adjusted "effects" on outcomes that cannot have changed.
         selection_loss: DR loss of every learner minus that of the constant.
         timings: seconds by step.
     """
@@ -72,6 +74,8 @@ class TrainedStudy:
     ate: Estimate | None
     att: Estimate | None
     naive_difference: float
+    placebos: tuple[PlaceboEstimate, ...]
+    negative_controls: tuple[PlaceboEstimate, ...]
     selection_loss: Mapping[str, float]
     timings: Mapping[str, float]
 
@@ -127,6 +131,21 @@ def _train(
         predictions = _predictions(trial, half, everyone, inside, bounds, options, setting)
     gamma = everyone.gamma
     ate = mean_estimate(gamma[inside], trial.cluster[inside], trial.weight[inside], options.alpha)
+    with watch.step("placebos"):
+        placebos, controls = (
+            placebo_estimates(
+                outcomes,
+                trial,
+                encoder,
+                Z,
+                fold,
+                inside,
+                seed=seed,
+                threads=options.threads,
+                alpha=options.alpha,
+            )
+            for outcomes in (trial.placebos, trial.negative_controls)
+        )
     with watch.step("gates"):
         gates = run_gates(
             replace(
@@ -137,6 +156,7 @@ def _train(
                 bounds=bounds,
                 inside=inside,
                 ate=ate,
+                placebos=placebos,
                 evaluation=half.evaluation,
             ),
             skip=options.skip_gates,
@@ -175,6 +195,8 @@ def _train(
         ate=ate,
         att=att_estimate(*part, trial.cluster[inside], trial.weight[inside], options.alpha),
         naive_difference=naive_difference(trial.t, trial.y, trial.weight),
+        placebos=placebos,
+        negative_controls=controls,
         selection_loss=half.selection.loss,
         timings=watch.seconds,
     )
@@ -269,6 +291,8 @@ def _untrained(
         ate=None,
         att=None,
         naive_difference=naive_difference(trial.t, trial.y, trial.weight) if both else float("nan"),
+        placebos=(),
+        negative_controls=(),
         selection_loss={},
         timings=watch.seconds,
     )

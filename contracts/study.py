@@ -58,10 +58,14 @@ class CovariateSpec(_Part):
 
 
 class RandomizedColumn(_Part):
+    """A column holds every row's probability of the treated arm; empty where nobody randomised."""
+
     column: str
 
 
 class RandomizedArms(_Part):
+    """One probability per arm, control included."""
+
     arms: dict[str, Annotated[float, Field(gt=0, lt=1)]]
 
     @model_validator(mode="after")
@@ -79,10 +83,14 @@ class Randomized(_Part):
 
 
 class SplitSpec(_Part):
+    """Share of clusters kept aside for evaluation."""
+
     test_fraction: Annotated[float, Field(ge=0.1, le=0.9)] = 0.5
 
 
 class BudgetSpec(_Part):
+    """Share of people whom the capacity reaches."""
+
     fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
 
 

@@ -39,9 +39,7 @@ class Gates:
     worst_drop_z: float
 
 
-def blp(
-    prediction: np.ndarray, gamma: np.ndarray, cluster: np.ndarray, weight: np.ndarray, alpha: float = 0.05
-) -> Blp:
+def blp(prediction: np.ndarray, gamma: np.ndarray, cluster: np.ndarray, weight: np.ndarray, alpha: float = 0.05) -> Blp:
     """Regress scores on predictions, cluster-robust errors."""
     centre = float(np.average(prediction, weights=weight))
     x = prediction - centre

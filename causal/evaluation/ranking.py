@@ -175,7 +175,9 @@ def _integrate(
     shift = (bin_mean * w_end + later)[k]
     influence = per_mass[r.block] * (r.gamma - bin_mean[k][r.block]) + shift[r.block]
     influence -= np.average(influence, weights=r.weight)
-    return RankMetric(name, estimate(value, clustered_se(influence, r.cluster, r.weight), len(r.gamma), alpha), influence)
+    return RankMetric(
+        name, estimate(value, clustered_se(influence, r.cluster, r.weight), len(r.gamma), alpha), influence
+    )
 
 
 def _n_bins(n: int) -> int:

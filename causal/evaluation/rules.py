@@ -10,7 +10,7 @@ import pandas as pd
 
 from causal.aipw import Estimate
 from causal.evaluation.calibration import Blp, Gates, blp, group_effects
-from causal.evaluation.ranking import METRICS, RankMetric, Ranking, all_metrics, paired_difference, rank_rows
+from causal.evaluation.ranking import METRICS, Ranking, RankMetric, all_metrics, paired_difference, rank_rows
 
 EVALUATION_COLUMNS = ["arm", "rule", "metric", "value", "se", "ci_low", "ci_high", "p_one_sided", "n"]
 RULES = ("learner", "random", "constant", "baseline_risk")
@@ -94,9 +94,7 @@ def evaluation_rows(arm: str, result: Evaluation) -> pd.DataFrame:
     if result.blp.slope is not None:
         rows.append((arm, "learner", "blp_slope", result.blp.slope, float("nan")))
     if result.gates is not None:
-        rows += [
-            (arm, "learner", f"gates_{k + 1}", e, float("nan")) for k, e in enumerate(result.gates.groups)
-        ]
+        rows += [(arm, "learner", f"gates_{k + 1}", e, float("nan")) for k, e in enumerate(result.gates.groups)]
     return pd.DataFrame(
         [(a, r, m, e.value, e.se, e.ci_low, e.ci_high, p, e.n) for a, r, m, e, p in rows],
         columns=EVALUATION_COLUMNS,

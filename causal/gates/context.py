@@ -10,6 +10,7 @@ from causal.aipw import Estimate
 from causal.encoding import FeatureEncoder
 from causal.evaluation.rules import Evaluation
 from causal.nuisance import Nuisances
+from causal.placebo import PlaceboEstimate
 from causal.support import SupportBounds
 from causal.trial import Trial
 
@@ -23,6 +24,7 @@ class GateContext:
         nuisances: cross-fitted on all rows.
         inside: rows in support.
         ate: average effect of the rows in support, natural sign.
+        placebos: adjusted "effects" on placebo outcomes.
         evaluation: held-out metrics in benefit direction.
     """
 
@@ -34,6 +36,7 @@ class GateContext:
     bounds: SupportBounds | None = None
     inside: np.ndarray | None = None
     ate: Estimate | None = None
+    placebos: tuple[PlaceboEstimate, ...] = ()
     evaluation: Evaluation | None = None
     min_arm: int = 50
     min_events: int = 20

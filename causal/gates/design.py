@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from causal.gates.context import GateContext
-from causal.gates.result import GateResult
+from causal.gates.result import GateResult, Status
 
 MAX_TRIMMED = 0.10
 MAX_IMBALANCE = 0.10
@@ -24,7 +24,9 @@ def design(ctx: GateContext) -> GateResult:
         events = int((trial.y > 0).sum())
         common = min(events, int((trial.y == 0).sum())) if trial.outcome_kind == "binary" else events
         if common < ctx.min_events:
-            said = f"Only {common} people had (or, where nearly all had, lacked) the outcome; {ctx.min_events} are needed."
+            said = (
+                f"Only {common} people had (or, where nearly all had, lacked) the outcome; {ctx.min_events} are needed."
+            )
             return GateResult("design", trial.arm, "fail", False, float(common), float(ctx.min_events), said)
     elif np.ptp(trial.y) == 0:
         return GateResult("design", trial.arm, "fail", False, 0.0, 0.0, "The outcome is the same for everyone.")
@@ -37,11 +39,13 @@ def design(ctx: GateContext) -> GateResult:
 
 def overlap(ctx: GateContext) -> GateResult:
     """Share of rows whose chance of an offer leaves nobody to compare them with."""
-    assert ctx.nuisances is not None and ctx.bounds is not None and ctx.inside is not None
+    assert ctx.nuisances is not None
+    assert ctx.bounds is not None
+    assert ctx.inside is not None
     e = ctx.nuisances.propensity
     outside = float(np.average(~ctx.inside, weights=ctx.trial.weight))
     extreme = float(np.average((e < 0.1) | (e > 0.9), weights=ctx.trial.weight))
-    status = "pass" if outside <= MAX_TRIMMED else "fail" if outside > 3 * MAX_TRIMMED else "inconclusive"
+    status: Status = "pass" if outside <= MAX_TRIMMED else "fail" if outside > 3 * MAX_TRIMMED else "inconclusive"
     said = (
         f"{outside:.1%} of people have no comparable people in the other group "
         f"(chance of an offer outside {ctx.bounds.low:.3f}-{ctx.bounds.high:.3f}) and get no estimate; "
@@ -53,7 +57,10 @@ def overlap(ctx: GateContext) -> GateResult:
 
 def balance(ctx: GateContext) -> GateResult:
     """Largest weighted standardised mean difference; sampling noise alone does not fail it."""
-    assert ctx.nuisances is not None and ctx.inside is not None and ctx.Z is not None and ctx.encoder is not None
+    assert ctx.nuisances is not None
+    assert ctx.inside is not None
+    assert ctx.Z is not None
+    assert ctx.encoder is not None
     trial, keep = ctx.trial, ctx.inside
     t, e, Z = trial.t[keep], ctx.nuisances.propensity[keep], ctx.Z[keep]
     w = trial.weight[keep] * np.where(t == 1, 1 / e, 1 / (1 - e))
@@ -61,10 +68,8 @@ def balance(ctx: GateContext) -> GateResult:
     worst = int(np.argmax(gap))
     name = ctx.encoder.names[worst]
     value = float(gap[worst])
-    if value < MAX_IMBALANCE:
-        status = "pass"
-    else:
-        status = "fail" if (gap > MAX_IMBALANCE + 3 * noise).any() else "inconclusive"
+    beyond_noise = bool((gap > MAX_IMBALANCE + 3 * noise).any())
+    status: Status = "pass" if value < MAX_IMBALANCE else "fail" if beyond_noise else "inconclusive"
     said = f"After weighting, offered and not offered differ most in `{name}`: {value:.2f} standard deviations."
     return GateResult("balance", trial.arm, status, False, value, MAX_IMBALANCE, said)
 

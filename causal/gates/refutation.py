@@ -18,7 +18,7 @@ import pandas as pd
 from causal.aipw import aipw_scores, mean_estimate
 from causal.folds import cluster_folds, cluster_sample
 from causal.gates.context import GateContext
-from causal.gates.result import GateResult
+from causal.gates.result import GateResult, Status
 from causal.nuisance import fit_linear
 
 MAX_SHIFT = 1.5
@@ -35,7 +35,7 @@ def refutation(ctx: GateContext) -> GateResult:
         return GateResult("refutation", ctx.trial.arm, "fail", hard, None, MAX_SHIFT, said)
     worst = max(shifts, key=lambda k: shifts[k])
     value = shifts[worst]
-    status = "fail" if value > MAX_SHIFT else "pass" if value <= 1.0 else "inconclusive"
+    status: Status = "fail" if value > MAX_SHIFT else "pass" if value <= 1.0 else "inconclusive"
     words = {
         "placebo_treatment": "a made-up offer should have no effect",
         "random_common_cause": "an extra random feature should change nothing",
@@ -81,7 +81,8 @@ def linear_aipw(data: pd.DataFrame, treatment: str, outcome: str, features: list
 
 
 def _sample(ctx: GateContext) -> tuple[pd.DataFrame, list[str]]:
-    assert ctx.Z is not None and ctx.inside is not None and ctx.nuisances is not None
+    assert ctx.Z is not None
+    assert ctx.inside is not None
     trial = ctx.trial
     inside = np.flatnonzero(ctx.inside)
     keep = inside[cluster_sample(trial.cluster[inside], trial.t[inside], ctx.refutation_rows, ctx.seed)]
@@ -109,7 +110,7 @@ def _run(frame: pd.DataFrame, features: list[str], simulations: int, seed: int) 
     from dowhy.causal_refuters.placebo_treatment_refuter import PlaceboType, refute_placebo_treatment
     from dowhy.causal_refuters.random_common_cause import refute_random_common_cause
 
-    class LinearAipw(CausalEstimator):  # type: ignore[misc]
+    class LinearAipw(CausalEstimator):
         """Our estimator in DoWhy's interface."""
 
         def fit(self, data: pd.DataFrame, effect_modifier_names: list[str] | None = None, **_: Any) -> LinearAipw:

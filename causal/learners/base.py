@@ -66,8 +66,8 @@ class EffectModel(Protocol):
         """Effect of treatment, natural sign, outcome units; (n,)."""
         ...
 
-    def interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray] | None:
-        """Pointwise (1 - alpha) interval, or None where theory gives none."""
+    def with_interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Effect and its pointwise (1 - alpha) interval; the interval is NaN where theory gives none."""
         ...
 
 

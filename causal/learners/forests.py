@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.little_bags import point_and_variance
 from causal.learners.screen import Screen, fit_screen
 
 _CHUNK = 20_000
@@ -33,14 +35,10 @@ class ForestEffect:
         parts = [self.forest.predict(self.screen.transform(Z[i : i + _CHUNK])) for i in range(0, len(Z), _CHUNK)]
         return np.concatenate(parts).ravel()
 
-    def interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
-        if len(Z) == 0:
-            return np.empty(0), np.empty(0)
-        parts = [
-            self.forest.predict_interval(self.screen.transform(Z[i : i + _CHUNK]), alpha=alpha)
-            for i in range(0, len(Z), _CHUNK)
-        ]
-        return tuple(np.concatenate([p[k] for p in parts]).ravel() for k in (0, 1))  # type: ignore[return-value]
+    def with_interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        point, variance = point_and_variance(self.forest, self.screen.transform(Z))
+        half = float(norm.ppf(1 - alpha / 2)) * np.sqrt(variance)
+        return point, point - half, point + half
 
 
 def fit_causal_forest(data: LearnerData, options: LearnerOptions) -> ForestEffect:

@@ -39,15 +39,16 @@ class Recalibrated:
         return self.model.interval_kind
 
     def effect(self, Z: np.ndarray) -> np.ndarray:
-        s = self.shrinkage
-        return s.average + s.slope * (self.model.effect(Z) - s.mean_prediction)
+        return self._shrunk(self.model.effect(Z))
 
-    def interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray] | None:
-        found = self.model.interval(Z, alpha)
-        if found is None:
-            return None
-        point = self.effect(Z)
-        return np.minimum(found[0], point), np.maximum(found[1], point)
+    def with_interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        raw, lower, upper = self.model.with_interval(Z, alpha)
+        point = self._shrunk(raw)
+        return point, np.minimum(lower, point), np.maximum(upper, point)
+
+    def _shrunk(self, raw: np.ndarray) -> np.ndarray:
+        s = self.shrinkage
+        return s.average + s.slope * (raw - s.mean_prediction)
 
 
 def fit_shrinkage(prediction: np.ndarray, gamma: np.ndarray, cluster: np.ndarray, weight: np.ndarray) -> Shrinkage:

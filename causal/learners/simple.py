@@ -24,9 +24,10 @@ class ConstantEffect:
     def effect(self, Z: np.ndarray) -> np.ndarray:
         return np.full(len(Z), self.value)
 
-    def interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    def with_interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         half = float(norm.ppf(1 - alpha / 2)) * self.se
-        return np.full(len(Z), self.value - half), np.full(len(Z), self.value + half)
+        point = self.effect(Z)
+        return point, point - half, point + half
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class PointEffect:
     def effect(self, Z: np.ndarray) -> np.ndarray:
         return self.predictor.predict(Z) if len(Z) else np.empty(0)
 
-    def interval(self, Z: np.ndarray, alpha: float = 0.05) -> None:
-        return None
+    def with_interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        nothing = np.full(len(Z), np.nan)
+        return self.effect(Z), nothing, nothing
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class _Blend:
 
 
 def fit_constant(data: LearnerData, options: LearnerOptions) -> ConstantEffect:
+    """The average effect for everyone."""
     average = mean_estimate(data.gamma, data.cluster, data.weight)
     return ConstantEffect(average.value, average.se)
 

@@ -1,0 +1,71 @@
+"""Adjusted "effects" on outcomes that the treatment cannot have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from causal.aipw import Estimate, aipw_scores, mean_estimate
+from causal.encoding import FeatureEncoder
+from causal.nuisance import cross_fit
+from causal.trial import Placebo, Trial, outcome_kind
+
+_SAME_COLUMN = 0.98
+
+
+@dataclass(frozen=True)
+class PlaceboEstimate:
+    """Adjusted "effect" on a placebo outcome, and the same in its standard deviations."""
+
+    name: str
+    estimate: Estimate
+    standardised: float
+    standardised_se: float
+
+
+def placebo_estimates(
+    placebos: Mapping[str, Placebo],
+    trial: Trial,
+    encoder: FeatureEncoder,
+    Z: np.ndarray,
+    fold: np.ndarray,
+    inside: np.ndarray,
+    *,
+    seed: int,
+    threads: int,
+    alpha: float,
+) -> tuple[PlaceboEstimate, ...]:
+    """AIPW effect on every placebo outcome that varies; features made of it are left out of the adjustment.
+
+    Args:
+        placebos: outcomes by name.
+        Z, fold, inside: encoded features, cross-fitting fold and support of every row of the trial.
+    """
+    owners = np.array(encoder.owners)
+    found = []
+    for name, placebo in placebos.items():
+        rows = np.isfinite(placebo.values) & inside
+        part, y = trial.rows(rows), placebo.values[rows]
+        if part.n < 100 or min(part.t.sum(), (1 - part.t).sum()) < 20 or np.ptp(y) == 0:
+            continue
+        use = ~np.isin(owners, placebo.exclude) & ~_copies(Z[rows], y)
+        features = Z[np.ix_(rows, use)] if use.any() else np.zeros((part.n, 1))
+        known = part.known_propensity
+        u, _ = cross_fit(
+            features, part.t, y, part.weight, known, fold[rows], outcome_kind(y), seed=seed + 101, threads=threads
+        )
+        # Rows without comparables once the excluded features are gone would dominate the mean.
+        e = np.where(np.isnan(known), np.clip(u.propensity, 0.01, 0.99), u.propensity)
+        average = mean_estimate(aipw_scores(part.t, y, u.mu0, u.mu1, e), part.cluster, part.weight, alpha)
+        spread = float(np.std(y))
+        found.append(PlaceboEstimate(name, average, average.value / spread, average.se / spread))
+    return tuple(found)
+
+
+def _copies(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Columns that are the placebo outcome itself under another name."""
+    spread = Z.std(axis=0)
+    centred = (Z - Z.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)
+    return np.abs(centred.T @ ((y - y.mean()) / y.std()) / len(y)) > _SAME_COLUMN

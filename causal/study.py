@@ -1,0 +1,197 @@
+"""`outreach study` on a frame in memory: each arm against control through `train_study`, results keyed as published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from causal.aipw import Estimate
+from causal.evaluation.rules import RULES
+from causal.options import TrainOptions
+from causal.placebo import PlaceboEstimate
+from causal.study_frame import StudyFrame, read_frame
+from causal.train import TrainedStudy, train_study
+from contracts.study import LEARNERS, StudySpec
+
+SCORE_COLUMNS = (
+    "unit_id",
+    "arm",
+    "split",
+    "propensity",
+    "in_support",
+    "baseline",
+    "cate",
+    "cate_lower",
+    "cate_upper",
+    "interval_kind",
+    "rank",
+)
+# `auto` leaves out what has no interval and seldom wins: both can be named.
+AUTO = ("constant", "linear_dr", "causal_forest", "forest_dr")
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """`facts` is what `study.json` holds; `scores` what `scores.parquet` holds; `arms` the fitted objects."""
+
+    facts: Mapping[str, Any]
+    scores: pd.DataFrame
+    arms: Mapping[str, TrainedStudy]
+
+
+def run_study(
+    frame: pd.DataFrame, spec: StudySpec, seed: int = 0, *, options: TrainOptions | None = None
+) -> StudyResult:
+    """Run every arm of a study.
+
+    Args:
+        frame: one row per unit with the columns that the spec names.
+        spec: the study.
+        seed: root seed; the same seed gives the same result on any machine.
+        options: overrides; learners, split and budget of the spec win.
+
+    Raises:
+        ConfigError: a field of the spec does not fit the data; the message names it.
+    """
+    data = read_frame(frame, spec)
+    chosen = _options(spec, options)
+    arms = {arm: train_study(data.trial(arm), chosen, seed) for arm in data.arms}
+    scores = pd.concat([_scores(data, arm, study) for arm, study in arms.items()], ignore_index=True)
+    return StudyResult(_facts(data, spec, arms, seed), scores, arms)
+
+
+def _options(spec: StudySpec, given: TrainOptions | None) -> TrainOptions:
+    base = given or TrainOptions()
+    names = AUTO if spec.learners == "auto" else tuple(name for name in LEARNERS if name in spec.learners)
+    return TrainOptions(
+        **{
+            **{f: getattr(base, f) for f in base.__dataclass_fields__},
+            "learners": names,
+            "test_fraction": spec.split.test_fraction,
+            "budget_fraction": spec.budget.fraction,
+        }
+    )
+
+
+def _scores(data: StudyFrame, arm: str, study: TrainedStudy) -> pd.DataFrame:
+    """One row per unit: rows of the arm and of control by models that have not seen them, units of other arms by the
+    served model (which has not seen them either; their split is `other_arm`)."""
+    own = data.rows_of(arm)
+    part = study.predictions.assign(at=np.flatnonzero(own))
+    if (~own).any():
+        served = study.scorer.score(data.features[~own].reset_index(drop=True))
+        other = served.rename(columns={"baseline_risk": "baseline"}).assign(split="other_arm", at=np.flatnonzero(~own))
+        part = pd.concat([part, other], ignore_index=True)
+    part = part.sort_values("at", ignore_index=True)
+    part["unit_id"], part["arm"] = data.unit_id.to_numpy(), arm
+    sign = -1.0 if data.better == "lower" else 1.0
+    part["rank"] = (-sign * part["cate"]).rank(method="first").astype("Int64")
+    part["in_support"] = part["in_support"].astype(bool)
+    return part[list(SCORE_COLUMNS)]
+
+
+def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], seed: int) -> dict[str, Any]:
+    learners = {arm: study.learner for arm, study in arms.items()}
+    names = sorted(set(learners.values()))
+    placebos = {arm: {p.name: _placebo(p) for p in study.placebos} for arm, study in arms.items()}
+    return {
+        "name": spec.name,
+        "n": data.n,
+        "n_treated": int(sum(study.n_treated for study in arms.values())),
+        "n_by_arm": data.counts,
+        "excluded": data.excluded,
+        "arms": list(arms),
+        "learner": names[0] if len(names) == 1 else ", ".join(f"{a}: {name}" for a, name in learners.items()),
+        "learner_by_arm": learners,
+        "estimand": "average treatment effect among people in support, treated minus control, outcome units",
+        "seed": seed,
+        "versions": dict(next(iter(arms.values())).versions),
+        "estimates": {arm: _estimates(study) for arm, study in arms.items()},
+        "placebo": _strongest(placebos),
+        "placebo_by_arm": placebos,
+        "negative_controls": _strongest(
+            {a: {p.name: _placebo(p) for p in s.negative_controls} for a, s in arms.items()}
+        ),
+        "ranking": {arm: _ranking(study) for arm, study in arms.items()},
+        "gates": [_plain(asdict(gate)) for study in arms.values() for gate in study.gates],
+        "verdict": {arm: study.verdict for arm, study in arms.items()},
+        "policy_value": _policy_value(spec, arms),
+    }
+
+
+def _estimates(study: TrainedStudy) -> dict[str, Any]:
+    ate, att = study.ate, study.att
+    return _plain(
+        {
+            "ate": ate.value if ate else None,
+            "se": ate.se if ate else None,
+            "ci_low": ate.ci_low if ate else None,
+            "ci_high": ate.ci_high if ate else None,
+            "att": att.value if att else None,
+            "att_se": att.se if att else None,
+            "naive_difference": study.naive_difference,
+        }
+    )
+
+
+def _ranking(study: TrainedStudy) -> dict[str, Any]:
+    if study.evaluation_result is None:
+        return {}
+    found = study.evaluation_result.metrics
+    return {
+        rule: _plain(
+            {
+                key: value
+                for name in ("autoc", "qini", "top_fraction_effect")
+                for key, value in (
+                    (name, found[rule][name].estimate.value),
+                    (f"{name}_se", found[rule][name].estimate.se),
+                )
+            }
+        )
+        for rule in RULES
+    }
+
+
+def _policy_value(spec: StudySpec, arms: Mapping[str, TrainedStudy]) -> dict[str, Any]:
+    """Benefit per person of the whole population when the top `budget` share is treated, best arm; random beside it."""
+    values = {arm: _arm_value(study) for arm, study in arms.items()}
+    known = {arm: v for arm, v in values.items() if v is not None}
+    if not known:
+        return {"budget": spec.budget.fraction, "value": None, "se": None, "random_value": None, "arm": None}
+    best = max(known, key=lambda arm: known[arm]["value"])
+    return {"budget": spec.budget.fraction, **known[best], "arm": best, "by_arm": known}
+
+
+def _arm_value(study: TrainedStudy) -> dict[str, float] | None:
+    result = study.evaluation_result
+    if result is None:
+        return None
+    top: Estimate = result.metrics["learner"]["top_fraction_effect"].estimate
+    anyone: Estimate = result.metrics["constant"]["top_fraction_effect"].estimate
+    b = result.fraction
+    return {"value": b * top.value, "se": b * top.se, "random_value": b * anyone.value}
+
+
+def _placebo(found: PlaceboEstimate) -> dict[str, Any]:
+    e = found.estimate
+    return _plain({"estimate": e.value, "se": e.se, "ci_low": e.ci_low, "ci_high": e.ci_high})
+
+
+def _strongest(by_arm: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Per outcome the arm that deviates most, so that one table shows the worst."""
+    out: dict[str, dict[str, Any]] = {}
+    for found in by_arm.values():
+        for name, row in found.items():
+            if name not in out or abs(row["estimate"]) / row["se"] > abs(out[name]["estimate"]) / out[name]["se"]:
+                out[name] = row
+    return out
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: missing numbers become null."""
+    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
