@@ -63,27 +63,20 @@ def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -
     }
 
 
-def last_results(
-    spark: SparkSession, contracts: Sequence[TableContract], row_filter: str | None
-) -> dict[str, AuditResult]:
-    """The latest audit of each table under this filter, by table name; tables never audited are missing."""
-    if not contracts:
+def results_by_fingerprint(spark: SparkSession, wanted: Mapping[str, TableContract]) -> dict[str, AuditResult]:
+    """Earlier audits with one of these fingerprints, that is of tables that have not changed since.
+
+    A filter on one column and no join: this runs once a layer, every night, on a table that grows.
+    """
+    if not wanted:
         return {}
-    names = ", ".join(sql_string(contract.name) for contract in contracts)
-    rows = spark.sql(
-        f"""
-        WITH audits AS (
-            SELECT table_name, max_by(audit_id, audited_at) AS audit_id FROM {_TABLE}
-            WHERE table_name IN ({names}) AND row_filter <=> {sql_string(row_filter) if row_filter else "NULL"}
-            GROUP BY table_name
-        )
-        SELECT r.* FROM {_TABLE} r JOIN audits USING (table_name, audit_id)
-        """
-    ).collect()
-    by_table: dict[str, list[Any]] = {}
-    for row in rows:
-        by_table.setdefault(row["table_name"], []).append(row)
-    return {c.name: _result(c, by_table[c.name]) for c in contracts if c.name in by_table}
+    stamps = ", ".join(sql_string(stamp) for stamp in wanted)
+    rows = spark.table(_TABLE).where(f"fingerprint IN ({stamps}) AND NOT is_reused").collect()
+    latest = {row["fingerprint"]: row["audit_id"] for row in sorted(rows, key=lambda row: row["audited_at"])}
+    return {
+        stamp: _result(wanted[stamp], [row for row in rows if row["audit_id"] == audit_id])
+        for stamp, audit_id in latest.items()
+    }
 
 
 def _result(contract: TableContract, rows: Sequence[Any]) -> AuditResult:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from pyspark.sql import DataFrame
@@ -19,6 +20,7 @@ from contracts.catalog import LAYERS
 from contracts.compile.literals import sql_string
 from contracts.errors import ContractError
 from contracts.model import TableContract
+from contracts.settings import settings
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,10 @@ class Written:
 
 def create_layers(spark: SparkSession) -> None:
     """One database per layer, where missing."""
+    present = {row[0] for row in spark.sql("SHOW DATABASES").collect()}
     for layer in LAYERS:
-        spark.sql(f"CREATE DATABASE IF NOT EXISTS {layer}")
+        if layer not in present:
+            spark.sql(f"CREATE DATABASE IF NOT EXISTS {layer}")
 
 
 def ensure_table(spark: SparkSession, contract: TableContract) -> None:
@@ -74,10 +78,7 @@ def create_statement(contract: TableContract) -> str:
 
 def table_exists(spark: SparkSession, name: str) -> bool:
     """Whether `schema.table` is in the catalog."""
-    schema, table = name.split(".")
-    if not spark.catalog.databaseExists(schema):
-        return False
-    return bool(spark.catalog.tableExists(f"{schema}.{table}"))
+    return bool(spark.catalog.tableExists(name))
 
 
 def columns_of(spark: SparkSession, name: str) -> dict[str, str]:
@@ -86,7 +87,17 @@ def columns_of(spark: SparkSession, name: str) -> dict[str, str]:
 
 
 def table_version(spark: SparkSession, name: str) -> int:
-    """The current Delta version of a table."""
+    """The current Delta version of a table.
+
+    On the embedded engine the newest commit's number is read from the table's log, where `DESCRIBE HISTORY` costs
+    a query of 0.3 to 2 s; elsewhere, and for tables outside of the warehouse folder, it is asked of Spark.
+    """
+    if settings().spark_remote is None:
+        schema, table = name.split(".")
+        log = Path(settings().warehouse_url) / f"{schema}.db" / table / "_delta_log"
+        commits = [int(path.stem) for path in log.glob("*.json") if path.stem.isdigit()]
+        if commits:
+            return max(commits)
     return int(spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").select("version").collect()[0][0])
 
 
@@ -176,11 +187,12 @@ def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id
 
 
 def overwrite_where(df: DataFrame, name: str, predicate: str | None, run_id: str) -> None:
-    """Atomically replace the rows matching `predicate` (all rows where None), whatever is there."""
-    writer = df.write.format("delta").mode("overwrite").option("userMetadata", run_id)
-    if predicate is not None:
-        writer = writer.option("replaceWhere", predicate)
-    writer.saveAsTable(name)
+    """Atomically replace the rows matching `predicate` (all rows where None), whatever is there.
+
+    Columns are matched by name. An overwrite by `saveAsTable` would create the table anew and lose its comments.
+    """
+    condition = F.expr(predicate) if predicate else F.lit(True)
+    df.writeTo(name).option("userMetadata", run_id).overwrite(condition)
 
 
 def append(df: DataFrame, name: str, run_id: str) -> None:

@@ -19,23 +19,23 @@ from pyspark.storagelevel import StorageLevel
 
 from contracts.catalog import contract as contract_of
 from contracts.catalog import layer
-from contracts.compile.rules import Scope, rules_of
+from contracts.compile.rules import rules_of
 from contracts.errors import ContractError
-from contracts.model import TableContract
+from contracts.model import Severity, TableContract
 from jobs.audit_result import AuditResult, Findings, RuleResult, Verdict, judge
-from jobs.contract_results import fingerprint, last_results, record_results
+from jobs.audit_target import AuditTarget, references_of, rows_of, unwritten_target, written_target
+from jobs.contract_results import fingerprint, record_results, results_by_fingerprint
 from jobs.delta import (
     append,
     conform,
     ensure_tables,
     holds_exactly,
     overwrite_where,
-    read_version,
     table_exists,
     table_version,
 )
 from jobs.quarantine import quarantine_rows
-from jobs.row_flags import classified, masked, tally
+from jobs.row_flags import classified, flagged, tally
 
 __all__ = [
     "AuditResult", "RuleResult", "Verdict", "audit_layer", "audit_table", "prepare", "record_results", "write_audited",
@@ -43,6 +43,8 @@ __all__ = [
 
 # Two tables at a time: on two cores a small audit is mostly planning and waiting, which overlap.
 _THREADS = 2
+# Above this, repeated keys are sorted out apart from the rest of the table.
+_MANY_ROWS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,10 @@ def audit_layer(
     present = [contract for contract in wanted if table_exists(spark, contract.name)]
     if tables is not None and (absent := {c.name for c in wanted} - {c.name for c in present}):
         raise ContractError(f"Tables to audit do not exist: {', '.join(sorted(absent))}.", todo="Build them first.")
-    last = last_results(spark, present, where)
-
-    def audit(contract: TableContract) -> AuditResult:
-        return _audit(spark, contract, run_id, where, data_source, last.get(contract.name))
-
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = list(pool.map(audit, present))
+        targets = list(pool.map(lambda contract: written_target(spark, contract, where), present))
+        last = results_by_fingerprint(spark, {target.fingerprint: target.contract for target in targets})
+        results = list(pool.map(lambda target: _audit(spark, target, run_id, data_source, last), targets))
     record_results(spark, results, run_id)
     return results
 
@@ -120,8 +119,9 @@ def audit_table(
         record: False when the caller records several results in one append.
     """
     prepare(spark)
-    last = last_results(spark, [contract], where).get(contract.name)
-    result = _audit(spark, contract, run_id, where, data_source, last)
+    target = written_target(spark, contract, where)
+    last = results_by_fingerprint(spark, {target.fingerprint: contract})
+    result = _audit(spark, target, run_id, data_source, last)
     if record:
         record_results(spark, [result], run_id)
     return result
@@ -129,29 +129,26 @@ def audit_table(
 
 def _audit(
     spark: SparkSession,
-    contract: TableContract,
+    target: AuditTarget,
     run_id: str,
-    where: str | None,
     data_source: str | None,
-    last: AuditResult | None,
+    last: Mapping[str, AuditResult],
 ) -> AuditResult:
     started = time.monotonic()
-    versions = {contract.name: table_version(spark, contract.name), **_reference_versions(spark, contract)}
-    stamp = fingerprint(contract, where, versions)
-    if last is not None and last.fingerprint == stamp:
-        return replace(last, audit_id=_new_id(), data_source=data_source, is_reused=True)
-    version = versions[contract.name]
-    assert version is not None
-    source = read_version(spark, contract.name, version).select(*contract.column_names)
-    rows = source if where is None else source.where(where)
-    seen = _inspect(rows, contract, _reference_tables(spark, contract, versions))
-    result = _result(contract, seen, stamp, where, data_source, version)
-    if result.rows_quarantined:
-        quarantine_rows(seen.rows, contract, run_id, version)
-        good = seen.rows.where("NOT __bad").select(*contract.column_names)
-        overwrite_where(good, contract.name, where, run_id)
-        after = {**versions, contract.name: table_version(spark, contract.name)}
-        result = replace(result, table_version=after[contract.name], fingerprint=fingerprint(contract, where, after))
+    if target.fingerprint in last:
+        return replace(last[target.fingerprint], audit_id=_new_id(), data_source=data_source, is_reused=True)
+    contract, where = target.contract, target.row_filter
+    seen = _inspect(spark, target, rows_of(spark, target))
+    try:
+        result = _result(target, seen, data_source)
+        if result.rows_quarantined:
+            quarantine_rows(seen.rows, contract, run_id, target.version)
+            overwrite_where(seen.rows.where("NOT __bad").select(*contract.column_names), contract.name, where, run_id)
+            after = {**target.versions, contract.name: table_version(spark, contract.name)}
+            stamp = fingerprint(contract, where, after)
+            result = replace(result, table_version=after[contract.name], fingerprint=stamp)
+    finally:
+        seen.rows.unpersist()
     return replace(result, seconds=time.monotonic() - started)
 
 
@@ -167,7 +164,8 @@ def write_audited(
 ) -> AuditResult:
     """Write the good rows of `df` to the contract's table and quarantine the bad ones; write nothing if blocked.
 
-    A replacement by the very rows that are there makes no new Delta version. The input is computed once: its rows with their flags are kept in memory and on disk until written.
+    A replacement by the very rows that are there makes no new Delta version. The input is computed once: its rows
+    with their flags are kept in memory and on disk until written.
 
     Args:
         df: the rows, with exactly the contract's columns.
@@ -185,84 +183,64 @@ def write_audited(
     spark = cast(SparkSession, df.sparkSession)
     prepare(spark)
     ensure_tables(spark, [contract])
-    flagged = masked(conform(df, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
+    staged = flagged(conform(df, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        versions = _reference_versions(spark, contract)
-        seen = _inspect(flagged, contract, _reference_tables(spark, contract, versions))
-        result = _result(contract, seen, fingerprint(contract, where, versions), where, data_source, None)
+        target = unwritten_target(spark, contract, where)
+        seen = _inspect(spark, target, staged)
+        result = _result(target, seen, data_source)
         if not result.blocked:
             if result.rows_quarantined:
                 quarantine_rows(seen.rows, contract, run_id, None)
-            good = (seen.rows.where("NOT __bad") if result.rows_quarantined else flagged).select(*contract.column_names)
+            good = (seen.rows.where("NOT __bad") if result.rows_quarantined else staged).select(*contract.column_names)
             if mode == "append":
                 append(good, contract.name, run_id)
             elif not holds_exactly(good, contract.name, where):
                 overwrite_where(good, contract.name, where, run_id)
             result = replace(result, table_version=table_version(spark, contract.name))
+        seen.rows.unpersist()
     finally:
-        flagged.unpersist()
+        staged.unpersist()
     if record:
         record_results(spark, [result], run_id)
     return replace(result, seconds=time.monotonic() - started)
 
 
-def _inspect(rows: DataFrame, contract: TableContract, targets: Mapping[str, DataFrame | None]) -> _Inspection:
+def _inspect(spark: SparkSession, target: AuditTarget, rows: DataFrame) -> _Inspection:
     """One query counts everything; a second one only where keys repeat or `error` references are broken."""
-    known = {name: target for name, target in targets.items() if target is not None}
+    contract = target.contract
+    tables = references_of(spark, target, rows)
+    known = {name: table for name, table in tables.items() if table is not None}
     counts = tally(rows, contract, known)
-    lost = {name: known[name] for name, orphans in counts.orphans.items() if orphans}
-    seen = classified(rows, contract, lost, twins=counts.twins > 0)
+    errors = {rule.name for rule in rules_of(contract) if rule.severity is Severity.ERROR}
+    lost = {name: known[name] for name, orphans in counts.orphans.items() if orphans and name in errors}
+    seen = classified(rows, contract, lost, twins=counts.twins > 0, narrow=counts.rows > _MANY_ROWS)
     broken = {**counts.broken, **counts.orphans}
     conflicts, bad = 0, counts.bad
     if counts.twins or lost:
+        seen = seen.persist(StorageLevel.MEMORY_AND_DISK)  # counted, quarantined and written from one computation
         row = seen.selectExpr(
             "count_if(__copy > 1) AS copies", "count_if(__conflict) AS conflicts", "count_if(__bad) AS bad"
         ).collect()[0]
         broken["key__unique"], conflicts, bad = row["copies"], row["conflicts"], row["bad"]
-    unknown = frozenset(name for name, target in targets.items() if target is None)
+    unknown = frozenset(name for name, table in tables.items() if table is None)
     found = Findings(rows=counts.rows, broken=broken, conflicts=conflicts, bad=bad, unknown=unknown)
     return _Inspection(seen, found, judge(contract, found))
 
 
-def _result(
-    contract: TableContract,
-    seen: _Inspection,
-    stamp: str,
-    where: str | None,
-    data_source: str | None,
-    version: int | None,
-) -> AuditResult:
+def _result(target: AuditTarget, seen: _Inspection, data_source: str | None) -> AuditResult:
     result = AuditResult(
         audit_id=_new_id(),
-        table=contract.name,
-        contract_version=contract.version,
+        table=target.contract.name,
+        contract_version=target.contract.version,
         rows_checked=seen.found.rows,
         rows_quarantined=0,
         rules=seen.rules,
-        fingerprint=stamp,
+        fingerprint=target.fingerprint,
         data_source=data_source,
-        row_filter=where,
-        table_version=version,
+        row_filter=target.row_filter,
+        table_version=target.version,
     )
     return result if result.blocked else replace(result, rows_quarantined=seen.found.bad)
-
-
-def _reference_versions(spark: SparkSession, contract: TableContract) -> dict[str, int | None]:
-    """Delta versions of the tables that the contract refers to; None where one does not exist."""
-    names = sorted({reference.table for reference in contract.references} - {contract.name})
-    return {name: table_version(spark, name) if table_exists(spark, name) else None for name in names}
-
-
-def _reference_tables(
-    spark: SparkSession, contract: TableContract, versions: Mapping[str, int | None]
-) -> dict[str, DataFrame | None]:
-    """Per reference rule the table it points to, at the version seen; None where it does not exist."""
-    tables: dict[str, DataFrame | None] = {}
-    for rule in rules_of(contract):
-        if rule.scope is Scope.REFERENCE and rule.reference is not None:
-            version = versions.get(rule.reference.table)
-            tables[rule.name] = None if version is None else read_version(spark, rule.reference.table, version)
-    return tables
 
 
 def _new_id() -> str:

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql.connect import functions as F
 
 from contracts.compile.literals import sql_string
-from contracts.compile.rules import CompiledRule, Scope, row_rules, rules_of
+from contracts.compile.rules import CompiledRule, row_rules, rules_of
 from contracts.model import Severity, TableContract
 
 BITS = 62  # rules per mask word: a signed 64-bit integer holds them without touching its sign
 KEY_HASH = "__key_hash"
 COPY = "__copy"
 CONFLICT = "__conflict"
-_ROW_JSON = "__row_json"
-_SAME_KEY_FIRST = "__first_json"
+_ROW_HASH = "__row_hash"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Tally:
 
 def mask_words(rules: Sequence[CompiledRule]) -> tuple[str, ...]:
     """Spark SQL BIGINT expressions; bit `i % BITS` of word `i // BITS` says that rule `i` is broken."""
-    chunks = [rules[start : start + BITS] for start in range(0, len(rules), BITS)]
+    chunks = [rules[start : start + BITS] for start in range(0, len(rules), BITS)] or [()]
     return tuple(
         " | ".join(f"IF({rule.sql}, {1 << bit}L, 0L)" for bit, rule in enumerate(chunk)) or "0L" for chunk in chunks
     )
@@ -73,8 +72,10 @@ def error_sql(rules: Sequence[CompiledRule]) -> str:
     return "(" + (" OR ".join(f"({word_name(word)} & {bits}L) <> 0" for word, bits in words.items()) or "false") + ")"
 
 
-def masked(df: DataFrame, contract: TableContract) -> DataFrame:
-    """The rows with their mask words and, where the contract has a key, a 64-bit hash of it."""
+def flagged(df: DataFrame, contract: TableContract) -> DataFrame:
+    """The rows with their mask words and, where the contract has a key, a 64-bit hash of it; as they are if flagged."""
+    if word_name(0) in df.columns:
+        return df
     words = mask_words(row_rules(contract))
     extra = [F.expr(sql).alias(word_name(i)) for i, sql in enumerate(words)]
     if contract.key:
@@ -89,7 +90,9 @@ def _key_hash_sql(contract: TableContract) -> str:
 
 
 def tally(df: DataFrame, contract: TableContract, references: Mapping[str, DataFrame]) -> Tally:
-    """Count every rule's broken rows in one query that returns one row.
+    """Count every rule's broken rows in one query.
+
+    Its answer has one row per distinct mask, that is per way in which rules are broken together, and one per reference.
 
     Args:
         df: the rows, with or without mask words.
@@ -97,47 +100,58 @@ def tally(df: DataFrame, contract: TableContract, references: Mapping[str, DataF
         references: per reference rule that can be evaluated, the referenced table.
     """
     rules = row_rules(contract)
-    rows = df if word_name(0) in df.columns or KEY_HASH in df.columns else masked(df, contract)
-    found = _count_masks(rows, rules)
-    if contract.key:
-        found = found.crossJoin(_count_twins(rows))
-    by_rule = {rule.name: rule for rule in rules_of(contract) if rule.scope is Scope.REFERENCE}
+    rows = flagged(df, contract)
+    answer = _by_mask(rows, rules, keyed=bool(contract.key))
+    by_name = {rule.name: rule for rule in rules_of(contract)}
     for i, (name, target) in enumerate(references.items()):
-        orphans = orphans_of(rows, by_rule[name], target)
-        found = found.crossJoin(orphans.agg(F.count(F.lit(1)).alias(f"orphans_{i}")))
-    row = found.collect()[0].asDict()
+        answer = answer.unionAll(_count_orphans(orphans_of(rows, by_name[name], target), rules, part=i))
+    groups = answer.collect()
+    masks = [group for group in groups if group["part"] < 0]
+    twins = sum(group["twins"] for group in masks)
+    if twins:  # a key's lowest mask stands for all of its rows there: right only where each key has one row
+        masks = _by_mask(rows, rules, keyed=False).collect()
+    orphans = {group["part"]: group["n"] for group in groups if group["part"] >= 0}
     return Tally(
-        rows=row["rows"],
-        broken={rule.name: row[f"broken_{i}"] for i, rule in enumerate(rules)},
-        bad=row["bad"],
-        twins=row.get("twins", 0),
-        orphans={name: row[f"orphans_{i}"] for i, name in enumerate(references)},
+        rows=sum(group["n"] for group in masks),
+        broken={rule.name: sum(g["n"] for g in masks if _is_set(g, i)) for i, rule in enumerate(rules)},
+        bad=sum(g["n"] for g in masks if any(_is_set(g, i) for i in _error_positions(rules))),
+        twins=twins,
+        orphans={name: orphans.get(i, 0) for i, name in enumerate(references)},
     )
 
 
-def _count_masks(rows: DataFrame, rules: Sequence[CompiledRule]) -> DataFrame:
-    """One row `rows, bad, broken_0, …`: group by mask first (few distinct ones), then read the bits of the groups."""
-    words = [word_name(i) for i in range(len(mask_words(rules)))]
-    groups = rows.groupBy(*words).agg(F.count(F.lit(1)).alias("n"))
-
-    def total(condition: str, name: str) -> str:
-        return f"coalesce(sum(IF({condition}, n, 0L)), 0L) AS {name}"
-
-    return groups.selectExpr(
-        "coalesce(sum(n), 0L) AS rows",
-        total(error_sql(rules), "bad"),
-        *(total(bit_sql(i), f"broken_{i}") for i in range(len(rules))),
-    )
+def _is_set(group: Row, position: int) -> bool:
+    word, bit = divmod(position, BITS)
+    return bool(group[word_name(word)] & (1 << bit))
 
 
-def _count_twins(rows: DataFrame) -> DataFrame:
-    """One row `twins`. Only 8 bytes per row are shuffled; collisions are sorted out when there is something to sort."""
-    return (
-        rows.groupBy(KEY_HASH)
-        .agg(F.count(F.lit(1)).alias("n"))
-        .where("n > 1")
-        .agg(F.coalesce(F.sum(F.col("n") - 1), F.lit(0)).alias("twins"))
-    )
+def _error_positions(rules: Sequence[CompiledRule]) -> list[int]:
+    return [i for i, rule in enumerate(rules) if rule.severity is Severity.ERROR]
+
+
+def _words(rules: Sequence[CompiledRule]) -> list[str]:
+    return [word_name(i) for i in range(len(mask_words(rules)))]
+
+
+def _by_mask(rows: DataFrame, rules: Sequence[CompiledRule], *, keyed: bool) -> DataFrame:
+    """Rows `part = -1, masks…, n, twins`: number of rows per mask and, when keyed, of keys that came before.
+
+    Keyed, it groups by the 64-bit hash of the key on the way, so that one scan and one shuffle of a few longs per
+    row answer both questions; a collision of hashes costs a second look, never a wrong answer.
+    """
+    words = _words(rules)
+    per_key = rows.selectExpr(*words, "1L AS n", "0L AS twins")
+    if keyed:
+        lowest = [F.min(word).alias(word) for word in words]
+        per_key = rows.groupBy(KEY_HASH).agg(*lowest, F.count(F.lit(1)).alias("n"))
+        per_key = per_key.selectExpr(*words, "n", "n - 1 AS twins")
+    totals = per_key.groupBy(*words).agg(F.sum("n").alias("n"), F.sum("twins").alias("twins"))
+    return totals.selectExpr("-1 AS part", *words, "n", "twins")
+
+
+def _count_orphans(orphans: DataFrame, rules: Sequence[CompiledRule], part: int) -> DataFrame:
+    zeros = [f"0L AS {word}" for word in _words(rules)]
+    return orphans.agg(F.count(F.lit(1)).alias("n")).selectExpr(f"{part} AS part", *zeros, "n", "0L AS twins")
 
 
 def orphans_of(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> DataFrame:
@@ -145,51 +159,45 @@ def orphans_of(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> DataFr
     assert rule.reference is not None
     pairs = list(zip(rule.reference.columns, rule.reference.to_columns, strict=True))
     given = " AND ".join(f"`{mine}` IS NOT NULL" for mine, _ in pairs)
-    known = target.select(*(F.col(theirs).alias(f"__to_{i}") for i, (_, theirs) in enumerate(pairs))).distinct()
+    known = target.select(*(F.col(theirs).alias(f"__to_{i}") for i, (_, theirs) in enumerate(pairs)))
     condition = [F.col(mine) == F.col(f"__to_{i}") for i, (mine, _) in enumerate(pairs)]
     return rows.where(given).join(known, condition, "left_anti")
 
 
-def classified(df: DataFrame, contract: TableContract, references: Mapping[str, DataFrame], twins: bool) -> DataFrame:
+def classified(
+    df: DataFrame, contract: TableContract, references: Mapping[str, DataFrame], *, twins: bool, narrow: bool = True
+) -> DataFrame:
     """The rows with `__rules` (names of all rules broken), `__bad` (to be quarantined), `__copy` and `__conflict`.
 
-    Of the rows with one key, the first stays: rows without errors first, then by content, so the choice does not
-    depend on the order of files. `__copy` numbers the rows of a key from 1; `__conflict` says that a later
-    one differs from the first.
+    Of the rows with one key, the first stays: rows without errors first, then by a hash of the content, so the
+    choice does not depend on the order of files. `__copy` numbers the rows of a key from 1; `__conflict` says
+    that a later one differs from the first.
 
     Args:
         df: the rows, with or without mask words.
         contract: of the rows.
-        references: referenced tables of the reference rules that some row breaks.
+        references: referenced tables of the reference rules of severity `error` that some row breaks.
         twins: False when the key is known to be unique (saves the shuffle).
+        narrow: sort only the rows whose keys repeat: worth its extra joins on millions of rows, not on thousands.
     """
     rules = row_rules(contract)
-    rows = df if word_name(0) in df.columns or KEY_HASH in df.columns else masked(df, contract)
-    orphan_names = []
+    rows = flagged(df, contract)
     for i, (name, target) in enumerate(references.items()):
         rows = _with_orphan_flag(rows, contract, name, target, f"__orphan_{i}")
-        orphan_names.append(name)
-    errors = _error_flags(contract, orphan_names, rules)
-    rows = rows.withColumn("__error", F.expr(errors))
-    rows = (
-        _with_copies(rows, contract)
-        if twins
-        else rows.select("*", F.expr(f"1 AS {COPY}"), F.expr(f"false AS {CONFLICT}"))
-    )
+    flags = [error_sql(rules), *(f"__orphan_{i}" for i in range(len(references)))]
+    rows = rows.withColumn("__error", F.expr(" OR ".join(flags)))
+    if twins:
+        rows = _with_copies(rows, contract, narrow)
+    else:
+        rows = rows.select("*", F.expr(f"1 AS {COPY}"), F.expr(f"false AS {CONFLICT}"))
     names = [f"IF({bit_sql(i)}, {sql_string(rule.name)}, NULL)" for i, rule in enumerate(rules)]
-    names += [f"IF(__orphan_{i}, {sql_string(name)}, NULL)" for i, name in enumerate(orphan_names)]
+    names += [f"IF(__orphan_{i}, {sql_string(name)}, NULL)" for i, name in enumerate(references)]
     names.append(f"IF({COPY} > 1, 'key__unique', NULL)")
     return rows.select(
         "*",
         F.expr(f"array_compact(array({', '.join(names)}))").alias("__rules"),
         F.expr(f"__error OR {COPY} > 1").alias("__bad"),
     )
-
-
-def _error_flags(contract: TableContract, orphans: Sequence[str], rules: Sequence[CompiledRule]) -> str:
-    severity = {rule.name: rule.severity for rule in rules_of(contract)}
-    flags = [f"__orphan_{i}" for i, name in enumerate(orphans) if severity[name] is Severity.ERROR]
-    return " OR ".join([error_sql(rules), *flags])
 
 
 def _with_orphan_flag(rows: DataFrame, contract: TableContract, name: str, target: DataFrame, flag: str) -> DataFrame:
@@ -203,19 +211,24 @@ def _with_orphan_flag(rows: DataFrame, contract: TableContract, name: str, targe
     return flagged.drop(*(f"{flag}_{i}" for i in range(len(pairs))))
 
 
-def _with_copies(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """Number the rows of each key; only rows whose key hash occurs more than once are sorted."""
+def _with_copies(rows: DataFrame, contract: TableContract, narrow: bool) -> DataFrame:
+    """Number the rows of each key; `narrow` first sets aside the rows whose key hash occurs once, and sorts the rest."""
+    if not narrow:
+        return _numbered(rows, contract)
     twins = rows.groupBy(KEY_HASH).agg(F.count(F.lit(1)).alias("n")).where("n > 1").select(KEY_HASH)
     single = rows.join(twins, KEY_HASH, "left_anti").select("*", F.expr(f"1 AS {COPY}"), F.expr(f"false AS {CONFLICT}"))
-    several = rows.join(twins, KEY_HASH, "left_semi").withColumn(_ROW_JSON, F.expr(row_json_sql(contract)))
-    key = ", ".join(f"`{name}`" for name in contract.key)
-    ranked = several.selectExpr(
-        "*",
-        f"row_number() OVER (PARTITION BY {key} ORDER BY __error, {_ROW_JSON}) AS {COPY}",
-        f"first({_ROW_JSON}) OVER (PARTITION BY {key} ORDER BY __error, {_ROW_JSON}) AS {_SAME_KEY_FIRST}",
+    return single.unionByName(_numbered(rows.join(twins, KEY_HASH, "left_semi"), contract))
+
+
+def _numbered(rows: DataFrame, contract: TableContract) -> DataFrame:
+    columns = ", ".join(f"`{name}`" for name in contract.column_names)
+    nulls = ", ".join(f"isnull(`{name}`)" for name in contract.column_names)
+    hashed = rows.withColumn(_ROW_HASH, F.expr(f"xxhash64({columns}, {nulls})"))
+    window = f"(PARTITION BY {', '.join(f'`{name}`' for name in contract.key)} ORDER BY __error, {_ROW_HASH})"
+    ranked = hashed.selectExpr(
+        "*", f"row_number() OVER {window} AS {COPY}", f"{_ROW_HASH} <> first({_ROW_HASH}) OVER {window} AS {CONFLICT}"
     )
-    judged = ranked.withColumn(CONFLICT, F.expr(f"{COPY} > 1 AND {_ROW_JSON} <> {_SAME_KEY_FIRST}"))
-    return single.unionByName(judged.select(*single.columns))
+    return ranked.drop(_ROW_HASH)
 
 
 def row_json_sql(contract: TableContract) -> str:
