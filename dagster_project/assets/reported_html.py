@@ -1,7 +1,5 @@
 """`outreach.night_report`: the page that a program manager opens, made from what was published."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

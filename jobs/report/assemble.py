@@ -18,7 +18,7 @@ DECISION_WORDS = {
     "outreach": CALLED,
     "explore": CALLED,
     "holdout": "Held out at random, to measure whether outreach helps",
-    "below_capacity": "Could be called, but not in tonight's places",
+    "below_capacity": "Could be called, but no place tonight or no net benefit expected",
     "outside_support": "Unlike the members the model learnt from: no effect is estimated",
 }
 _ORDER = tuple(dict.fromkeys(DECISION_WORDS.values()))

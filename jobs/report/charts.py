@@ -28,16 +28,17 @@ class Bar:
     text: str
 
 
-def bars(rows: Sequence[Bar], *, name: str, title: str, summary: str) -> Markup:
+def bars(rows: Sequence[Bar], *, whole: float | None = None, name: str, title: str, summary: str) -> Markup:
     """Horizontal bars from zero, the label above each.
 
     Args:
         rows: from top to bottom.
+        whole: what a full bar stands for; the largest value where None.
         name: unique id of the chart in the page.
         title: what it shows.
         summary: what it says, in one or two sentences.
     """
-    most = max((row.value or 0.0 for row in rows), default=0.0) or 1.0
+    most = whole or max((row.value or 0.0 for row in rows), default=0.0) or 1.0
     room = WIDTH - 8 * max((len(row.text) for row in rows), default=0) - 12
     parts = []
     for n, row in enumerate(rows):
@@ -59,7 +60,7 @@ def intervals(
     name: str,
     title: str,
     summary: str,
-    axis: str,
+    axis: Sequence[str],
     strong: Sequence[int] = (0,),
 ) -> Markup:
     """Dots with 95 % whiskers over a common axis that always holds zero.
@@ -67,7 +68,7 @@ def intervals(
     Args:
         rows: label and estimate, from top to bottom.
         name, title, summary: as for `bars`.
-        axis: words below the axis.
+        axis: lines of words below the axis.
         strong: rows drawn in the accent colour; the others are there to compare with.
     """
     ends = [0.0, *(x for _, i in rows for x in (i.value, i.lower, i.upper) if x is not None)]
@@ -79,19 +80,26 @@ def intervals(
         return 14 + (WIDTH - 28) * (value - low) / span
 
     bottom = len(rows) * _ROW + 4
-    parts = [f'<line x1="{at(t):.1f}" x2="{at(t):.1f}" y1="18" y2="{bottom}" class="grid"/>' for t in ticks if t != 0]
-    parts.append(f'<line x1="{at(0):.1f}" x2="{at(0):.1f}" y1="18" y2="{bottom}" class="zero"/>')
+    parts = []
     for n, (label, found) in enumerate(rows):
-        y, kind = n * _ROW + 28, "mark" if n in strong else "other"
-        parts.append(f'<text x="{_LEFT}" y="{y - 13}" class="t halo">{escape(label)}</text>')
+        y, kind = n * _ROW + 30, "mark" if n in strong else "other"
+        parts.append(f'<text x="{_LEFT}" y="{y - 15}" class="t">{escape(label)}</text>')
+        # Lines only where the dots are: through the labels they would be hard to read.
+        for t in ticks:
+            line = "zero" if t == 0 else "grid"
+            parts.append(f'<line x1="{at(t):.1f}" x2="{at(t):.1f}" y1="{y - 9}" y2="{y + 9}" class="{line}"/>')
         if found.lower is not None and found.upper is not None:
             x1, x2 = at(found.lower), at(found.upper)
             parts.append(f'<line x1="{x1:.1f}" x2="{x2:.1f}" y1="{y}" y2="{y}" class="whisker {kind}"/>')
-        shape = f'<circle cx="{at(found.value):.1f}" cy="{y}" r="5" class="{kind}"/>'
-        parts.append(shape)
-    parts += [f'<text x="{at(t):.1f}" y="{bottom + 15}" class="tick">{t:g}</text>' for t in ticks]
-    parts.append(f'<text x="{WIDTH / 2}" y="{bottom + 33}" class="tick">{escape(axis)}</text>')
-    return _svg(parts, bottom + 40, name, title, summary)
+        parts.append(f'<circle cx="{at(found.value):.1f}" cy="{y}" r="5" class="{kind}"/>')
+    parts += [f'<text x="{at(t):.1f}" y="{bottom + 15}" class="tick">{_number(t)}</text>' for t in ticks]
+    for n, words in enumerate(axis):
+        parts.append(f'<text x="{WIDTH / 2}" y="{bottom + 34 + 17 * n}" class="tick">{escape(words)}</text>')
+    return _svg(parts, bottom + 24 + 17 * len(axis), name, title, summary)
+
+
+def _number(tick: float) -> str:
+    return f"{tick:g}".replace("-", "−")
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -10,7 +10,7 @@ from jobs.report.queries import Rows
 from jobs.report.reason_words import in_words
 from jobs.report.suppression import rounded
 
-RANKINGS = ("model", "baseline_risk", "random", "constant")
+RANKINGS = ("model", "baseline_risk", "random")
 _AT_CAPACITY = "top_fraction_effect"
 _GATE_TITLES = {
     "design": "Enough people to learn from",

@@ -83,7 +83,7 @@ class Evidence:
     Attributes:
         is_served: it is the model that made tonight's list (else only the latest training, for information).
         ate: average benefit of an offer per person, in the outcome's unit.
-        rankings: benefit per person among the top of each ranking, by `model`, `baseline_risk`, `random`, `constant`.
+        rankings: benefit per person among the top of each ranking, by `model`, `baseline_risk` and `random`.
         gain_over: paired difference, model minus the other ranking, in the same measure.
         groups: benefit per person by fifth of predicted benefit, lowest first; empty where not estimated.
     """

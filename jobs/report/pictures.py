@@ -5,8 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from jobs.report.charts import Bar, bars, intervals
-from jobs.report.night import Breakdown, Evidence, ProgramNight, Reason
-from jobs.report.words import HIDDEN, RANKING_WORDS, benefit, number, short
+from jobs.report.night import Breakdown, Evidence, Interval, ProgramNight, Reason
+from jobs.report.words import HIDDEN, RANKING_WORDS, benefit, number, short, signed
 
 
 def group_chart(breakdown: Breakdown, program: ProgramNight) -> tuple[Markup, str]:
@@ -14,7 +14,8 @@ def group_chart(breakdown: Breakdown, program: ProgramNight) -> tuple[Markup, st
     rows = [Bar(row.label, row.count, _with_share(row.count, breakdown.total)) for row in breakdown.rows]
     name = f"{program.plan.key}-{breakdown.title.lower().split()[0]}"
     summary = _largest(breakdown)
-    return bars(rows, name=name, title=f"{program.plan.title}: {breakdown.title}", summary=summary), summary
+    title = f"{program.plan.title}: {breakdown.title}"
+    return bars(rows, whole=breakdown.total, name=name, title=title, summary=summary), summary
 
 
 def reason_chart(program: ProgramNight) -> tuple[Markup, str]:
@@ -23,16 +24,18 @@ def reason_chart(program: ProgramNight) -> tuple[Markup, str]:
     rows = [Bar(r.words, float(top if r.is_nearly_all else r.count or 0), _reason_text(r)) for r in program.reasons]
     first = program.reasons[0]
     summary = f"The commonest is “{first.words}”: {_reason_text(first)} of those called."
-    return bars(rows, name=f"{program.plan.key}-reasons", title="Reasons", summary=summary), summary
+    name = f"{program.plan.key}-reasons"
+    return bars(rows, whole=program.called, name=name, title="Reasons", summary=summary), summary
 
 
 def ranking_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
     """Benefit per person among the first of each ranking, on people kept aside."""
     rows = [(RANKING_WORDS[key], found) for key, found in evidence.rankings]
-    summary = " ".join(
-        [f"{RANKING_WORDS[key]}: {benefit(found.value, program.plan)} per person." for key, found in evidence.rankings]
-        + [_gain(key, found.value, found.lower) for key, found in evidence.gain_over if key != "constant"]
+    values = ", ".join(
+        f"{RANKING_WORDS[key][0].lower()}{RANKING_WORDS[key][1:]} {signed(i.value)}" for key, i in evidence.rankings
     )
+    gains = " ".join(_gain(key, found) for key, found in evidence.gain_over)
+    summary = f"{_measure(program)} per person: {values}. {gains}".strip()
     title = "Benefit per person called, by way of choosing"
     name = f"{program.plan.key}-rankings"
     return intervals(rows, name=name, title=title, summary=summary, axis=_axis(program), strong=(0,)), summary
@@ -67,8 +70,12 @@ def flow_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
     return bars(rows, name=f"{program.plan.key}-flow", title="Who the model learnt from", summary=summary), summary
 
 
-def _axis(program: ProgramNight) -> str:
-    return f"{'Fewer' if program.plan.better == 'lower' else 'More'} {program.plan.unit}, per person (right is better)"
+def _measure(program: ProgramNight) -> str:
+    return f"{'Fewer' if program.plan.better == 'lower' else 'More'} {program.plan.unit}"
+
+
+def _axis(program: ProgramNight) -> tuple[str, str]:
+    return _measure(program), "per person; further right is better"
 
 
 def _with_share(count: int | None, total: int | None) -> str:
@@ -94,8 +101,10 @@ def _largest(breakdown: Breakdown) -> str:
     return f"Most: {top.label}, {_with_share(top.count, breakdown.total)}.{hidden}"
 
 
-def _gain(key: str, value: float, lower: float | None) -> str:
+def _gain(key: str, found: Interval) -> str:
     other = {"baseline_risk": "by risk", "random": "at random"}[key]
-    if lower is not None and lower > 0:
-        return f"The model's choice does better than choosing {other}, by {short(value)} per person."
-    return f"That it does better than choosing {other} is not certain."
+    if found.lower is not None and found.lower > 0:
+        return f"The model's choice does better than choosing {other}, by {short(found.value)}."
+    if found.upper is not None and found.upper < 0:
+        return f"The model's choice does worse than choosing {other}, by {short(-found.value)}."
+    return f"Whether it does better than choosing {other} is not certain."

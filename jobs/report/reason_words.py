@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from contracts.features import Feature, registry
+from contracts.features import registry
 from contracts.programs import programs
 
 _HOLE = re.compile(r"\{value[^}]*\}")
@@ -49,8 +49,6 @@ def _without_value(reason: str) -> str:
 
 def _quoted(name: str) -> str:
     feature = registry().get(name)
-    return f"“{_meaning(feature)}”" if feature else name.replace("_", " ")
-
-
-def _meaning(feature: Feature) -> str:
-    return feature.meaning.split(";")[0].rstrip(".")
+    if feature is None:
+        return name.replace("_", " ")
+    return f"“{_without_value(feature.reason) if feature.reason else feature.meaning.rstrip('.')}”"

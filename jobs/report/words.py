@@ -18,13 +18,17 @@ RANKING_WORDS = {
     "model": "This model",
     "baseline_risk": "Calling those at highest risk",
     "random": "Calling at random",
-    "constant": "No ranking (average of all)",
 }
 
 
 def day(value: date) -> str:
     """`Monday 23 November 2026`."""
     return f"{value:%A} {value.day} {value:%B %Y}"
+
+
+def brief_day(value: date) -> str:
+    """`23 November 2026`."""
+    return f"{value.day} {value:%B %Y}"
 
 
 def short(value: float) -> str:
@@ -37,8 +41,10 @@ def short(value: float) -> str:
 
 
 def dollars(value: float) -> str:
-    """Whole dollars, the minus before the sign."""
-    return f"{'−' if value < -0.5 else ''}${abs(value):,.0f}"
+    """Whole dollars, three digits of large sums; the minus stands before the sign."""
+    size = abs(value)
+    rounded = size if size < 1000 else round(size, 2 - floor(log10(size)))
+    return f"{'−' if value < -0.5 else ''}${rounded:,.0f}"
 
 
 def people(count: int | None) -> str:
@@ -62,9 +68,9 @@ def benefit(value: float, plan: Plan) -> str:
     return f"{short(abs(value))} {good if value >= 0 else bad} {plan.unit}"
 
 
-def signed(value: float, plan: Plan) -> str:
-    """`2.4 fewer`, for the ends of an interval."""
-    return benefit(value, plan).removesuffix(f" {plan.unit}")
+def signed(value: float) -> str:
+    """A number with a typographic minus."""
+    return short(value).replace("-", "−")
 
 
 def limits(found: Interval, plan: Plan) -> str:
@@ -73,7 +79,8 @@ def limits(found: Interval, plan: Plan) -> str:
         return ""
     if found.lower >= 0:
         return f"between {short(found.lower)} and {short(found.upper)}"
-    return f"between {signed(found.lower, plan)} and {signed(found.upper, plan)}"
+    low, high = (benefit(x, plan).removesuffix(f" {plan.unit}") for x in (found.lower, found.upper))
+    return f"between {low} and {high}"
 
 
 def headline(program: ProgramNight) -> str:
@@ -97,7 +104,7 @@ def expectation(program: ProgramNight) -> str:
     if program.benefit is None:
         return "No benefit is printed: the test of the model that made this list on people kept aside is not on record."
     words = f"Expected together: {benefit(program.benefit.value, plan)}"
-    return f"{words} (95 % interval: {limits(program.benefit, plan)})."
+    return f"{words} (95% interval: {limits(program.benefit, plan)})."
 
 
 def worth(program: ProgramNight) -> str:
@@ -106,9 +113,10 @@ def worth(program: ProgramNight) -> str:
     if value is None or value.lower is None or value.upper is None:
         return ""
     plan = program.plan
+    low, high = (dollars(x) for x in (value.lower, value.upper))
     return (
-        f"At the planning value of {dollars(plan.usd_per_unit)} for one of the {plan.unit}, less {dollars(plan.cost_per_contact_usd)}"
-        f" a call: {dollars(value.value)} (95 % interval: {dollars(value.lower)} to {dollars(value.upper)})."
+        f"Valued at {dollars(plan.usd_per_unit)} each, a planning value, less {dollars(plan.cost_per_contact_usd)} a call:"
+        f" about {dollars(value.value)} (95% interval: {low} to {high})."
     )
 
 
@@ -118,9 +126,9 @@ def how_sure(program: ProgramNight) -> str:
     if each is None or program.evidence is None:
         return ""
     return (
-        f"How we know: among people kept aside when the model was trained ({program.evidence.trained_as_of}), those it"
+        f"How we know: among people kept aside when the model was trained ({brief_day(program.evidence.trained_as_of)}), those it"
         f" ranked highest, as many as the team can reach within one rest period, had {benefit(each.value, program.plan)} each"
-        f" because of the offer (95 % interval: {limits(each, program.plan)}). Tonight's figure is that average times"
+        f" because of the offer (95% interval: {limits(each, program.plan)}). Tonight's figure is that average times"
         " the people called by rank."
     )
 

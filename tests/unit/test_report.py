@@ -213,7 +213,7 @@ def test_benefit_is_the_held_out_mean_times_those_called_by_rank(rows: NightRows
     assert (program.benefit.value, program.benefit.lower) == pytest.approx((57 * 0.42, 57 * 0.33))
     assert program.value_usd is not None
     assert program.value_usd.lower == pytest.approx(57 * (0.33 * 1100 - 35))
-    assert "24 fewer emergency visits in 90 days (95 % interval: between 19 and 29)" in text_of(render(made(rows)))
+    assert "24 fewer emergency visits in 90 days (95% interval: between 19 and 29)" in text_of(render(made(rows)))
 
 
 def test_no_benefit_is_claimed_when_the_list_is_by_rule_or_by_an_untested_model(rows: NightRows) -> None:
@@ -287,7 +287,8 @@ def test_empty_states_say_what_is_missing(rows: NightRows) -> None:
 def test_feature_names_are_words(rows: NightRows) -> None:
     text = text_of(render(made(rows)))
     assert "`" not in text
-    assert "Emergency visits that began in the last 90 days" in text
+    assert "“Days without long-term medicine 6 to 12 months ago”" in text
+    assert "“Emergency visits in the last 90 days”" in text
 
 
 def test_words_from_tables_are_escaped(rows: NightRows) -> None:

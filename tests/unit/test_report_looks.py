@@ -56,7 +56,9 @@ def test_bars_are_xml_with_title_and_summary_and_stay_inside() -> None:
     "found", [Interval(0.4, 0.3, 0.5), Interval(-2.0, -5.0, 1.0), Interval(0, 0, 0), Interval(3.0, None, None)]
 )
 def test_intervals_hold_zero_and_stay_inside(found: Interval) -> None:
-    root = ET.fromstring(str(intervals([("a", found)], name="x", title="t", summary="s", axis="per person")))
+    root = ET.fromstring(
+        str(intervals([("a", found)], name="x", title="t", summary="s", axis=("visits", "per person")))
+    )
     places = [float(v) for e in root for k, v in e.attrib.items() if k in ("x1", "x2", "cx")]
     assert all(0 <= place <= WIDTH for place in places)
     assert [e for e in root if e.attrib.get("class") == "zero"]
@@ -71,7 +73,7 @@ def test_short_numbers(value: float, said: str) -> None:
 
 
 def test_dollars() -> None:
-    assert [dollars(v) for v in (1234.4, -20.0, -0.2)] == ["$1,234", "−$20", "$0"]
+    assert [dollars(v) for v in (1234.4, -20.0, -0.2)] == ["$1,230", "−$20", "$0"]
 
 
 def test_every_reason_of_the_registry_is_counted_under_words_without_its_value() -> None:
