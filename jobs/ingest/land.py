@@ -74,7 +74,7 @@ def land(
     moment = now or datetime.now(UTC)
     lock = settings().home / f"ingest-{which.name}.lock"
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(lock), staging(run_id) as stage:
+    with FileLock(lock), staging(which.name, run_id) as stage:
         tables = [which.raw_table(layout.entity) for layout in which.files]
         created = _ensure(spark, [contract(table) for table in (*tables, ledger.TABLE)])
         landing = _Landing(spark, which, stage, moment, run_id, progress, created)

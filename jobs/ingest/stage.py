@@ -60,17 +60,23 @@ class Stage:
 
 
 @contextmanager
-def staging(run_id: str) -> Iterator[Stage]:
-    """A fresh stage for one landing; a stage that a killed one of the same run left behind is emptied first."""
+def staging(source: str, run_id: str) -> Iterator[Stage]:
+    """A fresh stage for one landing of `source`; what killed ones left behind is removed first.
+
+    The caller holds the source's lock, so that no other landing of it is at work. What was uploaded to a warehouse URL
+    stays there: a Connect session has no means to delete files.
+    """
     config = settings()
     is_remote, is_url = config.spark_remote is not None, "://" in config.warehouse_url
     shared = is_remote and not is_url
-    folder = (Path(config.warehouse_url) if shared else config.home) / "_ingest" / run_id
-    shutil.rmtree(folder, ignore_errors=True)
+    parent = (Path(config.warehouse_url) if shared else config.home) / "_ingest"
+    for stale in parent.glob(f"{source}-*"):
+        shutil.rmtree(stale)
+    folder = parent / f"{source}-{run_id}"
     folder.mkdir(mode=0o700, parents=True)
     if shared:
         folder.chmod(0o755)  # the server runs as another user
     try:
-        yield Stage(folder, f"{config.warehouse_url}/_ingest/{run_id}" if is_remote and is_url else None, shared)
+        yield Stage(folder, f"{config.warehouse_url}/_ingest/{folder.name}" if is_remote and is_url else None, shared)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

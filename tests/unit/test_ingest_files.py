@@ -162,3 +162,19 @@ def test_a_missing_path_is_the_callers_error(tmp_path: Path) -> None:
 )
 def test_delivery_date_in_a_name(name: str, expected: date | None) -> None:
     assert date_in(name) == expected
+
+
+def test_what_a_killed_landing_left_is_removed_by_the_next(home: Path) -> None:
+    from jobs.ingest.stage import staging
+
+    stale = home / "_ingest" / "tuva-killed"
+    other = home / "_ingest" / "desynpuf-running"
+    for folder in (stale, other):
+        folder.mkdir(parents=True, exist_ok=True)
+    with staging("tuva", "next") as stage:
+        assert stage.folder.is_dir()
+        assert stage.folder.stat().st_mode & 0o077 == 0, "members' data is readable by others"
+        assert not stale.exists()
+        assert other.exists()
+    assert not stage.folder.exists()
+    other.rmdir()
