@@ -11,7 +11,7 @@ from pyspark.sql.connect.session import SparkSession
 from contracts.compile.rules import Scope, rules_of
 from contracts.model import TableContract
 from jobs.contract_results import fingerprint
-from jobs.delta import read_version, table_exists, table_version
+from jobs.delta import conform, read_version, table_exists, table_version
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,13 @@ def _referenced(spark: SparkSession, contract: TableContract) -> dict[str, int |
 
 
 def rows_of(spark: SparkSession, target: AuditTarget) -> DataFrame:
-    """The rows to audit, at the version pinned."""
+    """The rows to audit, at the version pinned.
+
+    Raises:
+        ContractError: the table does not have the contract's columns and types.
+    """
     assert target.version is not None
-    rows = read_version(spark, target.contract.name, target.version).select(*target.contract.column_names)
+    rows = conform(read_version(spark, target.contract.name, target.version), target.contract)
     return rows if target.row_filter is None else rows.where(target.row_filter)
 
 

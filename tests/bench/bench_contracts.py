@@ -1,0 +1,112 @@
+"""Cost of enforcing a contract, as ratios within one run on one engine: absolute times mean little on a shared machine.
+
+    python tests/bench/bench_contracts.py [--rows N] [--rules 20 60] [--repeat R]
+
+Compared on the same table of claim lines: our counts per rule (one pass), our row flags written with the table, a plain
+copy of the table, and `pandera.pyspark` with the same checks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from contracts.compile.rules import row_rules
+from contracts.model import Contract, TableContract, column, resolve, table
+from contracts.types import Double, Int, Str
+from jobs.delta import create_layers
+from jobs.row_flags import flagged, tally
+from jobs.session import spark_session
+
+SOURCE, COPY = "staging.bench_claim", "staging.bench_copy"
+CODES = ["11", "12", "21", "22", "23"]
+
+
+def bench_contract(rules: int) -> TableContract:
+    """A contract of `rules` checks over ten amounts, five numbers and five codes."""
+    checks: list[tuple[str, Any, dict[str, Any]]] = []
+    for i in range(20):
+        kind = (Double, Int, Str)[0 if i < 10 else 1 if i < 15 else 2]
+        given: dict[str, Any] = {"ge": 0} if i < 15 else {"isin": CODES}
+        more: list[dict[str, Any]] = (
+            [{"le": 990}, {"ne": 5}] if i < 15 else [{"str_matches": r"^[0-9]{2}$"}, {"notin": ["22"]}]
+        )
+        for extra in more[: max(0, rules // 20 - 1)]:
+            given.update(extra)
+        checks.append((f"c{i}", kind, given))
+    body: dict[str, Any] = {"__doc__": "x", "__module__": __name__, "__annotations__": {n: k for n, k, _ in checks}}
+    body |= {name: column("x", nullable=True, **given) for name, _, given in checks}
+    return resolve(table("staging.bench_claim", key=())(type(f"Bench{rules}", (Contract,), body)))
+
+
+def make_source(spark: Any, rows: int) -> None:
+    """Claim lines of which about one in a thousand breaks a rule."""
+    doubles = [
+        f"CAST(pmod(xxhash64(id, {i}), 1000) - IF(id % 1009 = {i}, 2000, 0) AS double) AS c{i}" for i in range(10)
+    ]
+    numbers = [f"CAST(pmod(xxhash64(id, {i}), 980) AS int) AS c{i}" for i in range(10, 15)]
+    values = ", ".join(f"'{code}'" for code in CODES)
+    codes = [f"element_at(array({values}), CAST(1 + pmod(xxhash64(id, {i}), 5) AS int)) AS c{i}" for i in range(15, 20)]
+    spark.range(rows).selectExpr(*doubles, *numbers, *codes).write.format("delta").mode("overwrite").saveAsTable(SOURCE)
+
+
+def pandera_validate(contract: TableContract) -> Callable[[Any], Any]:
+    """The same checks by `pandera.pyspark` (which has no row-level result)."""
+    import pandera.pyspark as pap
+    import pyspark.sql.types as t
+
+    kinds = {"double": t.DoubleType, "int": t.IntegerType, "string": t.StringType}
+    columns = {}
+    for item in contract.columns:
+        checks = [getattr(pap.Check, check.kind)(**dict(check.arguments)) for check in item.checks]
+        columns[item.name] = pap.Column(kinds[item.spark_type](), checks, nullable=True)
+    schema = pap.DataFrameSchema(columns)
+    return lambda df: schema.validate(df).pandera.errors
+
+
+def seconds(action: Callable[[], Any], repeat: int) -> float:
+    """Median wall time of `repeat` runs, after one that warms up."""
+    action()
+    times = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Print one line per number of rules."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rules", type=int, nargs="+", default=[20, 60])
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    spark = spark_session("bench")
+    create_layers(spark)
+    make_source(spark, options.rows)
+    source = spark.table(SOURCE)
+
+    def write(df: Any) -> None:
+        df.write.format("delta").mode("overwrite").option("overwriteSchema", "true").saveAsTable(COPY)
+
+    plain = seconds(lambda: write(source), options.repeat)
+    print(f"{options.rows:,} rows; plain copy {plain:.2f} s")
+    for rules in options.rules:
+        contract = bench_contract(rules)
+        ours = seconds(lambda: tally(source, contract, {}), options.repeat)  # noqa: B023
+        flags = seconds(lambda: write(flagged(source, contract)), options.repeat)  # noqa: B023
+        theirs = seconds(lambda: pandera_validate(contract)(source), 1)  # noqa: B023
+        print(
+            f"{len(row_rules(contract)):3d} rules: ours {ours:.2f} s, pandera.pyspark {theirs:.2f} s "
+            f"({theirs / ours:.1f} x ours); copy with row flags {flags:.2f} s ({flags / plain:.2f} x plain copy)"
+        )
+    for name in (SOURCE, COPY):
+        spark.sql(f"DROP TABLE IF EXISTS {name}")
+
+
+if __name__ == "__main__":
+    main()
