@@ -63,7 +63,7 @@ def intervals(
     axis: Sequence[str],
     strong: Sequence[int] = (0,),
 ) -> Markup:
-    """Dots with 95 % whiskers over a common axis that always holds zero.
+    """Dots with 95% whiskers over a common axis that always holds zero.
 
     Args:
         rows: label and estimate, from top to bottom.

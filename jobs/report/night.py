@@ -33,7 +33,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % limits, in the unit that the field holding it names; positive is benefit."""
+    """An estimate with its 95% limits, in the unit that the field holding it names; positive is benefit."""
 
     value: float
     lower: float | None
