@@ -17,19 +17,14 @@ def cluster_folds(cluster: np.ndarray, treated: np.ndarray, n_folds: int, seed: 
     Returns:
         Fold numbers 0..n_folds-1, shape (n,).
     """
-    codes, row_code = np.unique(cluster, return_inverse=True)
-    ever = np.zeros(len(codes), dtype=int)
-    np.maximum.at(ever, row_code, treated.astype(int))
-    order = np.lexsort((np.random.default_rng(seed).random(len(codes)), ever))
-    fold_of = np.empty(len(codes), dtype=int)
-    fold_of[order] = np.arange(len(codes)) % n_folds
-    return fold_of[row_code]
+    place, row_code = _shuffled(cluster, treated, seed)
+    return (place % n_folds)[row_code]
 
 
 def train_test(cluster: np.ndarray, treated: np.ndarray, test_fraction: float, seed: int) -> np.ndarray:
-    """True for test rows; about `test_fraction` of the clusters, balanced on "cluster was ever treated"."""
-    fine = cluster_folds(cluster, treated, 1000 if len(np.unique(cluster)) >= 1000 else 100, seed)
-    return fine < test_fraction * (fine.max() + 1)
+    """True for test rows; `test_fraction` of the clusters, balanced on "cluster was ever treated"."""
+    place, row_code = _shuffled(cluster, treated, seed)
+    return _every(place, test_fraction)[row_code]
 
 
 def cluster_sample(cluster: np.ndarray, treated: np.ndarray, max_rows: int | None, seed: int) -> np.ndarray:
@@ -40,6 +35,20 @@ def cluster_sample(cluster: np.ndarray, treated: np.ndarray, max_rows: int | Non
     n = len(cluster)
     if max_rows is None or n <= max_rows:
         return np.ones(n, dtype=bool)
-    share = max_rows / n
-    fine = cluster_folds(cluster, treated, 1000, seed)
-    return fine < share * 1000
+    place, row_code = _shuffled(cluster, treated, seed)
+    return _every(place, max_rows / n)[row_code]
+
+
+def _shuffled(cluster: np.ndarray, treated: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Place of every cluster in a random order, never treated ones first, and the cluster of every row."""
+    codes, row_code = np.unique(cluster, return_inverse=True)
+    ever = np.zeros(len(codes), dtype=int)
+    np.maximum.at(ever, row_code, treated.astype(int))
+    place = np.empty(len(codes), dtype=int)
+    place[np.lexsort((np.random.default_rng(seed).random(len(codes)), ever))] = np.arange(len(codes))
+    return place, row_code
+
+
+def _every(place: np.ndarray, share: float) -> np.ndarray:
+    """Evenly spread places, `share` of them."""
+    return np.floor((place + 1) * share) > np.floor(place * share)

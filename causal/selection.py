@@ -16,8 +16,8 @@ class Selection:
     """What was chosen and why.
 
     Attributes:
-        name: the learner that ranks (never `constant`, unless it is the only one: a constant cannot rank, and
-            whether ranking pays at all is decided by the gates on held-out rows, not here).
+        name: the learner that ranks. One whose predictions do not vary (`constant`, a lasso that kept nothing) is
+            only taken when all are like that: whether ranking pays is for the gates on held-out rows to say.
         loss: mean DR loss by learner, minus that of `constant` (negative = better than the average effect).
         loss_se: clustered error of that difference.
         predictions: out-of-fold effects of every learner, (n,) each.
@@ -53,7 +53,7 @@ def select_learner(
     excess = {k: (tau - reference) * (tau + reference - 2 * gamma) for k, tau in on.items()}
     loss = {k: float(np.average(v, weights=weight)) for k, v in excess.items()}
     loss_se = {k: clustered_se(v - loss[k], cluster, weight) for k, v in excess.items()}
-    ranking = [item for item in learners if item.name != "constant"] or list(learners)
+    ranking = [item for item in learners if _varies(predictions[item.name], fold)] or list(learners)
     best = min(ranking, key=lambda item: (loss[item.name], item.simplicity))
     for item in sorted(ranking, key=lambda item: item.simplicity):
         gap = excess[item.name] - excess[best.name]
@@ -61,6 +61,10 @@ def select_learner(
         if mean_gap <= clustered_se(gap - mean_gap, cluster, weight) or item is best:
             return Selection(item.name, loss, loss_se, predictions, models)
     return Selection(best.name, loss, loss_se, predictions, models)
+
+
+def _varies(prediction: np.ndarray, fold: np.ndarray) -> bool:
+    return any(np.ptp(prediction[fold == k]) > 1e-12 for k in np.unique(fold))
 
 
 def fit_folds(
