@@ -19,25 +19,31 @@ class Lag(_Frozen):
     log_sd: float = 0.6
     longest_days: int = 240
     pharmacy_longest_days: int = 4
-    adjustment_share: float = Field(0.04, description="Claims delivered again with other amounts.")
-    void_share: float = Field(0.015, description="Claims cancelled later.")
-    duplicate_share: float = Field(0.008, description="Claims delivered twice, word for word.")
+    adjustment_share: float = Field(default=0.04, description="Claims delivered again with other amounts.")
+    void_share: float = Field(default=0.015, description="Claims cancelled later.")
+    duplicate_share: float = Field(default=0.008, description="Claims delivered twice, word for word.")
 
 
 class Effects(_Frozen):
     """How strongly each program's outreach works; 0 switches a program's effect off, 1 is the documented size."""
 
-    ed_diversion: float = Field(1.0, ge=0.0, le=1.3)
-    transitions_of_care: float = Field(0.0, ge=0.0, le=1.3, description="Zero by default, as in the Camden trial.")
-    medication_adherence: float = Field(1.0, ge=0.0, le=2.0)
+    ed_diversion: float = Field(default=1.0, ge=0.0, le=1.3)
+    transitions_of_care: float = Field(
+        default=0.0, ge=0.0, le=1.3, description="Zero by default, as in the Camden trial."
+    )
+    medication_adherence: float = Field(default=1.0, ge=0.0, le=2.0)
 
 
 class Shifts(_Frozen):
     """Optional changes of the world in mid-history, by month number from 0; None: never."""
 
-    drift_month: int | None = Field(None, description="Emergency use rises by 30 % from here on.")
-    new_coding_month: int | None = Field(None, description="Other diagnosis codes for diabetes and CKD from here on.")
-    missing_feed_month: int | None = Field(None, description="Pharmacy claims of this one month are never delivered.")
+    drift_month: int | None = Field(default=None, description="Emergency use rises by 30 % from here on.")
+    new_coding_month: int | None = Field(
+        default=None, description="Other diagnosis codes for diabetes and CKD from here on."
+    )
+    missing_feed_month: int | None = Field(
+        default=None, description="Pharmacy claims of this one month are never delivered."
+    )
 
 
 class SimulationConfig(_Frozen):
@@ -53,14 +59,14 @@ class SimulationConfig(_Frozen):
         dirty_share: rows planted that break a contract.
     """
 
-    members: int = Field(20_000, ge=3)
-    months: int = Field(30, ge=6, le=120)
+    members: int = Field(default=20_000, ge=3)
+    months: int = Field(default=30, ge=6, le=120)
     end_date: date
     seed: int = 20260101
-    confounding: float = Field(0.5, ge=0.0, le=2.0)
-    pilot_share: float = Field(0.13, ge=0.0, le=1.0)
-    offered_share: float = Field(1.0, ge=0.0, le=5.0)
-    dirty_share: float = Field(0.001, ge=0.0, le=0.2)
+    confounding: float = Field(default=0.5, ge=0.0, le=2.0)
+    pilot_share: float = Field(default=0.13, ge=0.0, le=1.0)
+    offered_share: float = Field(default=1.0, ge=0.0, le=5.0)
+    dirty_share: float = Field(default=0.001, ge=0.0, le=0.2)
     effects: Effects = Effects()
     lag: Lag = Lag()
     shifts: Shifts = Shifts()

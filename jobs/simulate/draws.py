@@ -53,13 +53,19 @@ class Draws:
         return f"cast(pmod({self.bits(stream, *keys)}, {count}L) as int)"
 
 
-def poisson(uniform: str, rate: str, top: int = 6) -> str:
-    """Poisson count by inversion, cut at `top`; not decreasing in `rate` for one uniform, hence couplable."""
-    terms, tail = [], "1D"
-    for k in range(top):
-        terms.append(f"if({uniform} > exp(-({rate})) * ({tail}), 1, 0)")
-        tail = f"{tail} + pow({rate}, {k + 1}D) / {math.factorial(k + 1)}D"
-    return f"({' + '.join(terms)})"
+def poisson(uniform: str, rate: str, top: int = 5) -> str:
+    """Poisson count by inversion, cut at `top`; not decreasing in `rate` for one uniform, hence couplable.
+
+    `rate` is written out many times: pass a column's name, not an expression.
+    """
+    tails, term = ["1D"], "1D"
+    for k in range(1, top):
+        term = f"{term} * {rate} / {k}D"
+        tails.append(f"{tails[-1]} + {term}")
+    count = str(top)
+    for k in reversed(range(top)):  # asked for 0 first: most months have no event
+        count = f"if({uniform} <= exp(-({rate})) * ({tails[k]}), {k}, {count})"
+    return count
 
 
 def choose(index: str, values: tuple[str, ...]) -> str:

@@ -65,7 +65,8 @@ def encounters(outcomes: DataFrame, config: SimulationConfig) -> DataFrame:
 def _reason() -> str:
     def first(names: tuple[str, ...], otherwise: str) -> str:
         whens = " ".join(
-            f"when {has(name)} and reason_u < {0.25 + 0.08 * i!r}D then '{_ACUTE[name]}'" for i, name in enumerate(names)
+            f"when {has(name)} and reason_u < {0.25 + 0.08 * i!r}D then '{_ACUTE[name]}'"
+            for i, name in enumerate(names)
         )
         return f"case {whens} else {otherwise} end"
 
@@ -74,10 +75,7 @@ def _reason() -> str:
     emergency = first(("copd", "asthma", "serious_mental_illness", "substance_use", "heart_failure"),
                       choose("reason_ix", ED_REASONS))  # fmt: skip
     visit = choose("pmod(reason_ix, 8)", OFFICE_REASONS)
-    return (
-        f"case kind when {ADMISSION} then {admission} when {EMERGENCY} then {emergency}"
-        f" else {visit} end"
-    )
+    return f"case kind when {ADMISSION} then {admission} when {EMERGENCY} then {emergency} else {visit} end"
 
 
 _ACUTE = {

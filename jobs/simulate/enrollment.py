@@ -23,7 +23,8 @@ def eligibility(people: DataFrame, config: SimulationConfig) -> DataFrame:
         " if(has_gap, named_struct('no', 2, 'from', gap_month + gap_length, 'to', end_month), null))"
     )
     frame = people.selectExpr(
-        "*", "gap_month is not null and gap_month > greatest(start_month, 0) and gap_month + gap_length < end_month as has_gap"
+        "*",
+        "gap_month is not null and gap_month > greatest(start_month, 0) and gap_month + gap_length < end_month as has_gap",
     ).selectExpr("*", f"explode(array_compact({spans})) as span")
     frame = frame.selectExpr(
         "*",

@@ -39,8 +39,8 @@ def _claims(visits: DataFrame, draws: Draws, config: SimulationConfig) -> DataFr
         "*",
         "concat('C', lpad(cast(member_no as string), 9, '0'), lpad(cast(m as string), 3, '0'), cast(kind as string),"
         " lpad(cast(slot as string), 2, '0'), part) as claim_id",
-        f"if(part = 'S', date_add(end_date, if(disposition = '03', 20, 30)), end_date) as claim_end_date",
-        f"if(part = 'S', end_date, start_date) as claim_start_date",
+        "if(part = 'S', date_add(end_date, if(disposition = '03', 20, 30)), end_date) as claim_end_date",
+        "if(part = 'S', end_date, start_date) as claim_start_date",
         f"{lag_days(draws, config.lag, median, *_KEY)} as lag",
         f"explode({versions(draws, config.lag, *_KEY)}) as version",
         f"exp(0.45D * {draws.normal('price', *_KEY)} - 0.1D) as price",
@@ -49,9 +49,9 @@ def _claims(visits: DataFrame, draws: Draws, config: SimulationConfig) -> DataFr
         f" when part = 'S' then 1 when kind = {ADMISSION} then 4 + {draws.integer(3, 'lines', *_KEY)}"
         f" when kind = {EMERGENCY} then 2 + {draws.integer(3, 'lines', *_KEY)} else 1 + {draws.integer(3, 'lines', *_KEY)} end as n_lines",
     )
-    return frame.selectExpr(
-        "*", f"date_add(claim_end_date, lag + {version_delay(draws, *_KEY)}) as file_date"
-    ).where(f"file_date <= date'{config.end_date}'")
+    return frame.selectExpr("*", f"date_add(claim_end_date, lag + {version_delay(draws, *_KEY)}) as file_date").where(
+        f"file_date <= date'{config.end_date}'"
+    )
 
 
 def _lines(claims: DataFrame, draws: Draws, config: SimulationConfig) -> DataFrame:

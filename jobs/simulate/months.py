@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.draws import Draws, logistic, num, poisson
-from jobs.simulate.programs import MAINTENANCE
+from jobs.simulate.programs import MAINTENANCE as MAINTENANCE
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -89,7 +89,7 @@ def _untreated(draws: Draws) -> dict[str, str]:
         f"cast(is_enrolled and {DRUG_COLUMN[name]} and {refill_draw(draws, name)} < {refill_prob()} as int)"
         for name in MAINTENANCE
     ]
-    return {**out, "fills_0": " + ".join(fills), **{f"fill_0_{n}": f for n, f in zip(MAINTENANCE, fills, strict=True)}}
+    return {**out, **{f"fill_0_{n}": f for n, f in zip(MAINTENANCE, fills, strict=True)}}
 
 
 def refill_draw(draws: Draws, drug_class: str) -> str:

@@ -94,7 +94,9 @@ def _fills(draws: Draws) -> str:
         "anticoagulant": f"({has('stroke')} or {has('heart_failure')}) and pmod(member_no, 10L) < 4L and {uniform['anticoagulant']} < 0.8D",
         "opioid": f"({has('arthritis')} or {has('cancer')}) and {uniform['opioid']} < 0.07D",
     }
-    parts = [f"if(is_enrolled and member_no <> 1 and {sql}, {10 * CLASSES.index(name)}, null)" for name, sql in taken.items()]
+    parts = [
+        f"if(is_enrolled and member_no <> 1 and {sql}, {10 * CLASSES.index(name)}, null)" for name, sql in taken.items()
+    ]
     rate = "(if(is_medicare, 0.75D, 0.36D) + 0.12D * n_cond)"
     for slot, factor in enumerate((0.75, 0.5, 0.25)):
         draw = draws.uniform("fill other", "member_no", "m", str(slot))

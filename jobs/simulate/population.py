@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.simulate.clinic import CONDITIONS, has, log_sum
+from jobs.simulate.clinic import CONDITIONS, log_sum
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.draws import Draws, choose, logistic, num
 from jobs.simulate.programs import effect_columns
@@ -25,11 +25,10 @@ LANGUAGES = ("es", "zh", "vi", "ru", "ko", "tl")
 RARE_MEMBER, HEAVY_MEMBER = 1, 2  # one member without any claim, one with thousands of claim lines
 
 
-def members(spark: SparkSession, config: SimulationConfig) -> DataFrame:
-    """One row per member with everything that does not change by month."""
+def members(spark: SparkSession, config: SimulationConfig, first: int = 1, last: int | None = None) -> DataFrame:
+    """One row per member, numbered `first` .. `last`, with everything that does not change by month."""
     draws = Draws(config.seed)
-    partitions = max(2, config.members // 50_000)
-    frame = spark.range(1, config.members + 1, 1, partitions).withColumnRenamed("id", "member_no")
+    frame = spark.range(first, (last or config.members) + 1, 1, 2).withColumnRenamed("id", "member_no")
     for step in (
         _latent(draws),
         _demographics(draws),
@@ -113,7 +112,7 @@ def _enrolment(draws: Draws, config: SimulationConfig) -> dict[str, str]:
     special = f"member_no in ({RARE_MEMBER}, {HEAVY_MEMBER})"
     months = f"cast(least({draws.exponential('death', 'member_no')} / ({hazard}) * 12D, 9000D) as int)"
     alive = f"(({special}) or {months} > {config.months + 6})"
-    last_day = "day(last_day(add_months(date'{0}', {1})))".format(config.first_month, months)
+    last_day = f"day(last_day(add_months(date'{config.first_month}', {months})))"
     death = (
         f"if({alive}, null, date_add(add_months(date'{config.first_month}', {months}), "
         f"cast({draws.uniform('death day', 'member_no')} * {last_day} as int)))"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from jobs.simulate.months import member_months
 from jobs.simulate.outreach import with_offers, with_outcomes
 from jobs.simulate.pharmacy import pharmacy_claims
 from jobs.simulate.population import members
-from jobs.simulate.truth import write_truth
+from jobs.simulate.truth import potential_outcomes, write_truth
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ENTITIES = ("eligibility", "medical_claim", "pharmacy_claim", "outreach_contact", "consent")
 DATA_SOURCE = "tuva"
+BATCH = 100_000  # members at a time
 _QUIET = {"mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}  # no `_SUCCESS` among the delivered files
 
 
@@ -40,37 +42,71 @@ def simulate(
 ) -> Simulated:
     """Write `<out_dir>/<entity>/part-*.parquet` per entity, replacing what is there, and the tables of `truth`.
 
+    Works in batches of members, so that memory and temporary disk do not grow with the plan.
+
     Args:
-        spark: any session; nothing member-grained is collected.
+        spark: a session; nothing member-grained is collected.
         config: equal configurations give equal rows, whatever the partitioning.
         out_dir: folder that the engine's workers can write to.
         with_truth: write `truth.potential_outcome` and `truth.unmeasured` (data source `tuva`).
     """
-    out, scratch = Path(out_dir).resolve(), Path(out_dir).resolve() / "_scratch"
+    out = Path(out_dir).resolve()
+    scratch = out.parent / f".{out.name}-scratch"
+    for folder in (scratch, *(out / entity for entity in ENTITIES)):
+        shutil.rmtree(folder, ignore_errors=True)
     try:
-        people = _keep(members(spark, config), scratch / "members")
-        history = _keep(with_offers(member_months(people, config), config), scratch / "history")
-        outcomes = _keep(with_outcomes(history, config).where("is_enrolled"), scratch / "outcomes")
-        makers: dict[str, Callable[[], DataFrame]] = {
-            "eligibility": lambda: eligibility(people, config),
-            "medical_claim": lambda: medical_claims(encounters(outcomes, config), config),
-            "pharmacy_claim": lambda: pharmacy_claims(outcomes, config),
-            "outreach_contact": lambda: outreach_contacts(outcomes, config),
-            "consent": lambda: consents(people, config),
-        }
-        for entity, make in makers.items():
-            _write(make(), out / entity, max(1, config.members // 100_000))
-        truth_rows = write_truth(spark, outcomes, people, config, DATA_SOURCE) if with_truth else 0
+        with _split_code(spark):
+            for first in range(1, config.members + 1, BATCH):
+                _batch(spark, config, first, min(first + BATCH - 1, config.members), out, scratch, with_truth)
+        truth_rows = 0
+        if with_truth:
+            read = spark.read.parquet
+            truth_rows = write_truth(
+                spark, read(str(scratch / "truth")), read(str(scratch / "members")), config.seed, DATA_SOURCE
+            )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Simulated({entity: out / entity for entity in ENTITIES}, truth_rows)
 
 
-def _keep(frame: DataFrame, path: Path) -> DataFrame:
+def _batch(
+    spark: SparkSession, config: SimulationConfig, first: int, last: int, out: Path, scratch: Path, with_truth: bool
+) -> None:
+    """All files of the members `first` .. `last`, appended to those of the batches before."""
+    people = _keep(members(spark, config, first, last), scratch / "members", f"member_no between {first} and {last}")
+    history = with_offers(member_months(people, config), config)
+    outcomes = _keep(with_outcomes(history, config).where("is_enrolled"), scratch / f"outcomes-{first}")
+    makers: dict[str, Callable[[], DataFrame]] = {
+        "eligibility": lambda: eligibility(people, config),
+        "medical_claim": lambda: medical_claims(encounters(outcomes, config), config),
+        "pharmacy_claim": lambda: pharmacy_claims(outcomes, config),
+        "outreach_contact": lambda: outreach_contacts(outcomes, config),
+        "consent": lambda: consents(people, config),
+    }
+    for entity, make in makers.items():
+        make().coalesce(1).write.mode("append").options(**_QUIET).parquet(str(out / entity))
+    if with_truth:
+        potential_outcomes(outcomes, config, DATA_SOURCE).write.mode("append").parquet(str(scratch / "truth"))
+    shutil.rmtree(scratch / f"outcomes-{first}", ignore_errors=True)
+
+
+def _keep(frame: DataFrame, path: Path, where: str = "true") -> DataFrame:
     """Write and read back: later steps start from rows, not from a thousand nested expressions."""
-    frame.write.mode("overwrite").parquet(str(path))
-    return frame.sparkSession.read.parquet(str(path))
+    frame.write.mode("append").parquet(str(path))
+    return frame.sparkSession.read.parquet(str(path)).where(where)
 
 
-def _write(frame: DataFrame, path: Path, files: int) -> None:
-    frame.coalesce(files).write.mode("overwrite").options(**_QUIET).parquet(str(path))
+@contextmanager
+def _split_code(spark: SparkSession) -> Iterator[None]:
+    """Generate code per operator while simulating.
+
+    One method for a whole stage of these long expressions passes 8,000 bytes of bytecode, beyond which the JVM never
+    compiles it to machine code.
+    """
+    name = "spark.sql.codegen.wholeStage"
+    before = spark.conf.get(name)
+    spark.conf.set(name, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(name, str(before))

@@ -17,75 +17,82 @@ from jobs.simulate.months import (
     refill_prob,
     season,
 )
-from jobs.simulate.programs import ADHERENCE, ED, TRANSITIONS, SimulatedProgram
+from jobs.simulate.programs import ADHERENCE, ED, PROGRAMS, TRANSITIONS, SimulatedProgram
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.connect.session import SparkSession
 
 
-def write_truth(
-    spark: SparkSession, outcomes: DataFrame, people: DataFrame, config: SimulationConfig, data_source: str
-) -> int:
+def write_truth(spark: SparkSession, rows: DataFrame, people: DataFrame, seed: int, data_source: str) -> int:
     """Replace the source's rows of `truth.potential_outcome` and `truth.unmeasured`; returns the rows of the first."""
     from contracts.catalog import contract
     from jobs.delta import ensure_tables, replace_where
 
     tables = contract("truth.potential_outcome"), contract("truth.unmeasured")
     ensure_tables(spark, tables)
-    where, run = f"data_source = '{data_source}'", f"simulate-{config.seed}"
-    written = replace_where(potential_outcomes(outcomes, config, data_source), tables[0], where, run)
-    replace_where(unmeasured(people, data_source), tables[1], where, run)
+    where, run = f"data_source = '{data_source}'", f"simulate-{seed}"
+    written = replace_where(rows, tables[0], where, run)
+    hidden = people.selectExpr(f"'{data_source}' as data_source", "member_id", "hidden", "frailty", "primary_care")
+    replace_where(hidden, tables[1], where, run)
     return written.rows
 
 
-def unmeasured(people: DataFrame, data_source: str) -> DataFrame:
-    """Rows of `truth.unmeasured`."""
-    return people.selectExpr(f"'{data_source}' as data_source", "member_id", "hidden", "frailty", "primary_care")
-
-
 def potential_outcomes(outcomes: DataFrame, config: SimulationConfig, data_source: str) -> DataFrame:
-    """Rows of `truth.potential_outcome` for adults enrolled at the index date, months 0 .. `months` (the next one)."""
-    adults = outcomes.where("age >= 18D").selectExpr("*", *_realized())
-    parts = [
-        adults.selectExpr(*_row(ED, config, data_source)),
-        adults.where("discharged").selectExpr(*_row(TRANSITIONS, config, data_source)),
-        adults.where("n_drugs > 0").selectExpr(*_row(ADHERENCE, config, data_source)),
-    ]
-    return parts[0].unionAll(parts[1]).unionAll(parts[2])
+    """Rows of `truth.potential_outcome` for adults enrolled at the index date, months 0 .. `months` (the next one).
 
-
-def _row(program: SimulatedProgram, config: SimulationConfig, data_source: str) -> list[str]:
-    untreated, treated = _means(program)
-    s = program.short
-    done = f"m + {program.months} <= {config.months} and whole_{program.months}"
-    y0, y1 = f"({untreated})", f"({untreated} + reach_prob * ({treated} - {untreated}))"
-    return [
+    Transitions are told for members discharged in the month before, adherence for members who take a maintenance drug.
+    """
+    adults = outcomes.where("age >= 18D").selectExpr(*_NEEDED, *_realized(), *_gap_probs())
+    adults = adults.selectExpr("*", *(f"{sql} as {name}" for name, sql in _means().items()))
+    told = {ED: "true", TRANSITIONS: "discharged", ADHERENCE: "n_drugs > 0"}
+    structs = ", ".join(f"if({told[program]}, {_struct(program, config)}, null)" for program in PROGRAMS)
+    rows = adults.selectExpr("member_id", "month_start", "reach_prob", f"explode(array_compact(array({structs}))) as o")
+    rows = rows.selectExpr("*", "o.y0 as expected_y0", "o.y0 + reach_prob * (o.helped - o.y0) as expected_y1")
+    return rows.selectExpr(
         f"'{data_source}' as data_source",
         "member_id",
-        f"'{program.key}' as program",
+        "o.program as program",
         "month_start as index_date",
-        f"{program.horizon_days} as horizon_days",
-        f"{y0} as expected_y0",
-        f"{y1} as expected_y1",
-        f"{y1} - {y0} as effect",
-        f"if({done}, cast({s}_real_0 as double), null) as realized_y0",
-        f"if({done}, cast(if(reached_{s}, {s}_real_1, {s}_real_0) as double), null) as realized_y1",
+        "o.horizon_days as horizon_days",
+        "expected_y0",
+        "expected_y1",
+        "expected_y1 - expected_y0 as effect",
+        "cast(o.real_0 as double) as realized_y0",
+        "cast(o.real_1 as double) as realized_y1",
         "reach_prob",
-        f"eligible_{s} as is_eligible",
-        f"{'is_harmed' if program is ED else 'false'} as is_harmed_slice",
-    ]
-
-
-def _means(program: SimulatedProgram) -> tuple[str, str]:
-    """SQL of the mean outcome without help and with help that reaches the member."""
-    if program is ADHERENCE:
-        return _gap_days("0D"), _gap_days("med_shift")
-    rate, ratio, weight = (
-        ("ed_rate", "ed_ratio", ED_CRISIS) if program is ED else ("adm_rate", "adm_ratio", ADMISSION_CRISIS)
+        "o.is_eligible as is_eligible",
+        "o.is_harmed_slice as is_harmed_slice",
     )
-    base = " + ".join(_month_mean(rate, weight, k) for k in range(program.months))
-    return f"({base})", f"(({base}) * {ratio})"
+
+
+_NEEDED = (
+    "member_no", "member_id", "m", "month_start", "reach_prob", "ed_rate", "ed_ratio", "adm_rate", "adm_ratio", "n_drugs",
+    "is_harmed", "discharged", "is_lapsed", *(f"shock_{age}" for age in range(len(FADING))),
+    *(f"{column}_{p.short}" for p in PROGRAMS for column in ("eligible", "reached")),
+)  # fmt: skip
+
+
+def _struct(program: SimulatedProgram, config: SimulationConfig) -> str:
+    s = program.short
+    done = f"m + {program.months} <= {config.months} and whole_{program.months}"
+    ratio = {ED: "ed_ratio", TRANSITIONS: "adm_ratio"}.get(program)
+    return (
+        f"named_struct('program', '{program.key}', 'horizon_days', {program.horizon_days}, 'y0', {s}_mean,"
+        f" 'helped', {f'{s}_mean * {ratio}' if ratio else 'med_helped'},"
+        f" 'real_0', if({done}, {s}_real_0, null), 'real_1', if({done}, if(reached_{s}, {s}_real_1, {s}_real_0), null),"
+        f" 'is_eligible', eligible_{s}, 'is_harmed_slice', {'is_harmed' if program is ED else 'false'})"
+    )
+
+
+def _means() -> dict[str, str]:
+    """Mean outcomes without help, and the mean gap with help that reaches the member."""
+    return {
+        "ed_mean": " + ".join(_month_mean("ed_rate", ED_CRISIS, k) for k in range(ED.months)),
+        "toc_mean": " + ".join(_month_mean("adm_rate", ADMISSION_CRISIS, k) for k in range(TRANSITIONS.months)),
+        "med_mean": _gap_days("0"),
+        "med_helped": _gap_days("1"),
+    }
 
 
 def _month_mean(rate: str, weight: float, ahead: int) -> str:
@@ -93,7 +100,9 @@ def _month_mean(rate: str, weight: float, ahead: int) -> str:
     known = " + ".join(f"{num(FADING[age])} * shock_{age - ahead}" for age in range(ahead + 1, len(FADING)))
     fresh = SHOCK_PROB * sum(FADING[: ahead + 1])
     month = f"(pmod(month(month_start) - 1 + {ahead}, 12) + 1)"
-    return f"{rate} * {season(month)} * (1D + {num(weight)} * ({known or '0D'} + {num(fresh)})) * {_share(3, ahead, 90)}"
+    return (
+        f"{rate} * {season(month)} * (1D + {num(weight)} * ({known or '0D'} + {num(fresh)})) * {_share(3, ahead, 90)}"
+    )
 
 
 def _share(months: int, ahead: int, horizon: int) -> str:
@@ -104,19 +113,29 @@ def _share(months: int, ahead: int, horizon: int) -> str:
     return f"(({horizon}D - {before}) / day(last_day(add_months(month_start, {ahead}))))"
 
 
-def _gap_days(shift: str) -> str:
-    """Mean days without the member's maintenance drugs: 30 for every refill missed in six months."""
-    new_mean = f"({num(LAPSE_PROB)} * {refill_prob(shift, 'true')} + {num(1 - LAPSE_PROB)} * {refill_prob(shift, 'false')})"
-    here, phase = refill_prob(shift), "pmod(member_no, 3L)"
-    terms = []
-    for ahead in range(ADHERENCE.months):
-        same = f"floor((m + {ahead} + {phase}) / {LAPSE_MONTHS}) = floor((m - 1 + {phase}) / {LAPSE_MONTHS})"
-        terms.append(f"if({same}, 1D - {here}, 1D - {new_mean})")
-    return f"(30D * n_drugs * ({' + '.join(terms)}))"
+def _gap_probs() -> list[str]:
+    """Monthly probability of no refill, without (0) and with (1) help, in a lapse and out of it."""
+    return [
+        f"1D - {refill_prob(shift, lapse)} as missed_{name}_{arm}"
+        for arm, shift in (("0", "0D"), ("1", "med_shift"))
+        for name, lapse in (("lapsed", "true"), ("steady", "false"))
+    ]
+
+
+def _gap_days(arm: str) -> str:
+    """Mean days without the member's maintenance drugs: 30 for every refill missed in six months.
+
+    A lapse known at the index date lasts to the end of its block of months; later months are lapsed at random.
+    """
+    left = f"({LAPSE_MONTHS - 1} - pmod(m + {LAPSE_MONTHS - 1} + pmod(member_no, 3L), {LAPSE_MONTHS}))"
+    here = f"if(was_lapsed, missed_lapsed_{arm}, missed_steady_{arm})"
+    later = f"({num(LAPSE_PROB)} * missed_lapsed_{arm} + {num(1 - LAPSE_PROB)} * missed_steady_{arm})"
+    return f"30D * n_drugs * ({left} * {here} + ({ADHERENCE.months} - {left}) * {later})"
 
 
 def _realized() -> list[str]:
     """Sums of both potential outcomes over the months ahead, for offers that reach."""
+
     def ahead(expression: str, months: int) -> str:
         return f"sum({expression}) over (partition by member_no order by m rows between current row and {months - 1} following)"
 
@@ -128,4 +147,5 @@ def _realized() -> list[str]:
         *(f"{ahead(f'adm_{arm}', 3)} as toc_real_{arm}" for arm in (0, 1)),
         *(f"{ahead(missed(arm), 6)} as med_real_{arm}" for arm in (0, 1)),
         *(f"{ahead('1', months)} = {months} as whole_{months}" for months in (3, 6)),
+        "coalesce(lag(is_lapsed) over (partition by member_no order by m), is_lapsed) as was_lapsed",
     ]
