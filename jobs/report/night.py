@@ -102,6 +102,11 @@ class Evidence:
     gates: tuple[Gate, ...]
     flow: tuple[FlowStep, ...]
 
+    @property
+    def is_refuted(self) -> bool:
+        """A test that must not fail has failed: its numbers are not to be believed, and so not printed."""
+        return any(gate.is_hard and gate.status == "fail" for gate in self.gates)
+
 
 @dataclass(frozen=True)
 class Changes:

@@ -95,7 +95,7 @@ def _reason_text(reason: Reason) -> str:
 def _largest(breakdown: Breakdown) -> str:
     known = [row for row in breakdown.rows if row.count]
     if not known:
-        return "Every group is too small to print."
+        return "Hidden groups are small, or would tell how large a small one is."
     top = max(known, key=lambda row: row.count or 0)
     hidden = " Hidden groups are small, or would tell how large a small one is." if breakdown.has_hidden else ""
     return f"Most: {top.label}, {_with_share(top.count, breakdown.total)}.{hidden}"

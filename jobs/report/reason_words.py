@@ -38,7 +38,7 @@ def reason_patterns() -> tuple[tuple[str, str], ...]:
 def in_words(sentence: str) -> str:
     """A gate's sentence for a reader who knows no column names: features in words, numbers of 1 to 10 people hidden."""
     named = _NAME.sub(lambda match: _quoted(match[1]), sentence)
-    return _SMALL_GROUP.sub("fewer than 11", named)
+    return _SMALL_GROUP.sub("fewer than 11", named).replace("Only fewer than 11", "Fewer than 11")
 
 
 def _without_value(reason: str) -> str:

@@ -101,6 +101,8 @@ def expectation(program: ProgramNight) -> str:
         return "Nobody who could be called is expected to benefit by more than the call costs."
     if program.called is None:
         return "The group is too small to print what is expected of it."
+    if program.benefit_each is not None and program.benefit is None:
+        return "All of tonight's calls are drawn at random to keep testing the model; no benefit is claimed for them."
     if program.benefit is None:
         return "No benefit is printed: the test of the model that made this list on people kept aside is not on record."
     words = f"Expected together: {benefit(program.benefit.value, plan)}"
@@ -123,7 +125,7 @@ def worth(program: ProgramNight) -> str:
 def how_sure(program: ProgramNight) -> str:
     """Where the interval comes from; empty when none is printed."""
     each = program.benefit_each
-    if each is None or program.evidence is None:
+    if each is None or program.benefit is None or program.evidence is None:
         return ""
     return (
         f"How we know: among people kept aside when the model was trained ({brief_day(program.evidence.trained_as_of)}), those it"
@@ -165,7 +167,7 @@ def in_total(report: NightReport) -> str:
     counts = [program.called for program in report.programs]
     shown = [count for count in counts if count is not None]
     if len(shown) < len(counts):
-        return f"Lists of {len(counts)} programs; at least one is too short to print its length."
+        return "At least one of tonight's lists is too short to print its length."
     ranked = sum(program.verdict == "publish" for program in report.programs)
-    how = f"{ranked} of {len(counts)} programs rank by expected benefit"
+    how = f"{ranked} of {len(counts)} lists {'is' if ranked == 1 else 'are'} ranked by expected benefit"
     return f"{people(sum(shown))[0].upper()}{people(sum(shown))[1:]} will be called tonight; {how}."

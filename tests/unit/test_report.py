@@ -234,7 +234,7 @@ def test_small_counts_never_reach_the_page(rows: NightRows) -> None:
     counts = [row.count for p in report.programs for b in (p.decisions, *p.who) for row in b.rows]
     assert not [count for count in counts if count is not None and 0 < count < 11]
     text = text_of(render(report))
-    assert "Only fewer than 11 people" in text
+    assert "Fewer than 11 people in the offered group" in text
     assert "fewer than 11 were not" in text
     assert "Has COPD" not in text
     assert "nearly all" in text, "55 of 60 share a reason: the other 5 must not be countable"
@@ -282,6 +282,21 @@ def test_empty_states_say_what_is_missing(rows: NightRows) -> None:
     assert "No audit of this night's tables is on record" in found["nothing audited"]
     assert "Nobody will be called tonight." in found["nobody called"]
     assert "Stopped: no calls" in found["full"]
+
+
+def test_nothing_is_claimed_for_a_list_without_ranked_calls(rows: NightRows) -> None:
+    text = text_of(render(made(states(rows)["nobody called"])))
+    assert "$0" not in text
+    assert "How we know" not in text
+    drawn = replace(rows, summary=[summary(ED, "publish", 0, 12)], decisions=decided(ED, 0, 12))
+    assert "All of tonight's calls are drawn at random" in text_of(render(made(drawn)))
+
+
+def test_numbers_of_a_refuted_model_are_not_printed(rows: NightRows) -> None:
+    only = replace(rows, summary=[row for row in rows.summary if row["program"] == MED])
+    text = text_of(render(made(only)))
+    assert "failed a test that must not fail" in text
+    assert "fewer days without medication" not in text
 
 
 def test_feature_names_are_words(rows: NightRows) -> None:

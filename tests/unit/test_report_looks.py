@@ -93,6 +93,6 @@ def test_every_reason_of_the_registry_is_counted_under_words_without_its_value()
 def test_small_groups_in_sentences_are_hidden() -> None:
     assert in_words("57 people were offered and 3 were not.") == "57 people were offered and fewer than 11 were not."
     assert in_words("Only 10 people; 11 people are needed, 0.5 people.") == (
-        "Only fewer than 11 people; 11 people are needed, 0.5 people."
+        "Fewer than 11 people; 11 people are needed, 0.5 people."
     )
     assert in_words("The worst is `no_such_feature`.") == "The worst is no such feature."
