@@ -63,11 +63,11 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
 @app.command()
 def logs(lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Last lines of each file.")] = 60) -> None:
-    """Print the end of the engine's log files."""
+    """Print the end of the engine's log files, the log of the engine before it first."""
     from jobs.engine.paths import engine_paths
 
     paths = engine_paths()
-    for path in (paths.console, paths.log):
+    for path in (paths.previous_log, paths.console, paths.log):
         if path.exists() and path.stat().st_size:
             typer.echo(f"== {path}")
             typer.echo("\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]))

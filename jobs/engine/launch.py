@@ -48,7 +48,6 @@ def server_env(base: dict[str, str], paths: EnginePaths, token: str) -> dict[str
         "SPARK_HOME": str(pyspark_home()),
         "SPARK_CONF_DIR": str(paths.conf),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_DIRS": str(paths.scratch),
         "SPARK_CONNECT_AUTHENTICATE_TOKEN": token,
         # Else workers start the system's Python, which has no pyarrow.
         "PYSPARK_PYTHON": sys.executable,
@@ -81,6 +80,8 @@ def launch(config: Settings, paths: EnginePaths) -> tuple[EngineState, subproces
     java, major = find_java()
     jars = delta_jars(paths)
     clear_scratch(paths)
+    if paths.log.exists():
+        paths.log.replace(paths.previous_log)
     port, token = free_port(), secrets.token_urlsafe(32)
     write_config(config, paths, port, token)
     console = os.open(paths.console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

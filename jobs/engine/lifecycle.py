@@ -171,7 +171,7 @@ def _wait_until_up(state: EngineState, child: subprocess.Popen[bytes], paths: En
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            if "Address already in use" in _tail(paths):
+            if "BindException" in _output(paths):
                 return False
             raise _failed(paths, f"the server ended with status {child.returncode}")
         if answers(state, paths, timeout_seconds=2.0):
@@ -188,9 +188,11 @@ def _failed(paths: EnginePaths, reason: str) -> EngineError:
     )
 
 
-def _tail(paths: EnginePaths, characters: int = 20_000) -> str:
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in (paths.console, paths.log) if path.exists()]
-    return "".join(text[-characters:] for text in texts)
+def _output(paths: EnginePaths) -> str:
+    """What this launch's server has said; `launch` puts its predecessor's log aside."""
+    return "".join(
+        path.read_text(encoding="utf-8", errors="replace") for path in (paths.console, paths.log) if path.exists()
+    )
 
 
 def _end_leftovers(paths: EnginePaths) -> bool:

@@ -37,6 +37,11 @@ class EnginePaths:
         return self.root / "engine.log"
 
     @property
+    def previous_log(self) -> Path:
+        """The log of the engine before, which may have crashed."""
+        return self.root / "engine.previous.log"
+
+    @property
     def console(self) -> Path:
         """What the JVM writes before its logging is up, and its last words."""
         return self.root / "console.log"

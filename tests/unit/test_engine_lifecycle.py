@@ -169,11 +169,21 @@ def test_server_that_never_answers_is_ended(
 
 
 def test_a_taken_port_is_left_for_another(config: Settings, stand_in: Callable[..., list[int]]) -> None:
-    taken = "import sys; print('java.net.BindException: Address already in use'); sys.exit(1)"
+    taken = "import sys; print('java.net.BindException: Failed to bind to address /127.0.0.1:1'); sys.exit(1)"
     ports = stand_in(taken, taken, taken)
     with pytest.raises(EngineError, match="every port tried was taken"):
         ensure_engine(config)
     assert len(set(ports)) == 3
+
+
+def test_a_predecessors_log_does_not_excuse_this_server(
+    config: Settings, paths: EnginePaths, stand_in: Callable[..., list[int]]
+) -> None:
+    paths.log.write_text("java.net.BindException: of last week")
+    stand_in("import sys; sys.exit(1)")
+    with pytest.raises(EngineError, match="ended with status 1"):
+        ensure_engine(config)
+    assert "last week" in paths.previous_log.read_text()
 
 
 def test_a_smaller_heap_is_mentioned_and_another_warehouse_refused(config: Settings) -> None:
