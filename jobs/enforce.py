@@ -45,6 +45,7 @@ __all__ = [
 _THREADS = 2
 # Above this, repeated keys are sorted out apart from the rest of the table.
 _MANY_ROWS = 2_000_000
+_PREPARED: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ class _Inspection:
 
 
 def prepare(spark: SparkSession) -> None:
-    """Create the `ops` tables that enforcement writes, where missing."""
-    ensure_tables(spark, [contract_of("ops.quarantine"), contract_of("ops.contract_result")])
+    """Create the `ops` tables that enforcement writes, where missing; looks once per session."""
+    if spark.session_id not in _PREPARED:
+        ensure_tables(spark, [contract_of("ops.quarantine"), contract_of("ops.contract_result")])
+        _PREPARED.add(spark.session_id)
 
 
 def audit_layer(

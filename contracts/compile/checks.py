@@ -67,6 +67,8 @@ def _in_range(column: Column, arguments: dict[str, Any]) -> _Compiled:
 
 def _members(column: Column, values: Iterable[Any]) -> tuple[str, str]:
     """The `IN` list in a stable order, and the same for people."""
+    if column.spark_type == "double":  # Arrow's sets tell 0.0 from -0.0, Spark's do not
+        raise ConfigError(f"The column {column.name} is a double and has no set of values.", todo="Use a range.")
     literals = sorted({sql_literal(value, column.spark_type) for value in values})
     if not literals:
         raise ConfigError(f"The set of values of {column.name} is empty.", todo="List at least one value.")

@@ -46,6 +46,7 @@ def test_columns_of_a_cross_column_rule_are_known() -> None:
         (Int, {"ge": "1"}),
         (Int, {"isin": [1, None]}),
         (Double, {"le": float("nan")}),
+        (Double, {"isin": [0.0]}),
         (Date, {"ge": dt.datetime(2020, 1, 1)}),
         (Timestamp, {"ge": dt.datetime(2020, 1, 1)}),
         (Int, {"str_length": {"min_value": 1}}),
