@@ -1,0 +1,113 @@
+"""The learners' parts: EconML's intervals in one pass, folds, support, selection, nuisances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal.encoding import fit_encoder
+from causal.folds import cluster_folds, cluster_sample, train_test
+from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.little_bags import point_and_variance
+from causal.learners.registry import REGISTRY
+from causal.nuisance import Nuisances, cross_fit
+from causal.stability import population_stability
+from causal.support import crump_alpha, support_bounds
+
+
+@pytest.mark.parametrize("name", ["causal", "regression"])
+def test_one_pass_equals_econml(name: str) -> None:
+    from econml.grf import CausalForest, RegressionForest
+
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(size=(600, 4)), rng.binomial(1, 0.4, 600)
+    y = rng.normal(size=600) + t * X[:, 0]
+    if name == "causal":
+        forest = CausalForest(40, criterion="het", n_jobs=1, random_state=1).fit(X, (t - 0.4).reshape(-1, 1), y)
+    else:
+        forest = RegressionForest(40, n_jobs=1, random_state=1).fit(X, y.reshape(-1, 1))
+    new = rng.normal(size=(200, 4))
+    point, variance = forest.predict_and_var(new)
+    ours = point_and_variance(forest, new)
+    np.testing.assert_allclose(ours[0], point.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(ours[1], variance.ravel(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_every_learner_recovers_a_strong_effect(name: str) -> None:
+    rng = np.random.default_rng(1)
+    n = 1500
+    Z = rng.normal(size=(n, 5))
+    tau = 1.0 + (0.0 if name == "constant" else 1.0) * Z[:, 0]
+    t = rng.binomial(1, 0.5, n)
+    mu0 = Z[:, 1]
+    y = mu0 + t * tau + rng.normal(size=n)
+    data = LearnerData(Z, t, y, np.ones(n), np.arange(n), Nuisances(mu0, mu0 + tau, np.full(n, 0.5)))
+    model = REGISTRY[name].fit(data, LearnerOptions(seed=1, n_trees=60))
+    new = rng.normal(size=(300, 5))
+    truth = 1.0 + (0.0 if name == "constant" else 1.0) * new[:, 0]
+    effect, lower, upper = model.with_interval(new)
+    assert np.sqrt(np.mean((effect - truth) ** 2)) < 0.6
+    np.testing.assert_allclose(effect, model.effect(new))
+    if model.interval_kind == "none":
+        assert np.isnan(lower).all()
+        assert np.isnan(upper).all()
+    else:
+        assert (lower <= effect).all()
+        assert (effect <= upper).all()
+
+
+def test_a_cluster_is_never_split() -> None:
+    rng = np.random.default_rng(2)
+    cluster, treated = rng.integers(0, 300, 2000), rng.binomial(1, 0.1, 2000)
+    for assigned in (
+        cluster_folds(cluster, treated, 5, 1),
+        train_test(cluster, treated, 0.3, 1),
+        cluster_sample(cluster, treated, 500, 1),
+    ):
+        assert all(len(set(assigned[cluster == c])) == 1 for c in np.unique(cluster))
+    test = train_test(np.arange(1566), rng.binomial(1, 0.3, 1566), 0.5, 1)
+    assert abs(test.mean() - 0.5) < 0.01
+    assert np.array_equal(cluster_folds(cluster, treated, 5, 1), cluster_folds(cluster, treated, 5, 1))
+
+
+def test_known_propensities_are_used_as_given() -> None:
+    rng = np.random.default_rng(3)
+    Z, t = rng.normal(size=(500, 3)), rng.binomial(1, 0.5, 500)
+    known = np.where(np.arange(500) < 250, 0.37, np.nan)
+    found, _ = cross_fit(Z, t, rng.normal(size=500), np.ones(500), known, np.arange(500) % 3, "continuous", seed=1)
+    assert (found.propensity[:250] == 0.37).all()
+    assert found.propensity[250:].std() > 0
+
+
+def test_support_keeps_rare_offers_and_trims_the_hopeless() -> None:
+    assert crump_alpha(np.full(1000, 0.03)) == 0.0
+    assert support_bounds(np.full(1000, 0.03)).contains(np.array([0.03])).all()
+    mixed = np.concatenate([np.full(900, 0.5), np.full(100, 0.001)])
+    bounds = support_bounds(mixed)
+    assert bounds.contains(np.array([0.5, 0.001])).tolist() == [True, False]
+
+
+def test_encoding_flags_missing_and_survives_new_levels() -> None:
+    frame = pd.DataFrame(
+        {"n": [1.0, np.nan, 3.0, 4.0] * 25, "s": ["a", "b", None, "a"] * 25, "flat": 1.0, "yes": [True, False] * 50}
+    )
+    encoder = fit_encoder(frame)
+    assert encoder.sources == ("n", "yes", "s")
+    Z = encoder.transform(frame)
+    assert np.isfinite(Z).all()
+    assert Z.shape == (100, len(encoder.names))
+    new = encoder.transform(pd.DataFrame({"n": [np.inf, None], "s": ["never seen", None], "yes": [None, True]}))
+    assert np.isfinite(new).all()
+    assert new[0, encoder.names.index("n missing")] == 1.0
+
+
+def test_psi_is_zero_at_home_and_grows_with_a_shift() -> None:
+    rng = np.random.default_rng(4)
+    here = rng.normal(size=5000)
+    assert population_stability(here, here) == pytest.approx(0.0, abs=1e-12)
+    assert population_stability(here, rng.normal(size=5000)) < 0.02
+    assert population_stability(here, here + 1.0) > 0.25
+    gone = np.where(rng.random(5000) < 0.3, np.nan, here)
+    assert population_stability(here, gone) > 0.25

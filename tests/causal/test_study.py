@@ -1,0 +1,191 @@
+"""`run_study`: published keys, several arms, and three public data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal.options import TrainOptions
+from causal.study import SCORE_COLUMNS, run_study
+from contracts.errors import ConfigError
+from contracts.study import parse_study
+
+QUICK = TrainOptions(n_trees=40, threads=1, refutation_rows=800, refutation_simulations=2)
+KEYS = {"name", "n", "n_treated", "arms", "learner", "estimand", "seed", "versions", "estimates", "placebo", "ranking"}
+
+
+def arms_frame(n: int = 1200) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    arm = rng.choice(["none", "mail", "call"], n)
+    age = rng.normal(50, 10, n)
+    visits = rng.poisson(1.5 - 0.6 * ((arm != "none") & (age > 50)))
+    return pd.DataFrame(
+        {"id": [f"u{i}" for i in range(n)], "arm": arm, "age": age, "sex": rng.choice(["f", "m", None], n)}
+    ).assign(visits=visits, before=rng.poisson(1.5, n), home=np.arange(n) // 2)
+
+
+def arms_spec(**changes: object) -> dict[str, object]:
+    return {
+        "name": "arms",
+        "unit_id": "id",
+        "treatment": {"column": "arm", "control": "none", "treated": ["mail", "call"]},
+        "outcome": {"column": "visits", "better": "lower"},
+        "cluster": "home",
+        "assignment": {"randomized": {"arms": {"none": 1 / 3, "mail": 1 / 3, "call": 1 / 3}}},
+        "placebo_outcomes": ["before"],
+        "learners": ["constant", "causal_forest"],
+        **changes,
+    }
+
+
+def test_several_arms_give_the_published_keys() -> None:
+    frame = arms_frame()
+    result = run_study(frame, parse_study(arms_spec()), 1, options=QUICK)
+    facts = json.loads(json.dumps(result.facts, allow_nan=False))
+    assert set(facts) >= KEYS | {"gates", "verdict", "policy_value"}
+    assert facts["arms"] == ["mail", "call"]
+    assert facts["n"] == len(frame)
+    assert set(facts["estimates"]["mail"]) >= {"ate", "se", "ci_low", "ci_high", "att", "att_se", "naive_difference"}
+    assert set(facts["placebo"]["before"]) == {"estimate", "se", "ci_low", "ci_high"}
+    assert set(facts["ranking"]["call"]) == {"learner", "random", "constant", "baseline_risk"}
+    assert set(facts["gates"][0]) == {"name", "arm", "status", "hard", "value", "threshold", "sentence"}
+    assert set(facts["policy_value"]) >= {"budget", "value", "se", "random_value"}
+    scores = result.scores
+    assert list(scores.columns) == list(SCORE_COLUMNS)
+    assert scores.groupby("arm")["unit_id"].nunique().to_dict() == {"mail": len(frame), "call": len(frame)}
+    mail = scores[scores["arm"] == "mail"].dropna(subset=["cate"])
+    assert mail.sort_values("rank")["cate"].is_monotonic_increasing
+    for arm in ("mail", "call"):
+        e = facts["estimates"][arm]
+        assert abs(e["ate"] + 0.3) < 4 * e["se"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"outcome": {"column": "nope", "better": "lower"}}, "outcome.column"),
+        ({"outcome": {"column": "sex", "better": "lower"}}, "outcome.column"),
+        ({"outcome": {"column": "visits", "better": "less"}}, "outcome.better"),
+        (
+            {
+                "treatment": {"column": "arm", "control": "zero", "treated": ["mail"]},
+                "assignment": "observational",
+            },
+            "treatment.control",
+        ),
+        (
+            {
+                "treatment": {"column": "arm", "control": "none", "treated": ["post"]},
+                "assignment": "observational",
+            },
+            "treatment.treated",
+        ),
+        ({"treatment": {"column": "arm", "control": "none", "treated": []}}, "treatment.treated"),
+        ({"unit_id": "nope"}, "unit_id"),
+        ({"cluster": "nope"}, "cluster"),
+        ({"weights": "sex"}, "weights"),
+        ({"placebo_outcomes": ["nope"]}, "placebo_outcomes"),
+        ({"covariates": {"include": ["visits"]}}, "covariates.include"),
+        ({"covariates": {"include": []}}, "covariates"),
+        ({"assignment": {"randomized": 1.5}}, "randomized"),
+        ({"assignment": {"randomized": 0.5}}, "randomized"),
+        ({"assignment": {"randomized": {"arms": {"none": 0.5, "mail": 0.5}}}}, "randomized.arms"),
+        ({"assignment": "guess"}, "assignment"),
+        ({"split": {"test_fraction": 1.0}}, "split.test_fraction"),
+        ({"budget": {"fraction": 0}}, "budget.fraction"),
+        ({"learners": ["magic"]}, "learners"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_malformed_study_names_the_field(change: dict[str, object], field: str) -> None:
+    with pytest.raises(ConfigError, match=field):
+        run_study(arms_frame(90), parse_study(arms_spec(**change)), 1, options=QUICK)
+
+
+def test_rows_left_out_are_counted() -> None:
+    frame = arms_frame(600)
+    frame.loc[:9, "visits"] = np.nan
+    frame.loc[10:14, "arm"] = None
+    spec = parse_study(arms_spec(treatment={"column": "arm", "control": "none", "treated": ["mail"]}))
+    skip = frozenset({"refutation", "placebo_outcome"})
+    result = run_study(frame, spec, 1, options=TrainOptions(n_trees=20, threads=1, skip_gates=skip))
+    excluded = result.facts["excluded"]
+    assert excluded["other or missing treatment"] == int((frame["arm"].isna() | (frame["arm"] == "call")).sum())
+    assert result.facts["n"] + sum(excluded.values()) == 600
+
+
+def hillstrom(folder: Path, n: int | None = None) -> pd.DataFrame:
+    frame = pd.read_csv(folder / "hillstrom.csv.gz")
+    return frame if n is None else frame.sample(n, random_state=1, ignore_index=True)
+
+
+def hillstrom_spec(learners: list[str]) -> dict[str, object]:
+    third = {"No E-Mail": 1 / 3, "Mens E-Mail": 1 / 3, "Womens E-Mail": 1 / 3}
+    return {
+        "name": "hillstrom",
+        "treatment": {"column": "segment", "control": "No E-Mail", "treated": ["Mens E-Mail", "Womens E-Mail"]},
+        "outcome": {"column": "visit", "better": "higher"},
+        "covariates": {"exclude": ["conversion", "spend"]},
+        "assignment": {"randomized": {"arms": third}},
+        "learners": learners,
+    }
+
+
+def test_hillstrom_effects_equal_the_differences_in_means(real_data: Path) -> None:
+    skip = frozenset({"refutation"})
+    options = TrainOptions(n_trees=20, threads=1, max_train_rows=3000, skip_gates=skip)
+    result = run_study(hillstrom(real_data), parse_study(hillstrom_spec(["constant"])), 1, options=options)
+    published = {"Mens E-Mail": 0.18276 - 0.10617, "Womens E-Mail": 0.15140 - 0.10617}
+    for arm, difference in published.items():
+        e = result.facts["estimates"][arm]
+        assert e["naive_difference"] == pytest.approx(difference, abs=2e-5)
+        assert abs(e["ate"] - difference) < 0.2 * e["se"], (arm, e)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_hillstrom_with_a_permuted_treatment_falls_back(real_data: Path, seed: int) -> None:
+    frame = hillstrom(real_data, 6000)
+    frame["segment"] = np.random.default_rng(seed).permutation(frame["segment"])
+    spec = hillstrom_spec(["constant", "causal_forest"])
+    spec["treatment"] = {"column": "segment", "control": "No E-Mail", "treated": ["Mens E-Mail"]}
+    options = TrainOptions(n_trees=40, threads=1, skip_gates=frozenset({"refutation"}))
+    assert run_study(frame, parse_study(spec), seed, options=options).facts["verdict"] == {"Mens E-Mail": "fallback"}
+
+
+def test_nhefs_adjusted_effect_covers_the_textbook_value(real_data: Path) -> None:
+    frame = pd.read_csv(real_data / "nhefs_complete.csv.gz")
+    names = ["sex", "age", "race", "education", "smokeintensity", "smokeyrs", "exercise", "active", "wt71"]
+    spec = {
+        "name": "nhefs",
+        "treatment": {"column": "qsmk", "control": 0, "treated": [1]},
+        "outcome": {"column": "wt82_71", "better": "lower", "unit": "kg"},
+        "covariates": {"include": names},
+        "learners": ["constant", "linear_dr"],
+    }
+    options = TrainOptions(threads=1, skip_gates=frozenset({"refutation"}))
+    e = run_study(frame, parse_study(spec), 1, options=options).facts["estimates"]["1"]
+    assert e["naive_difference"] == pytest.approx(2.54, abs=0.01)
+    assert e["ci_low"] < 3.4 < e["ci_high"]
+    assert e["ate"] > 2.9
+
+
+def test_a_study_file_writes_its_three_results(tmp_path: Path) -> None:
+    from jobs.study import run_study_file
+
+    arms_frame(200).to_csv(tmp_path / "trial.csv", index=False)
+    spec = arms_spec(data="trial.csv", treatment={"column": "arm", "control": "none", "treated": ["mail"]})
+    (tmp_path / "study.yaml").write_text(json.dumps(spec))
+    files = run_study_file(tmp_path / "study.yaml", tmp_path / "out", 1)
+    assert json.loads(files.facts.read_text())["verdict"] == {"mail": "fallback"}
+    assert len(pd.read_parquet(files.scores)) == len(arms_frame(200).query("arm != 'call'"))
+    assert "fallback" in files.report.read_text()
+    (tmp_path / "broken.yaml").write_text("name: [")
+    with pytest.raises(ConfigError, match=r"broken\.yaml"):
+        run_study_file(tmp_path / "broken.yaml", tmp_path / "out")
+    (tmp_path / "lost.yaml").write_text(json.dumps({**spec, "data": "gone.csv"}))
+    with pytest.raises(ConfigError, match="`data`"):
+        run_study_file(tmp_path / "lost.yaml", tmp_path / "out")
