@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.draws import Draws, logistic, num, poisson
 from jobs.simulate.months import DRUG_COLUMN, refill_draw, refill_prob
+from jobs.simulate.population import HEAVY_MEMBER
 from jobs.simulate.programs import ADHERENCE, ED, MAINTENANCE, PROGRAMS, TRANSITIONS, SimulatedProgram
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ ELIGIBLE = {
 def with_offers(months: DataFrame, config: SimulationConfig) -> DataFrame:
     """Adds per program `eligible_*`, `offer_*` (0 none, 1 care manager, 2 pilot offer, 3 pilot control), `reached_*`."""
     draws = Draws(config.seed)
-    for program in PROGRAMS:
-        s = program.short
-        months = months.selectExpr("*", f"({ELIGIBLE[program.key]}) as eligible_{s}")
-        months = months.selectExpr("*", f"{_candidate(program, draws, config)} as candidate_{s}")
-        kept = f"candidate_{s} > 0 and coalesce(max(candidate_{s}) {_before(program.months)}, 0) = 0"
-        reached = f"{draws.uniform(f'reached {s}', 'member_no', 'm')} < reach_prob"
-        months = months.selectExpr("*", f"if({kept}, candidate_{s}, 0) as offer_{s}", f"({reached}) as reached_{s}")
-    return months
+    months = months.selectExpr("*", *(f"({ELIGIBLE[p.key]}) as eligible_{p.short}" for p in PROGRAMS))
+    months = months.selectExpr("*", *(f"{_candidate(p, draws, config)} as candidate_{p.short}" for p in PROGRAMS))
+    return months.selectExpr(
+        "*",
+        *(f"if(candidate_{p.short} > 0 and coalesce(max(candidate_{p.short}) {_before(p.months)}, 0) = 0,"
+          f" candidate_{p.short}, 0) as offer_{p.short}" for p in PROGRAMS),
+        *(f"{draws.uniform(f'reached {p.short}', 'member_no', 'm')} < reach_prob as reached_{p.short}" for p in PROGRAMS),
+    )  # fmt: skip
 
 
 def _before(rows: int, last: str = "1 preceding") -> str:
@@ -71,11 +72,20 @@ def _wish(program: SimulatedProgram, config: SimulationConfig) -> str:
 def with_outcomes(offers: DataFrame, config: SimulationConfig) -> DataFrame:
     """What really happened: events under the offers made, by the same uniforms as without them."""
     draws = Draws(config.seed)
-    frame = offers.selectExpr("*", *(f"{_helped(program)} as helped_{program.short}" for program in PROGRAMS))
+    frame = offers.selectExpr(
+        "*",
+        *(f"{_helped(program)} as helped_{program.short}" for program in PROGRAMS),
+        "ed_now * ed_ratio as ed_helped",
+        "adm_now * adm_ratio as adm_helped",
+        "office_rate * busy as office_now",
+        "outpatient_rate * busy as outpatient_now",
+        f"{draws.uniform('office', 'member_no', 'm')} as office_u",
+        f"{draws.uniform('outpatient', 'member_no', 'm')} as outpatient_u",
+    )
     frame = frame.selectExpr(
         "*",
-        f"if(is_enrolled, {poisson('ed_u', 'ed_now * ed_ratio')}, 0) as ed_1",
-        f"if(is_enrolled, {poisson('adm_u', 'adm_now * adm_ratio', 2)}, 0) as adm_1",
+        f"if(is_enrolled, {poisson('ed_u', 'ed_helped')}, 0) as ed_1",
+        f"if(is_enrolled, {poisson('adm_u', 'adm_helped', 2)}, 0) as adm_1",
         *(f"cast(is_enrolled and {DRUG_COLUMN[name]} and {refill_draw(draws, name)} < {refill_prob('med_shift')} as int)"
           f" as fill_1_{name}" for name in MAINTENANCE),
     )  # fmt: skip
@@ -84,10 +94,20 @@ def with_outcomes(offers: DataFrame, config: SimulationConfig) -> DataFrame:
         "if(helped_ed, ed_1, ed_0) as n_ed",
         "if(helped_toc, adm_1, adm_0) as n_adm",
         *(f"if(helped_med, fill_1_{name}, fill_0_{name}) as fill_{name}" for name in MAINTENANCE),
-        f"if(is_enrolled, {poisson(draws.uniform('office', 'member_no', 'm'), 'office_rate * busy')}, 0) as n_office",
-        "if(is_enrolled, if(member_no = 2, 40, "
-        f"{poisson(draws.uniform('outpatient', 'member_no', 'm'), 'outpatient_rate * busy')}), 0) as n_outpatient",
+        f"if(is_enrolled, {poisson('office_u', 'office_now')}, 0) as n_office",
+        f"if(is_enrolled, if(member_no = {HEAVY_MEMBER}, 40, {poisson('outpatient_u', 'outpatient_now')}), 0) as n_outpatient",
     )
+
+
+# What encounters, pharmacy, contacts and truth read of a member-month.
+KEPT = (
+    "member_no", "member_id", "m", "month_start", "month_days", "is_enrolled", "is_medicare", "plan", "area", "age", "cond",
+    "n_cond", "n_drugs", "death_date", "reach_prob", "ed_rate", "ed_ratio", "adm_rate", "adm_ratio", "refill_logit", "med_shift",
+    "is_harmed", "discharged", "is_lapsed", "shock_0", "shock_1", "shock_2", "shock_3", "ed_0", "ed_1", "adm_0", "adm_1",
+    *(f"fill_{arm}{name}" for name in MAINTENANCE for arm in ("", "0_", "1_")),
+    *(f"{column}_{p.short}" for p in PROGRAMS for column in ("eligible", "offer", "reached")),
+    "n_ed", "n_adm", "n_office", "n_outpatient",
+)  # fmt: skip
 
 
 def _helped(program: SimulatedProgram) -> str:

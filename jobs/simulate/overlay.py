@@ -67,15 +67,12 @@ def overlay(spark: SparkSession, data_source: str, seed: int) -> int:
     from contracts.catalog import contract
     from jobs.delta import replace_where
 
-    draws = Draws(seed)
-    events = _events(spark, data_source, draws)
-    months = _offers(
-        _months(spark, data_source, events, OVERLAID_SOURCES[data_source]), draws, OVERLAID_SOURCES[data_source]
-    )
-    parts = (
-        _contacts(months, data_source, draws),
-        _prevented(events, months, data_source),
-        _truth(events, months, data_source),
+    parts = overlay_frames(
+        spark.table(f"staging.stg_{data_source}__member"),
+        spark.table(f"staging.stg_{data_source}__medical_claim"),
+        data_source,
+        OVERLAID_SOURCES[data_source],
+        seed,
     )
     where = f"data_source = '{data_source}'"
     written = [
@@ -84,29 +81,60 @@ def overlay(spark: SparkSession, data_source: str, seed: int) -> int:
     return written[0].rows
 
 
-def _events(spark: SparkSession, data_source: str, draws: Draws) -> DataFrame:
+def overlay_frames(
+    members: DataFrame, claims: DataFrame, data_source: str, period: Period, seed: int
+) -> tuple[DataFrame, DataFrame, DataFrame]:
+    """Contacts, prevented claims and potential outcomes, as rows of `TABLES`.
+
+    Args:
+        members: `MemberShape`, any number of rows per member.
+        claims: `MedicalClaimShape`, lines in any number of versions.
+        data_source: written into each row.
+        period: index months.
+        seed: root of the draws.
+    """
+    draws = Draws(seed)
+    events = _events(claims, draws)
+    months = _offers(_months(members, events, period), draws, period)
+    return (
+        _contacts(months, data_source, draws),
+        _prevented(events, months, data_source),
+        _truth(events, months, data_source),
+    )
+
+
+def _events(lines: DataFrame, draws: Draws) -> DataFrame:
     """One row per claim that is part of an emergency visit or an acute stay, with the event's uniform."""
-    claims = spark.table(f"staging.stg_{data_source}__medical_claim").selectExpr(
+    claims = lines.selectExpr(
         "claim_id", "member_id", "claim_start_date as start_date", "claim_end_date as end_date", "known_at",
         "case when claim_type = 'institutional' and (bill_type_code like '11%' or (bill_type_code is null and admission_date"
         f" is not null)) then '{TRANSITIONS.key}' when place_of_service_code = '23' or revenue_center_code like '045%'"
         f" then '{ED.key}' end as program",
     )  # fmt: skip
     one = claims.where("program is not null").groupBy("claim_id", "member_id", "program")
-    rows = one.agg({"start_date": "min", "end_date": "max", "known_at": "max"}).toDF(
-        "claim_id", "member_id", "program", "start_date", "end_date", "known_at"
-    )
+    rows = one.agg({"start_date": "min", "end_date": "max", "known_at": "max"}).selectExpr(
+        "claim_id", "member_id", "program", "`min(start_date)` as start_date", "`max(end_date)` as end_date",
+        "`max(known_at)` as known_at",
+    )  # fmt: skip
     return rows.selectExpr(
         "claim_id", "member_id", "program", "start_date", "end_date", "known_at",
         f"{draws.uniform('overlay event', 'xxhash64(member_id)', 'unix_date(start_date)', 'length(program)')} as event_u",
     )  # fmt: skip
 
 
-def _months(spark: SparkSession, data_source: str, events: DataFrame, period: Period) -> DataFrame:
+def _months(members: DataFrame, events: DataFrame, period: Period) -> DataFrame:
     """One row per member and month from a year before the first index month, with what had happened by then."""
-    people = spark.sql(
-        "select member_id, xxhash64(member_id) as member_no, min(birth_date) as birth_date, max(death_date) as death_date,"
-        f" min(sex) as sex from staging.stg_{data_source}__member where birth_date is not null group by member_id"
+    people = (
+        members.where("birth_date is not null")
+        .groupBy("member_id")
+        .agg({"birth_date": "min", "death_date": "max", "sex": "min"})
+        .selectExpr(
+            "member_id",
+            "xxhash64(member_id) as member_no",
+            "`min(birth_date)` as birth_date",
+            "`max(death_date)` as death_date",
+            "`min(sex)` as sex",
+        )
     )
     start = f"add_months(date'{period.first}', -{LOOKBACK})"
     months = people.selectExpr("*", f"explode(sequence(0, {LOOKBACK + period.months - 1})) as m").selectExpr(
@@ -118,7 +146,9 @@ def _months(spark: SparkSession, data_source: str, events: DataFrame, period: Pe
         f"if(program = '{ED.key}', start_date, null) as ed_date",
         f"if(program = '{TRANSITIONS.key}', start_date, null) as stay_date",
     ).groupBy("event_member", "event_m")
-    seen = counted.agg({"ed_date": "count", "stay_date": "count"}).toDF("event_member", "event_m", "eds", "stays")
+    seen = counted.agg({"ed_date": "count", "stay_date": "count"}).selectExpr(
+        "event_member", "event_m", "`count(ed_date)` as eds", "`count(stay_date)` as stays"
+    )
     joined = months.join(seen, (months.member_id == seen.event_member) & (months.m == seen.event_m), "left")
     return joined.selectExpr(
         "member_id", "member_no", "birth_date", "death_date", "sex", "m", "month_start",

@@ -143,12 +143,12 @@ def _rates(config: SimulationConfig) -> dict[str, str]:
     young = "if(age < 18D, -0.1D, 0D)"
     return {
         "barrier": f"0.9D * {poor} - 0.8D * primary_care + if(is_dual, 0.4D, 0D) + if(language <> 'en', 0.5D, 0D)",
-        "ed_rate": f"{zero} * 0.0091D * if(is_disabled, 1.7D, 1D) * exp({log_sum('ed_log')} + 0.5D * frailty "
+        "ed_rate": f"{zero} * if(is_medicare, 0.0094D, 0.0077D) * if(is_disabled, 1.7D, 1D) * exp({log_sum('ed_log')} + 0.5D * frailty "
         f"+ 0.008D * greatest(age - 65D, 0D) + 0.35D * {poor} - 0.2D * primary_care + {num(0.5 * s)} * hidden + {young})",
-        "adm_rate": f"{zero} * 0.0017D * if(is_disabled, 1.4D, 1D) * exp({log_sum('admission_log')} + 0.9D * frailty "
+        "adm_rate": f"{zero} * if(is_medicare, 0.0020D, 0.0017D) * if(is_disabled, 1.4D, 1D) * exp({log_sum('admission_log')} + 0.9D * frailty "
         f"+ 0.02D * greatest(age - 60D, 0D) + {num(0.4 * s)} * hidden + {young})",
-        "office_rate": f"{zero} * 0.20D * if(age < 18D, 0.9D, 1D) * exp({log_sum('visit_log')} + 0.15D * frailty "
+        "office_rate": f"{zero} * if(is_medicare, 0.27D, 0.20D) * if(age < 18D, 0.9D, 1D) * exp({log_sum('visit_log')} + 0.15D * frailty "
         f"+ 0.6D * primary_care - 0.45D * {poor})",
-        "outpatient_rate": f"{zero} * 0.085D * exp({log_sum('visit_log')} * 1.2D + 0.3D * frailty) + {heavy} * 40D",
+        "outpatient_rate": f"{zero} * if(is_medicare, 0.15D, 0.08D) * exp({log_sum('visit_log')} * 1.2D + 0.3D * frailty) + {heavy} * 40D",
         "reach_prob": f"greatest(0.5D, 0.85D - 0.08D * {poor} - if(language <> 'en', 0.06D, 0D))",
     }

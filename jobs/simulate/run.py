@@ -14,7 +14,7 @@ from jobs.simulate.encounters import encounters
 from jobs.simulate.enrollment import consents, eligibility, outreach_contacts
 from jobs.simulate.medical import medical_claims
 from jobs.simulate.months import member_months
-from jobs.simulate.outreach import with_offers, with_outcomes
+from jobs.simulate.outreach import KEPT, with_offers, with_outcomes
 from jobs.simulate.pharmacy import pharmacy_claims
 from jobs.simulate.population import members
 from jobs.simulate.truth import potential_outcomes, write_truth
@@ -75,7 +75,7 @@ def _batch(
     """All files of the members `first` .. `last`, appended to those of the batches before."""
     people = _keep(members(spark, config, first, last), scratch / "members", f"member_no between {first} and {last}")
     history = with_offers(member_months(people, config), config)
-    outcomes = _keep(with_outcomes(history, config).where("is_enrolled"), scratch / f"outcomes-{first}")
+    outcomes = _keep(with_outcomes(history, config).where("is_enrolled").select(*KEPT), scratch / f"outcomes-{first}")
     makers: dict[str, Callable[[], DataFrame]] = {
         "eligibility": lambda: eligibility(people, config),
         "medical_claim": lambda: medical_claims(encounters(outcomes, config), config),
