@@ -37,7 +37,8 @@ def _raw_contract(source: Source, layout: FileLayout) -> type[Contract]:
         "__annotations__": {c.name: Str for c in layout.columns},
         **fields,
     }
-    model: type[Contract] = type(Landed)(f"Raw_{source.name}_{layout.entity}", (Landed,), body)
+    make: Any = type(Landed)
+    model: type[Contract] = make(f"Raw_{source.name}_{layout.entity}", (Landed,), body)
     return table(source.raw_table(layout.entity), key=KEY)(model)
 
 

@@ -60,7 +60,7 @@ class TextStream:
         self.closed = True
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     """Unpacked when the bytes say gzip, whatever the name says.
 
     Raises:

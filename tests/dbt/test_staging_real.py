@@ -80,7 +80,7 @@ def test_desynpuf_claims_lines_and_payments_per_year(staged: Any, files: duckdb.
         """select left(NCH_BENE_DSCHRG_DT, 4)::int, count(*), count(distinct CLM_ID), count(distinct DESYNPUF_ID),
                   sum(CLM_PMT_AMT::decimal(12, 2)), count(*) filter (CLM_PMT_AMT::double < 0), count(*) filter (AT_PHYSN_NPI is null),
                   sum(len(list_distinct(list_filter([ICD9_DGNS_CD_1, ICD9_DGNS_CD_2, ICD9_DGNS_CD_3, ICD9_DGNS_CD_4, ICD9_DGNS_CD_5,
-                    ICD9_DGNS_CD_6, ICD9_DGNS_CD_7, ICD9_DGNS_CD_8, ICD9_DGNS_CD_9, ICD9_DGNS_CD_10], c -> c is not null))))
+                    ICD9_DGNS_CD_6, ICD9_DGNS_CD_7, ICD9_DGNS_CD_8, ICD9_DGNS_CD_9, ICD9_DGNS_CD_10], lambda c: c is not null))))
            from inpatient where SEGMENT = '1' group by 1""",
     )  # fmt: skip
     same(staged, files, "select count(*), sum(paid_amount) from staging.stg_desynpuf__medical_claim",
