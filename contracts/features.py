@@ -161,6 +161,7 @@ def _utilisation() -> list[Feature]:
         *found,
         Feature("unplanned_admission_365d_count", "Admissions that were not elective, last 365 days.", "int", "count", "1-365", "{value:.0f} unplanned admissions in the last year", reason_one="1 unplanned admission in the last year"),
         Feature("readmission_30d_365d_count", "Unplanned admissions 1 to 30 days after a discharge, last 365 days.", "int", "count", "1-365", "{value:.0f} readmissions within 30 days in the last year", reason_one="1 readmission within 30 days in the last year"),
+        Feature("office_provider_365d_count", "Different practices visited in the last 365 days.", "int", "count", "1-365", "Saw {value:.0f} different practices in the last year", reason_one="Saw one practice in the last year"),
     ]  # fmt: skip
 
 
@@ -276,7 +277,7 @@ def _outreach_and_area() -> list[Feature]:
         Feature("outreach_reached_365d_rate", "Share of offers that reached the member; NULL without an offer.", "double", "share", "1-365", "Reached in {value:.0%} of earlier attempts", nullable=True),
         Feature("area_primary_care_365d_rate", "Office and telehealth visits per 1,000 members of the ZIP3 area.", "double", "rate", "1-365", "Lives where members made {value:,.0f} primary-care visits per 1,000 in a year"),
         Feature("area_urgent_care_365d_rate", "Urgent-care visits per 1,000 members of the ZIP3 area.", "double", "rate", "1-365", "Lives where members made {value:,.0f} urgent-care visits per 1,000 in a year"),
-        Feature("area_provider_365d_rate", "Office providers seen per 1,000 members of the ZIP3 area (stands for distance).", "double", "rate", "1-365", "Lives where members saw {value:,.0f} office providers per 1,000"),
+        Feature("area_provider_365d_rate", "Different practices seen per member, summed per 1,000 members of the ZIP3 area (stands for distance).", "double", "rate", "1-365", "Lives where 1,000 members saw {value:,.0f} practices"),
         Feature("area_ed_365d_share", "Emergency visits among emergency, urgent-care and primary-care visits of the ZIP3 area.", "double", "share", "1-365", "Lives where {value:.0%} of visits are emergency visits"),
     ]  # fmt: skip
 

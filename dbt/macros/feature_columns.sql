@@ -9,7 +9,8 @@
     {% endfor %}
     {% do names.extend(['ed_visit_91_to_180d_count', 'acute_admission_91_to_180d_count']) %}
     {% for window in windows %}{% do names.append('inpatient_' ~ window ~ 'd_days') %}{% endfor %}
-    {% do names.extend(['unplanned_admission_365d_count', 'readmission_30d_365d_count']) %}
+    {% do names.extend(['unplanned_admission_365d_count', 'readmission_30d_365d_count',
+      'office_provider_365d_count']) %}
   {% elif family == 'cost' %}
     {% for window in windows %}
       {% for category in ['inpatient', 'emergency', 'outpatient', 'professional', 'post_acute'] %}
@@ -29,9 +30,6 @@
   {% elif family == 'outreach' %}
     {% for program in feature_programs() %}{% do names.append('outreach_' ~ program ~ '_365d_count') %}{% endfor %}
     {% do names.extend(['outreach_offer_365d_count', 'outreach_reached_365d_count']) %}
-  {% elif family == 'area' %}
-    {% do names.extend(['area_primary_care_365d_rate', 'area_urgent_care_365d_rate', 'area_provider_365d_rate',
-      'area_ed_365d_share']) %}
   {% endif %}
   {{ return(names) }}
 {% endmacro %}

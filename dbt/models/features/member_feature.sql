@@ -9,6 +9,7 @@
   on_schema_change='append_new_columns'
 ) }}
 
+with features as (
 select
   {{ feature_source() }} as data_source,
   who.member_id,
@@ -63,12 +64,27 @@ select
     - (coalesce(cost.paid_medical_365d_usd, 0) - coalesce(cost.paid_medical_90d_usd, 0)
       + coalesce(medication.paid_pharmacy_365d_usd, 0) - coalesce(medication.paid_pharmacy_90d_usd, 0)) * 30 / 275.0D
     as trend_paid_usd,
-  {% for name in feature_columns('area') %}
-    area.{{ name }}{{ ', ' if not loop.last }}
-  {% endfor %}
+  who.area
 from {{ ref('int_as_of__member') }} as who
 {% for family in ['utilisation', 'cost', 'medication', 'condition', 'outreach'] %}
   left join {{ ref('int_feature__' ~ family) }} as {{ family }}
     on who.member_id = {{ family }}.member_id and who.as_of_date = {{ family }}.as_of_date
 {% endfor %}
-left join {{ ref('int_feature__area') }} as area on who.as_of_date = area.as_of_date and who.area = area.area
+)
+
+{#
+  Access to care of a three-digit ZIP area: what its members used in the year before, as known then. Practices seen
+  stand for distance, which no source tells. Sums of counts are exact, whatever the order of the rows.
+#}
+{% set area = 'over (partition by as_of_date, area)' %}
+
+select
+  * except (area),
+  1000.0D * sum(office_visit_365d_count + telehealth_visit_365d_count) {{ area }} / count(*) {{ area }}
+    as area_primary_care_365d_rate,
+  1000.0D * sum(urgent_care_visit_365d_count) {{ area }} / count(*) {{ area }} as area_urgent_care_365d_rate,
+  1000.0D * sum(office_provider_365d_count) {{ area }} / count(*) {{ area }} as area_provider_365d_rate,
+  coalesce(sum(ed_visit_365d_count) {{ area }} / nullif(sum(
+    ed_visit_365d_count + urgent_care_visit_365d_count + office_visit_365d_count + telehealth_visit_365d_count
+  ) {{ area }}, 0), 0.0D) as area_ed_365d_share
+from features

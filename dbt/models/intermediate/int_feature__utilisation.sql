@@ -39,6 +39,7 @@ select
   cast(count_if(encounter_type = 'acute_inpatient' and is_unplanned) as int) as unplanned_admission_365d_count,
   cast(count_if(encounter_type = 'acute_inpatient' and is_unplanned
     and datediff(encounter_start, last_end) between 1 and 30) as int) as readmission_30d_365d_count,
+  cast(size(collect_set(encounter_provider) filter (where {{ kinds['office_visit'] }})) as int) as office_provider_365d_count,
   datediff(as_of_date, max(encounter_start) filter (where {{ kinds['ed_visit'] }})) as days_since_ed_visit,
   datediff(as_of_date, max(encounter_end) filter (where {{ kinds['acute_admission'] }} and encounter_end < as_of_date))
     as days_since_acute_discharge,
