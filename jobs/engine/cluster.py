@@ -75,6 +75,8 @@ def role_env(base: dict[str, str], paths: EnginePaths, java: Path) -> dict[str, 
         **own_env(base),
         **own,
         "SPARK_HOME": str(pyspark_home()),
+        # Else a worker looks for the build folders of a source checkout when it starts an executor.
+        "SPARK_SCALA_VERSION": "2.13",
         "SPARK_CONF_DIR": str(paths.conf),
         "SPARK_LOCAL_DIRS": str(paths.scratch),
         "JAVA_HOME": str(java.resolve().parents[1]),
