@@ -14,6 +14,9 @@ from jobs.dbt import run_dbt
 from jobs.delta import columns_of
 from jobs.ingest.land import ensure_raw, land
 
+# Setting up lands and stages 1.7 million rows; on a busy machine that is most of the time.
+pytestmark = pytest.mark.timeout(1200)
+
 SYNTHEA = ("synthea_3_0_0", "synthea_3_3_0")
 
 
