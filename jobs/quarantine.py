@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 
 from pyspark.sql import DataFrame
 from pyspark.sql.connect import functions as F
@@ -16,6 +17,9 @@ from jobs.row_key import row_key_sql
 
 _TABLE = "ops.quarantine"
 
+# An append that reads the table conflicts with one that commits meanwhile (seen: two tables of a layer at once).
+_appending = threading.Lock()
+
 
 def quarantine_rows(classified: DataFrame, contract: TableContract, run_id: str, table_version: int | None) -> None:
     """Append the bad rows that are not in quarantine yet.
@@ -28,7 +32,9 @@ def quarantine_rows(classified: DataFrame, contract: TableContract, run_id: str,
     """
     entries = _entries(classified.where("__bad"), contract, run_id, table_version)
     known = classified.sparkSession.table(_TABLE).where(F.col("table_name") == contract.name).select("quarantine_id")
-    append(entries.join(known, "quarantine_id", "left_anti").select(*contract_of(_TABLE).column_names), _TABLE, run_id)
+    fresh = entries.join(known, "quarantine_id", "left_anti").select(*contract_of(_TABLE).column_names)
+    with _appending:
+        append(fresh, _TABLE, run_id)
 
 
 def _entries(bad: DataFrame, contract: TableContract, run_id: str, table_version: int | None) -> DataFrame:
