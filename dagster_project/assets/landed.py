@@ -1,7 +1,5 @@
 """`raw`: delivered files land here, each once, whatever source they come from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

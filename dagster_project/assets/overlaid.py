@@ -1,7 +1,5 @@
 """`staging.overlay__*`: simulated outreach laid over sources of real members that bring none of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """`causal.member_score` and `outreach`: tonight's scores, then the list that people read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

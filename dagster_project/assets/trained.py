@@ -1,7 +1,5 @@
 """`causal`: cohorts, models and the evidence for or against them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

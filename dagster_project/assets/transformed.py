@@ -1,7 +1,5 @@
 """`staging`, `core`, `features`: dbt writes a layer, then one pass per table enforces its contract before the next."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
