@@ -71,7 +71,7 @@ def run_dbt(
         full_refresh: rebuild incremental tables from nothing.
 
     Raises:
-        DbtError: a node failed, or dbt could not start.
+        DbtError: a node failed, nothing was selected, or dbt could not start.
         EngineError: there is no Spark endpoint.
     """
     if command != "seed":
@@ -79,7 +79,10 @@ def run_dbt(
     arguments = ["--select", *select.split(), "--vars", json.dumps(vars or {}, sort_keys=True)]
     if full_refresh:
         arguments.append("--full-refresh")
-    return _checked(_invoke(command, arguments, run_id))
+    result = _checked(_invoke(command, arguments, run_id))
+    if not result.nodes:
+        raise DbtError(f"dbt {command} built nothing.", expected="a selection that names models", actual=select)
+    return result
 
 
 def ensure_seeds(*, run_id: str) -> bool:
