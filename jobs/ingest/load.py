@@ -52,7 +52,7 @@ def append_files(spark: SparkSession, table: str, files: Sequence[Ready], moment
     """Append the rows of `files` to one raw table in one Delta commit."""
     raw = contract(table)
     frames = [_rows(frame, raw, file, moment) for frame, file in zip(_read(spark, files), files, strict=True)]
-    append(reduce(DataFrame.unionAll, frames), table, run_id)
+    append(reduce(lambda one, other: one.unionAll(other), frames), table, run_id)
 
 
 def _read(spark: SparkSession, files: Sequence[Ready]) -> Iterator[DataFrame]:

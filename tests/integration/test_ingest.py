@@ -180,7 +180,7 @@ def test_both_synthea_layouts_land_in_one_table(spark: Any, real_data: Path) -> 
         "START_YEAR": "start_date", "END_YEAR": "end_date", "OWNERSHIP": "plan_ownership", "OWNERNAME": "owner_name",
     }  # fmt: skip
     table = spark.table("raw.synthea_csv__payer_transitions")
-    assert {row[0] for row in table.groupBy("file_sha256").count().select("count").collect()} >= {438, 5819}
+    assert {row[0] for row in table.groupBy("file_sha256").count().select("count").collect()} >= {1051, 5819}
     assert table.where("start_date is null or end_date is null or patient is null").count() == 0
 
 
