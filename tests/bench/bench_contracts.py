@@ -39,7 +39,8 @@ def bench_contract(rules: int) -> TableContract:
         checks.append((f"c{i}", kind, given))
     body: dict[str, Any] = {"__doc__": "x", "__module__": __name__, "__annotations__": {n: k for n, k, _ in checks}}
     body |= {name: column("x", nullable=True, **given) for name, _, given in checks}
-    return resolve(table("staging.bench_claim", key=())(type(f"Bench{rules}", (Contract,), body)))
+    model: Any = type(f"Bench{rules}", (Contract,), body)
+    return resolve(table("staging.bench_claim", key=())(model))
 
 
 def make_source(spark: Any, rows: int) -> None:

@@ -110,7 +110,7 @@ def _argument(name: str, kind: str) -> st.SearchStrategy[Any]:
 def _contracts(draw: st.DrawFn) -> TableContract:
     fields = {kind: column("x", nullable=draw(st.booleans()), **draw(_checks(kind))) for kind in POOL}
     body = {"__doc__": "x", "__annotations__": dict(PYTHON_TYPE), "__module__": __name__, **fields}
-    model = type("Generated", (Contract,), body)
+    model: Any = type("Generated", (Contract,), body)
     return resolve(table("staging.generated", key=("text", "whole"), rules=CROSS, quarantine_limit=1.0)(model))
 
 

@@ -16,7 +16,8 @@ from contracts.types import Bool, Date, Double, Int, Str, Strings, Timestamp
 
 def _rules(annotation: Any, terms: dict[str, Any] | None = None, **checks: Any) -> dict[str, CompiledRule]:
     body = {"__doc__": "x", "__annotations__": {"c": annotation}, "__module__": __name__, "c": column("x", **checks)}
-    model = table("core.one", **{"key": ("c",), **(terms or {})})(type("One", (Contract,), body))
+    declared: Any = type("One", (Contract,), body)
+    model: Any = table("core.one", **{"key": ("c",), **(terms or {})})(declared)
     return {rule.name: rule for rule in rules_of(resolve(model))}
 
 
@@ -82,7 +83,7 @@ def test_broken_key_blocks_what_is_derived_and_quarantines_what_is_delivered() -
     body = {"__doc__": "x", "__annotations__": {"c": Str}, "__module__": __name__}
     found = {}
     for layer in ("raw", "staging", "core", "outreach"):
-        model = type("One", (Contract,), {**body, "c": column("x")})
+        model: Any = type("One", (Contract,), {**body, "c": column("x")})
         found[layer] = resolve(table(f"{layer}.one", key=("c",))(model)).broken_key
     quarantine, block = BrokenKey.QUARANTINE, BrokenKey.BLOCK
     assert found == {"raw": quarantine, "staging": quarantine, "core": block, "outreach": block}
