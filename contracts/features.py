@@ -250,7 +250,10 @@ def _gaps_and_recency() -> list[Feature]:
     }  # fmt: skip
     gaps = {
         "has_no_office_visit_365d": ("No office visit", "No office visit in the last year"),
-        "has_no_a1c_test_365d": ("Diabetes without a haemoglobin A1c test", "Diabetes, and no A1c test in the last year"),
+        "has_no_a1c_test_365d": (
+            "Diabetes without a haemoglobin A1c test",
+            "Diabetes, and no A1c test in the last year",
+        ),
         "has_no_eye_exam_365d": ("Diabetes without an eye examination", "Diabetes, and no eye exam in the last year"),
     }
     return [

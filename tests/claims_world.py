@@ -68,7 +68,9 @@ class World:
         row |= {k: day(v) if isinstance(v, str) and k.endswith("_date") else v for k, v in values.items()}
         self.rows.setdefault(entity, []).append(row)
 
-    def claim(self, member_id: str, claim_id: str, start: str, *, known: str, end: str | None = None, **values: Any) -> None:
+    def claim(
+        self, member_id: str, claim_id: str, start: str, *, known: str, end: str | None = None, **values: Any
+    ) -> None:
         """One line of a medical claim; line dates follow the claim's."""
         dates = {"claim_start_date": start, "claim_end_date": end or start}
         dates |= {"claim_line_start_date": start, "claim_line_end_date": end or start}
@@ -77,11 +79,25 @@ class World:
     def stay(self, member_id: str, claim_id: str, start: str, end: str, *, known: str, **values: Any) -> None:
         """One line of an acute inpatient facility claim."""
         kind = {"claim_type": "institutional", "bill_type_code": "111", "place_of_service_code": None}
-        self.claim(member_id, claim_id, start, end=end, known=known, admission_date=start, discharge_date=end, **(kind | values))
+        self.claim(
+            member_id,
+            claim_id,
+            start,
+            end=end,
+            known=known,
+            admission_date=start,
+            discharge_date=end,
+            **(kind | values),
+        )
 
     def emergency(self, member_id: str, claim_id: str, start: str, *, known: str, **values: Any) -> None:
         """One line of an emergency-room facility claim."""
-        kind = {"claim_type": "institutional", "bill_type_code": "131", "revenue_center_code": "0450", "place_of_service_code": None}
+        kind = {
+            "claim_type": "institutional",
+            "bill_type_code": "131",
+            "revenue_center_code": "0450",
+            "place_of_service_code": None,
+        }
         self.claim(member_id, claim_id, start, known=known, **(kind | values))
 
     def fill(self, member_id: str, claim_id: str, on: str, *, known: str, **values: Any) -> None:
@@ -103,7 +119,10 @@ class World:
 
 _OTHER_STAGING = [
     *(f"staging.stg_desynpuf__{entity}" for entity in ("member", "eligibility", "medical_claim", "condition")),
-    *(f"staging.stg_synthea_csv__{e}" for e in ("member", "eligibility", "medical_claim", "pharmacy_claim", "condition")),
+    *(
+        f"staging.stg_synthea_csv__{e}"
+        for e in ("member", "eligibility", "medical_claim", "pharmacy_claim", "condition")
+    ),
 ]
 
 

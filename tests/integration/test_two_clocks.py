@@ -34,7 +34,9 @@ def _future(world: World) -> None:
     """Everything that must not reach back: later service, later knowledge, later changes of what was known."""
     known_late = "2024-03-01"
     # service on or after D, although (wrongly) known before it
-    for number, (member, start) in enumerate([("clock-a", "2024-03-01"), ("clock-b", "2024-03-02"), ("clock-c", "2024-05-01")]):
+    for number, (member, start) in enumerate(
+        [("clock-a", "2024-03-01"), ("clock-b", "2024-03-02"), ("clock-c", "2024-05-01")]
+    ):
         world.emergency(member, f"f-ed{number}", start, known="2024-02-28", diagnosis_codes=["J449"])
         world.stay(member, f"f-ip{number}", start, "2024-05-03", known="2024-02-28", diagnosis_codes=["C61"])
         world.fill(member, f"f-rx{number}", start, known="2024-02-28")
@@ -50,7 +52,13 @@ def _future(world: World) -> None:
     # later words on people and spans
     world.add("member", "clock-a", known="2024-04-01", sex="male", zip_code="98001", birth_date="1990-01-01",
               death_date="2024-02-15", death_known_at=at("2024-04-01"))  # fmt: skip
-    world.add("eligibility", "clock-c", known="2024-04-01", enrollment_start_date="2022-06-01", enrollment_end_date="2023-06-30")
+    world.add(
+        "eligibility",
+        "clock-c",
+        known="2024-04-01",
+        enrollment_start_date="2022-06-01",
+        enrollment_end_date="2023-06-30",
+    )
     world.add("eligibility", "clock-c", known="2024-04-01", enrollment_start_date="2020-01-01", payer_type="medicaid")
     world.add("eligibility", "clock-b", known="2024-02-01", enrollment_start_date="2024-03-01", is_hospice=True)
     world.add("outreach_contact", "clock-b", known="2024-03-20", contact_id="clock-o1", assigned_date="2024-02-01",
