@@ -57,6 +57,7 @@ def fit_reasons(Z: np.ndarray, target: np.ndarray, encoder: FeatureEncoder, seed
     params = {
         "objective": "regression",
         "num_leaves": 16,
+        "max_depth": 5,
         "learning_rate": 0.15,
         "min_data_in_leaf": 20,
         "max_bin": 63,
