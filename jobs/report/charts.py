@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
+from textwrap import wrap
 
 from markupsafe import Markup, escape
 
@@ -17,6 +18,8 @@ from jobs.report.night import Interval
 WIDTH = 340
 _ROW = 40
 _LEFT = 2
+_LINE = 16
+_CHARACTERS = 42  # of 13 px that fit into WIDTH, in the widest of the usual fonts
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,21 @@ def bars(rows: Sequence[Bar], *, whole: float | None = None, name: str, title: s
     most = whole or max((row.value or 0.0 for row in rows), default=0.0) or 1.0
     room = WIDTH - 8 * max((len(row.text) for row in rows), default=0) - 12
     parts = []
-    for n, row in enumerate(rows):
-        y = n * _ROW
-        length = 0.0 if row.value is None else max(room * row.value / most, 2.0 if row.value > 0 else 0.0)
-        parts.append(f'<text x="{_LEFT}" y="{y + 14}" class="t">{escape(row.label)}</text>')
+    y = 0
+    for row in rows:
+        lines = wrap(row.label, _CHARACTERS) or [""]
+        for n, line in enumerate(lines):
+            parts.append(f'<text x="{_LEFT}" y="{y + 14 + _LINE * n}" class="t">{escape(line)}</text>')
+        y += _LINE * (len(lines) - 1)
         if row.value is None:
             parts.append(f'<text x="{_LEFT}" y="{y + 31}" class="s">{escape(row.text)}</text>')
-            continue
-        parts.append(f'<rect x="{_LEFT}" y="{y + 20}" width="{room}" height="12" rx="2" class="track"/>')
-        parts.append(f'<rect x="{_LEFT}" y="{y + 20}" width="{length:.1f}" height="12" rx="2" class="mark"/>')
-        parts.append(f'<text x="{room + 10}" y="{y + 31}" class="n">{escape(row.text)}</text>')
-    return _svg(parts, len(rows) * _ROW, name, title, summary)
+        else:
+            length = max(room * row.value / most, 2.0 if row.value > 0 else 0.0)
+            parts.append(f'<rect x="{_LEFT}" y="{y + 20}" width="{room}" height="12" rx="2" class="track"/>')
+            parts.append(f'<rect x="{_LEFT}" y="{y + 20}" width="{length:.1f}" height="12" rx="2" class="mark"/>')
+            parts.append(f'<text x="{room + 10}" y="{y + 31}" class="n">{escape(row.text)}</text>')
+        y += _ROW
+    return _svg(parts, y, name, title, summary)
 
 
 def intervals(

@@ -52,6 +52,16 @@ def test_bars_are_xml_with_title_and_summary_and_stay_inside() -> None:
     assert marks[1] == 0, "a group of nobody has no bar"
 
 
+def test_long_labels_take_more_lines_instead_of_leaving_the_picture() -> None:
+    label = "Emergency visits changed by … a month against the months before"
+    root = ET.fromstring(str(bars([Bar(label, 3.0, "30"), Bar("B", 1.0, "10")], name="x", title="t", summary="s")))
+    lines = [e.text or "" for e in root if e.attrib.get("class") == "t"]
+    assert " ".join(lines[:-1]) == label
+    assert max(map(len, lines)) <= 42
+    places = [float(e.attrib["y"]) for e in root if e.tag == "text"]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     "found", [Interval(0.4, 0.3, 0.5), Interval(-2.0, -5.0, 1.0), Interval(0, 0, 0), Interval(3.0, None, None)]
 )
