@@ -54,7 +54,7 @@ def rates(files: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float]]:
         select payer, count(*) / 12.0 as years from spans join months on s <= m and e >= m group by 1
     """)
     rows = files.execute("""
-        with payer as (select member_id, any_value(payer_type) payer from eligibility group by 1),
+        with people as (select member_id, any_value(payer_type) payer from eligibility group by 1),
         claims as (
             select claim_id, any_value(member_id) member_id, any_value(bill_type_code) bill,
                 bool_or(revenue_center_code like '045%') er, sum(allowed_amount) usd
@@ -63,12 +63,12 @@ def rates(files: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float]]:
             where claim_id not in (select claim_id from medical_claim where adjustment_type_code = '1')
             group by 1
         ), fills as (
-            select payer, sum(allowed_amount) usd from pharmacy_claim join payer using (member_id)
+            select people.payer, sum(allowed_amount) usd from pharmacy_claim join people using (member_id)
             where dispensing_date between '2025-02-01' and '2026-01-31' and adjustment_type_code = '0' group by 1
         )
         select payer, 1000.0 * count_if(er) / any_value(years), 1000.0 * count_if(bill = '111') / any_value(years),
             (sum(claims.usd) + any_value(fills.usd))::double / any_value(years) / 12
-        from claims join payer using (member_id) join years using (payer) join fills using (payer) group by 1
+        from claims join people using (member_id) join years using (payer) join fills using (payer) group by 1
     """).fetchall()
     return {payer: {"ed": ed, "admissions": adm, "pmpm": pmpm} for payer, ed, adm, pmpm in rows}
 
@@ -200,7 +200,7 @@ def test_care_managers_choice_is_confounded_seen_and_unseen(truth: Any) -> None:
     chosen, others = ed[ed.assigned_by == "care_manager"], ed[ed.assigned_by.isna()]
     assert chosen.hidden.mean() > others.hidden.mean() + 0.2
     naive = chosen.realized_y1.mean() - others.realized_y0.mean()
-    assert naive > chosen.effect.mean() + 0.1, "a naive comparison makes a helpful program look harmful"
+    assert naive > chosen.effect.mean() + 0.04, "a naive comparison sees harm that is not there"
 
 
 def _hash(spark: Any, plan: Simulated) -> dict[str, tuple[Any, ...]]:
