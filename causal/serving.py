@@ -57,7 +57,7 @@ def served_scorer(
 
 
 def fallback_scorer(trial: Trial, encoder: FeatureEncoder, *, seed: int, alpha: float) -> Scorer:
-    """Baseline risk and its reasons only: `cate` is null for everyone."""
+    """Baseline risk and its reasons only: `cate` is null for everyone. Without controls the risk is everyone's mean."""
     Z = encoder.transform(trial.X)
     control = trial.t == 0
     baseline: Predictor = Constant(float("nan"))
@@ -67,8 +67,8 @@ def fallback_scorer(trial: Trial, encoder: FeatureEncoder, *, seed: int, alpha: 
         # Half boosted: too few rows to find the share by cross-fitting.
         baseline = fit_single(Z[control], trial.y[control], w, trial.outcome_kind, share=0.5, seed=seed + 5)
         reasons = fit_reasons(Z, -trial.sign * baseline.predict(Z), encoder, seed)
-    elif control.any():
-        baseline = Constant(float(trial.y[control].mean()))
+    elif trial.n:
+        baseline = Constant(float(trial.y[control].mean() if control.any() else trial.y.mean()))
     offered = float(trial.t.mean()) if trial.n else float("nan")
     return Scorer(
         encoder=encoder,

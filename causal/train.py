@@ -259,6 +259,8 @@ def _untrained(
         baseline = scorer.baseline.predict(encoder.transform(trial.X))
     empty = np.full(trial.n, np.nan)
     both = 0 < trial.t.sum() < trial.n
+    # Nothing better is known of a chance that nobody logged and that cannot be estimated.
+    offered = float(trial.t.mean()) if trial.n else float("nan")
     return TrainedStudy(
         arm=trial.arm,
         learner="none",
@@ -274,7 +276,7 @@ def _untrained(
                 "t": trial.t,
                 "y": trial.y,
                 "weight": trial.weight,
-                "propensity": trial.known_propensity,
+                "propensity": np.where(np.isnan(trial.known_propensity), offered, trial.known_propensity),
                 "in_support": False,
                 "baseline": baseline,
                 "cate": empty,

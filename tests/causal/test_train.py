@@ -113,6 +113,7 @@ def test_poor_data_fall_back_and_say_why(case: str) -> None:
     assert study.verdict == "fallback"
     assert study.gates[0].status == "fail"
     assert study.gates[0].sentence.endswith(".")
+    assert study.predictions[["propensity", "baseline", "in_support"]].notna().all(axis=None)
     scored = study.scorer.score(pd.DataFrame({"a": [0.1, np.nan], "b": ["x", "new"]}))
     assert scored["cate"].isna().all()
     assert list(scored.columns) == list(SCORE_COLUMNS)
