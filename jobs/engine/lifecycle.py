@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -130,7 +132,9 @@ def fetch_jars(config: Settings | None = None) -> None:
         delta_jars(paths)
 
 
-def _locked(paths: EnginePaths) -> FileLock:
+@contextmanager
+def _locked(paths: EnginePaths) -> Iterator[None]:
+    """Hold the state folder's lock; of several processes, one at a time changes anything."""
     lock = FileLock(paths.lock, mode=0o600)
     try:
         lock.acquire(timeout=LOCK_SECONDS)
@@ -140,7 +144,10 @@ def _locked(paths: EnginePaths) -> FileLock:
             expected=f"the lock to be free within {LOCK_SECONDS:.0f} s",
             todo="see `outreach engine status`; end the process that hangs.",
         ) from error
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _start(config: Settings, paths: EnginePaths) -> EngineState:
