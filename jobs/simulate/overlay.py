@@ -194,7 +194,7 @@ def _offers(months: DataFrame, draws: Draws, period: Period) -> DataFrame:
         "*",
         f"{num(SURVIVAL)} - 0.08D * cast(hidden < 0D as int) as survival_0",
         "age >= 84D as is_harmed",
-        f"if(age >= 84D, 1D, {num(SURVIVAL)} * (1D - 0.65D * {logistic('0.25D * (80D - age)')} * if(sex = 'female', 1D, 0.5D))) as survival_1",
+        f"if(age >= 84D, 1D, ({num(SURVIVAL)} - 0.08D * cast(hidden < 0D as int)) * (1D - 0.65D * {logistic('0.25D * (80D - age)')} * if(sex = 'female', 1D, 0.5D))) as survival_1",
     )
 
 
