@@ -11,6 +11,9 @@ from causal.gates.result import GateResult
 MAX_SHARE_OF_CLAIM = 0.25
 # An effect below 2 % of a standard deviation is not a hidden difference worth stopping a program for.
 SMALLEST_MATERIAL = 0.02
+# Where chance decided, a difference is chance too, unless the logged chances are wrong: at .05 every twentieth
+# sound trial would be blocked.
+ALPHA_RANDOMIZED = 0.001
 
 
 def placebo_outcome(ctx: GateContext) -> GateResult:
@@ -22,7 +25,8 @@ def placebo_outcome(ctx: GateContext) -> GateResult:
     assert ctx.ate is not None
     claim = abs(ctx.ate.value) / max(float(np.std(ctx.trial.y)), 1e-300)
     limit = max(MAX_SHARE_OF_CLAIM * claim, SMALLEST_MATERIAL)
-    critical = float(norm.ppf(1 - ctx.alpha / (2 * len(found))))
+    level = ctx.alpha if ctx.trial.design != "randomized" else ALPHA_RANDOMIZED
+    critical = float(norm.ppf(1 - level / (2 * len(found))))
     worst = max(found, key=lambda f: abs(f.standardised) / max(f.standardised_se, 1e-300))
     size, half = abs(worst.standardised), critical * worst.standardised_se
     if size > half and size > limit:
@@ -34,5 +38,5 @@ def placebo_outcome(ctx: GateContext) -> GateResult:
     if half > max(claim, limit) and size <= half:
         said = f"The check on `{worst.name}` is too imprecise to rule out hidden differences as large as the effect."
         return GateResult("placebo_outcome", arm, "inconclusive", True, size, limit, said)
-    said = f"Before any offer the groups did not differ in {', '.join(f'`{f.name}`' for f in found)} after adjustment."
+    said = f"Before any offer the groups did not differ materially in {', '.join(f'`{f.name}`' for f in found)} after adjustment."
     return GateResult("placebo_outcome", arm, "pass", True, size, limit, said)
