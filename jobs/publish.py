@@ -46,8 +46,8 @@ def ranked(scores: DataFrame, holdout_salt: str, shares: Mapping[str, float]) ->
         holdout_salt: of the persistent holdouts.
         shares: holdout share per program.
     """
-    from pyspark.sql import functions as F
-    from pyspark.sql.window import Window
+    from pyspark.sql.connect import functions as F
+    from pyspark.sql.connect.window import Window
 
     share = "case program " + " ".join(f"when '{key}' then {share}" for key, share in shares.items()) + " else 0 end"
     flagged = (
@@ -72,8 +72,8 @@ def ranked(scores: DataFrame, holdout_salt: str, shares: Mapping[str, float]) ->
 
 def _top_callable(rows: DataFrame, per_program: int) -> pd.DataFrame:
     """The best `per_program` callable members of each program: a bounded frame on the driver."""
-    from pyspark.sql import functions as F
-    from pyspark.sql.window import Window
+    from pyspark.sql.connect import functions as F
+    from pyspark.sql.connect.window import Window
 
     order = Window.partitionBy("program").orderBy("priority_rank")
     best = (
@@ -116,8 +116,8 @@ def _explore(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """A random slice of callable members below the cut, so that the model keeps being tested where it says no."""
     import pandas as pd
-    from pyspark.sql import functions as F
-    from pyspark.sql.window import Window
+    from pyspark.sql.connect import functions as F
+    from pyspark.sql.connect.window import Window
 
     spark = rows.sparkSession
     taken_before = spark.createDataFrame([(m,) for m in sorted(set(chosen["member_id"]))], "member_id string")
@@ -157,7 +157,7 @@ def decided(rows: DataFrame, allocation: Allocation, programs: Mapping[str, Prog
     `assignment_probability` is that of being offered under tonight's policy, over the persistent holdout and the
     exploration draw; a holdout carries what it would have had.
     """
-    from pyspark.sql import functions as F
+    from pyspark.sql.connect import functions as F
 
     spark = rows.sparkSession
     chosen = spark.createDataFrame(
@@ -220,7 +220,7 @@ def summarised(
     run_id: str,
 ) -> DataFrame:
     """Rows of `outreach.program_summary`, one per program."""
-    from pyspark.sql import functions as F
+    from pyspark.sql.connect import functions as F
 
     spark = priority.sparkSession
     facts = spark.createDataFrame(

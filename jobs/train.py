@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from causal.gates.result import MUST_PASS
 from causal.options import TrainOptions
 from causal.train import TrainedStudy, train_study
 from causal.trial import Placebo, Trial, make_trial
@@ -101,11 +102,9 @@ def verdict_sentence(study: TrainedStudy) -> str:
     """Why the verdict is what it is: the first gate that decided it, in its own words."""
     if study.verdict == "publish":
         return "The gates passed: ranking by estimated effect beats simple rules on members kept aside."
-    decisive = [g for g in study.gates if g.hard and g.status == "fail"] if study.verdict == "blocked" else []
-    decisive = (
-        decisive or [g for g in study.gates if g.status == "fail"] or [g for g in study.gates if g.status != "pass"]
-    )
-    return decisive[0].sentence
+    failed = [g for g in study.gates if g.status == "fail" and (g.hard or study.verdict != "blocked")]
+    unproven = [g for g in study.gates if g.name in MUST_PASS and g.status != "pass"]
+    return [*failed, *unproven][0].sentence
 
 
 def _options(program: Program, sample: pd.DataFrame) -> TrainOptions:
@@ -117,7 +116,6 @@ def _options(program: Program, sample: pd.DataFrame) -> TrainOptions:
 
 def _write_cohort(spark: SparkSession, trials: DataFrame, where: str, labels: dict[str, Any], seed: int) -> int:
     """Write `causal.cohort`, marking the person sample to train on; returns the number of person-trials."""
-    from pyspark.sql import functions as F
     from pyspark.storagelevel import StorageLevel
 
     kept = trials.persist(StorageLevel.MEMORY_AND_DISK)
@@ -138,7 +136,7 @@ def _write_cohort(spark: SparkSession, trials: DataFrame, where: str, labels: di
             f"'{labels['run_id']}' as run_id",
             "member_id", "index_date", "is_offered", "is_randomized", "assignment_probability", "outcome", "followup_days",
             f"{chosen} as is_trained_on",
-        ).select(*[F.col(name) for name in contract("causal.cohort").column_names])  # fmt: skip
+        ).select(*contract("causal.cohort").column_names)  # fmt: skip
         write_audited(rows, contract("causal.cohort"), run_id=labels["run_id"], where=where).require()
         return int(n)
     finally:

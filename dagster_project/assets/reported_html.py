@@ -6,6 +6,7 @@ import dagster as dg
 
 from dagster_project.partitions import night_of, nights
 from dagster_project.policies import POOL, RETRY
+from dagster_project.resources import LAKEHOUSE
 
 _KEY = dg.AssetKey(["outreach", "night_report"])
 
@@ -24,14 +25,17 @@ _KEY = dg.AssetKey(["outreach", "night_report"])
         )
     ],
     pool=POOL,
+    required_resource_keys={LAKEHOUSE},
     retry_policy=RETRY,
 )
 def night_report(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
     """Draw the night's report and refresh the index of all nights."""
+    from jobs.ledger import step
     from jobs.report.write import write_report
 
     night = night_of(context)
-    page = write_report(night.data_source, night.run_date)
+    with step("report"):
+        page = write_report(night.data_source, night.run_date)
     yield dg.MaterializeResult(
         asset_key=_KEY,
         metadata={
