@@ -9,10 +9,9 @@ import dagster as dg
 from dagster_project.assets.landed import landing
 from dagster_project.assets.overlaid import overlay
 from dagster_project.assets.published import publication, scoring, views
-from dagster_project.assets.reported_html import night_report
 from dagster_project.assets.trained import training
 from dagster_project.assets.transformed import core_tables, feature_tables, staging_tables
-from dagster_project.jobs import ingest_job, nightly_job, training_job
+from dagster_project.jobs import ingest_job, nightly_job, trained_night_job, training_job
 from dagster_project.resources import LAKEHOUSE, lakehouse
 from dagster_project.schedules import nightly, weekly_training
 from dagster_project.sensors import failed_run, file_arrival
@@ -32,7 +31,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             publication,
             *views,
         ],
-        "jobs": [ingest_job, nightly_job, training_job],
+        "jobs": [ingest_job, nightly_job, trained_night_job, training_job],
         "schedules": [nightly, weekly_training],
         "sensors": [file_arrival, failed_run],
         "resources": {LAKEHOUSE: lakehouse},

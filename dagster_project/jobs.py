@@ -1,4 +1,4 @@
-"""The three jobs: what the command line, the schedules and the sensors all run.
+"""The jobs: what the command line, the schedules and the sensors all run.
 
 Jobs run in one process: Spark does the parallel work behind the endpoint, and a process per step would pay
 the imports of dbt, EconML and MLflow again each time (seconds each on 2 cores).
@@ -25,6 +25,14 @@ nightly_job = dg.define_asset_job(
     partitions_def=nights,
     executor_def=dg.in_process_executor,
     description="From delivered files to tonight's published list.",
+)
+
+trained_night_job = dg.define_asset_job(
+    "trained_night",
+    selection=_night_groups | dg.AssetSelection.groups("training"),
+    partitions_def=nights,
+    executor_def=dg.in_process_executor,
+    description="Train as of the night, then publish it: a source's first night, or one after a change of definitions.",
 )
 
 training_job = dg.define_asset_job(

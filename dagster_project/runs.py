@@ -56,7 +56,7 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
     """Execute a job of the definitions in this process, recorded in the instance.
 
     Args:
-        name: `ingest`, `nightly` or `training`.
+        name: a job of `dagster_project.jobs`.
         night: the partition, for partitioned jobs.
         run_config: as in the launchpad.
     """
@@ -64,6 +64,7 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
 
     on = instance()
     close_orphans(on)
+    quiet = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}  # each step prints a line of its own
     tags = {
         _PID_TAG: str(os.getpid()),
         _STARTED_TAG: str(psutil.Process().create_time()),
@@ -72,7 +73,7 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
     result = defs.resolve_job_def(name).execute_in_process(
         instance=on,
         partition_key=night.key if night else None,
-        run_config=run_config,
+        run_config={**quiet, **(run_config or {})},
         tags=tags,
         raise_on_error=False,
     )

@@ -92,13 +92,28 @@ def table_version(spark: SparkSession, name: str) -> int:
     On the embedded engine the newest commit's number is read from the table's log, where `DESCRIBE HISTORY` costs
     a query of 0.3 to 2 s; elsewhere, and for tables outside of the warehouse folder, it is asked of Spark.
     """
-    if settings().spark_remote is None:
-        schema, table = name.split(".")
-        log = Path(settings().warehouse_url) / f"{schema}.db" / table / "_delta_log"
-        commits = [int(path.stem) for path in log.glob("*.json") if path.stem.isdigit()]
-        if commits:
-            return max(commits)
+    commits = _local_commits(name)
+    if commits:
+        return max(commits)
     return int(spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").select("version").collect()[0][0])
+
+
+def _local_commits(name: str) -> dict[int, Path]:
+    """The commit files of a table of the embedded engine's warehouse by version; none for any other table."""
+    if settings().spark_remote is not None:
+        return {}
+    schema, table = name.split(".")
+    log = Path(settings().warehouse_url) / f"{schema}.db" / table / "_delta_log"
+    return {int(path.stem): path for path in log.glob("*.json") if path.stem.isdigit()}
+
+
+def was_never_filled(name: str) -> bool:
+    """Whether a table was created and nothing more, as far as its log can be read here; a look-up of no query.
+
+    A source that a plan does not have leaves its tables so, every night.
+    """
+    commits = _local_commits(name)
+    return set(commits) == {0} and '"add":' not in commits[0].read_text(encoding="utf-8")
 
 
 def read_version(spark: SparkSession, name: str, version: int) -> DataFrame:

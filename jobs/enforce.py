@@ -33,6 +33,7 @@ from jobs.delta import (
     overwrite_where,
     table_exists,
     table_version,
+    was_never_filled,
 )
 from jobs.quarantine import quarantine_rows
 from jobs.row_flags import classified, flagged, tally
@@ -141,6 +142,10 @@ def _audit(
     if target.fingerprint in last:
         return replace(last[target.fingerprint], audit_id=_new_id(), data_source=data_source, is_reused=True)
     contract, where = target.contract, target.row_filter
+    if was_never_filled(contract.name):
+        none = Findings(rows=0, broken={}, conflicts=0, bad=0, unknown=frozenset())
+        empty = _Inspection(spark.table(contract.name), none, judge(contract, none))
+        return replace(_result(target, empty, data_source), seconds=time.monotonic() - started)
     seen = _inspect(spark, target, rows_of(spark, target))
     try:
         result = _result(target, seen, data_source)

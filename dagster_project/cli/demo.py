@@ -12,7 +12,7 @@ import typer
 
 from contracts.errors import ExitCode, UserError
 from contracts.settings import settings
-from dagster_project.cli.night import Day, make_night, parse_day, run_night, run_training
+from dagster_project.cli.night import Day, make_night, parse_day, run_night
 
 
 def _plan(members: int, months: int, seed: int, day: str | None) -> dict[str, object]:
@@ -75,6 +75,7 @@ def demo(
     day: Day = None,
 ) -> None:
     """Simulate a plan, ingest it, train three programs, publish tonight's list, and say where everything is."""
+    from contracts.programs import programs
     from jobs.registry import challenger
     from jobs.summary import first_rows, print_first_rows
 
@@ -84,11 +85,7 @@ def demo(
     _approve_by_default()
     _simulate(plan)
     night = make_night(str(plan["end_date"]), "tuva")
-    if challenger("tuva", "ed_diversion") is None:
-        run_training(night)
-    else:
-        typer.echo("Models are trained already.")
-    code = run_night(night)
+    code = run_night(night, trained=any(challenger("tuva", key) is None for key in programs().programs))
     print_first_rows(first_rows(night.data_source, night.run_date))
     _print_places(night.run_date, time.monotonic() - started)
     # The demo shows what a fallback looks like; only a blocked or failed night is a failure of the demo.

@@ -52,21 +52,12 @@ def make_night(day: str | None, source: str) -> Night:
     return Night(run_date, source)
 
 
-def run_training(night: Night) -> None:
-    """Run the training job; its error ends the command."""
-    from dagster_project.runs import run_job
-
-    outcome = run_job("training", night)
-    if outcome.error is not None:
-        raise outcome.error
-
-
-def run_night(night: Night) -> ExitCode:
-    """Run the nightly job and say how it ended."""
+def run_night(night: Night, *, trained: bool = False) -> ExitCode:
+    """Run the nightly job, with training where asked, and say how it ended."""
     from dagster_project.runs import run_job
     from jobs.summary import night_summary, print_summary
 
-    outcome = run_job("nightly", night)
+    outcome = run_job("trained_night" if trained else "nightly", night)
     if outcome.error is not None:
         raise outcome.error
     rows = night_summary(night.data_source, night.run_date)
@@ -77,7 +68,7 @@ def run_night(night: Night) -> ExitCode:
     return ExitCode.PUBLISHED_WITH_FALLBACK if "fallback" in verdicts else ExitCode.OK
 
 
-def _train_first(night: Night, train: str) -> bool:
+def _is_training_due(night: Night, train: str) -> bool:
     from contracts.programs import programs
     from jobs.registry import challenger
 
@@ -100,10 +91,7 @@ def nightly(
 ) -> None:
     """Land, transform, score, allocate and publish one night. Safe to run again: same inputs, same table."""
     night = make_night(day, source)
-    if _train_first(night, train):
-        typer.echo(f"{source}: training the programs as of {night.run_date} first.")
-        run_training(night)
-    raise typer.Exit(int(run_night(night)))
+    raise typer.Exit(int(run_night(night, trained=_is_training_due(night, train))))
 
 
 def backfill(
@@ -124,7 +112,11 @@ def backfill(
 
 def train(day: Day = None, source: Source = "tuva") -> None:
     """Train all programs as of a date, judge them by the gates, register what was learnt."""
-    run_training(make_night(day, source))
+    from dagster_project.runs import run_job
+
+    outcome = run_job("training", make_night(day, source))
+    if outcome.error is not None:
+        raise outcome.error
 
 
 def status(source: Source = "tuva") -> None:

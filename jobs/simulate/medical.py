@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from jobs.simulate.clinic import ADMISSION_REASONS
 from jobs.simulate.config import SimulationConfig
-from jobs.simulate.delivery import MONEY_FACTOR, adjustment_type, lag_days, version_delay, versions
+from jobs.simulate.delivery import MONEY_FACTOR, ORIGINAL, adjustment_type, lag_days, version_delay, versions
 from jobs.simulate.draws import Draws, case, num
 from jobs.simulate.encounters import ACUTE_DRG, ADMISSION, DIAGNOSES, EMERGENCY, OFFICE, OUTPATIENT
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-PROFESSIONAL, FACILITY, POST_ACUTE = "P", "F", "S"
 DRG_OF = {**{code: drg for code, drg, _, _ in ADMISSION_REASONS}, **ACUTE_DRG}
 WEIGHT_OF = {**{code: weight for code, _, weight, _ in ADMISSION_REASONS}, "I5033": 1.35, "J441": 1.1, "F250": 1.0, "F10239": 0.7}  # fmt: skip
 _KEY = ("member_no", "m", "kind", "slot", "ascii(part)")
@@ -27,10 +26,14 @@ def medical_claims(visits: DataFrame, config: SimulationConfig) -> DataFrame:
 
 
 def _claims(visits: DataFrame, draws: Draws, config: SimulationConfig) -> DataFrame:
-    """One row per claim version."""
+    """One row per claim version.
+
+    Parts: F facility, P professional, S post-acute, N the notice of a stay. Plans hear of a discharge within days, by
+    authorisations and admission feeds, and weeks before its claim; here it comes as a non-payment claim (bill type 110).
+    """
     parts = (
         f"case kind when {EMERGENCY} then array('F', 'P')"
-        f" when {ADMISSION} then if(disposition in ('03', '06'), array('F', 'P', 'S'), array('F', 'P'))"
+        f" when {ADMISSION} then if(disposition in ('03', '06'), array('N', 'F', 'P', 'S'), array('N', 'F', 'P'))"
         f" when {OUTPATIENT} then array('F') else array('P') end"
     )
     frame = visits.selectExpr("*", f"explode({parts}) as part")
@@ -41,12 +44,12 @@ def _claims(visits: DataFrame, draws: Draws, config: SimulationConfig) -> DataFr
         " lpad(cast(slot as string), 2, '0'), part) as claim_id",
         "if(part = 'S', date_add(end_date, if(disposition = '03', 20, 30)), end_date) as claim_end_date",
         "if(part = 'S', end_date, start_date) as claim_start_date",
-        f"{lag_days(draws, config.lag, median, *_KEY)} as lag",
-        f"explode({versions(draws, config.lag, *_KEY)}) as version",
+        f"if(part = 'N', 1 + {draws.integer(2, 'notice', *_KEY)}, {lag_days(draws, config.lag, median, *_KEY)}) as lag",
+        f"explode(if(part = 'N', array({ORIGINAL}), {versions(draws, config.lag, *_KEY)})) as version",
         f"exp(0.45D * {draws.normal('price', *_KEY)} - 0.1D) as price",
         f"{draws.uniform('claim', *_KEY)} as claim_u",
-        f"case when part <> 'F' and part <> 'S' then if(kind = {OFFICE}, 1 + {draws.integer(3, 'lines', *_KEY)}, if(kind = {ADMISSION}, 2, 1))"
-        f" when part = 'S' then 1 when kind = {ADMISSION} then 4 + {draws.integer(3, 'lines', *_KEY)}"
+        f"case when part = 'P' then if(kind = {OFFICE}, 1 + {draws.integer(3, 'lines', *_KEY)}, if(kind = {ADMISSION}, 2, 1))"
+        f" when part in ('N', 'S') then 1 when kind = {ADMISSION} then 4 + {draws.integer(3, 'lines', *_KEY)}"
         f" when kind = {EMERGENCY} then 2 + {draws.integer(3, 'lines', *_KEY)} else 1 + {draws.integer(3, 'lines', *_KEY)} end as n_lines",
     )
     return frame.selectExpr("*", f"date_add(claim_end_date, lag + {version_delay(draws, *_KEY)}) as file_date").where(
@@ -65,7 +68,7 @@ def _lines(claims: DataFrame, draws: Draws, config: SimulationConfig) -> DataFra
     dirty = draws.uniform("dirty", *_KEY, "version", "line")
     bad = f"{dirty} < {num(config.dirty_share)}"
     institutional = "part <> 'P'"
-    stay = f"(kind = {ADMISSION} and part = 'F') or (part = 'S' and disposition = '03')"
+    stay = f"(kind = {ADMISSION} and part in ('F', 'N')) or (part = 'S' and disposition = '03')"
     return frame.selectExpr(
         "claim_id",
         "line as claim_line_number",
@@ -82,12 +85,12 @@ def _lines(claims: DataFrame, draws: Draws, config: SimulationConfig) -> DataFra
         f"if({stay}, if({bad}, date_sub(claim_start_date, 2), claim_end_date), null) as discharge_date",
         f"if({stay}, if(part = 'S', '4', '1'), null) as admit_source_code",
         f"if({stay}, if(part = 'S' or is_elective, '3', '1'), null) as admit_type_code",
-        f"if({institutional}, if({stay} and part = 'F', disposition, '01'), null) as discharge_disposition_code",
+        f"if({institutional}, if({stay} and part <> 'S', disposition, '01'), null) as discharge_disposition_code",
         f"if(part = 'P', case kind when {EMERGENCY} then '23' when {ADMISSION} then '21'"
         " else case when claim_u < 0.07D then '02' when claim_u < 0.12D then '20' else '11' end end, null)"
         " as place_of_service_code",
         f"case when part = 'P' then null when part = 'S' then if(disposition = '03', '211', '329')"
-        f" when kind = {ADMISSION} then '111' else '131' end as bill_type_code",
+        f" when part = 'N' then '110' when kind = {ADMISSION} then '111' else '131' end as bill_type_code",
         f"if(kind = {ADMISSION} and part = 'F', 'ms-drg', null) as drg_code_type",
         f"if(kind = {ADMISSION} and part = 'F', {case('reason', {k: repr(v) for k, v in DRG_OF.items()})}, null) as drg_code",
         "revenue as revenue_center_code",
@@ -144,7 +147,7 @@ def _allowed() -> str:
     hospital = "if(is_medicare, 1D, 2.1D)"
     doctor = "if(is_medicare, 1D, 1.35D)"
     return (
-        f"price * case when part = 'S' then if(disposition = '03', 9500D, 2600D)"
+        f"price * case when part = 'N' then 0D when part = 'S' then if(disposition = '03', 9500D, 2600D)"
         f" when kind = {ADMISSION} then if(part = 'F', {stay} * {hospital}, if(line = 1, 420D, 700D) * {doctor})"
         f" when kind = {EMERGENCY} then if(part = 'F', {emergency} * {hospital}, 190D * {doctor})"
         f" when kind = {OUTPATIENT} then {outpatient} * {hospital} else {office} * {doctor} end"

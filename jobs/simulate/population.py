@@ -82,7 +82,8 @@ def _dates(draws: Draws, config: SimulationConfig) -> dict[str, str]:
     )
     return {
         "age": age,
-        "birth_date": f"date_sub(date'{config.end_date}', cast(({age}) * 365.25D as int) + 1)",
+        # Nobody is enrolled before being born: the youngest were born in the month before the history begins.
+        "birth_date": f"date_sub(date'{config.end_date}', cast(greatest({age}, {(config.months + 1) / 12}D) * 365.25D as int) + 1)",
         "is_dual": f"is_medicare and {draws.uniform('dual', 'member_no')} < 0.08D + 0.25D * deprivation",
         "is_costly_plan": f"{draws.uniform('plan', 'member_no')} < 0.4D",
     }

@@ -1,0 +1,205 @@
+"""A small plan from nothing to its published lists, through the command line, as a user or a scheduler would run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import deltalake
+import duckdb
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MEMBERS, NIGHT, NEXT = 3000, "2026-07-01", "2026-07-02"
+DECISIONS = {"outreach", "explore", "holdout", "below_capacity", "suppressed", "outside_support", "not_eligible"}
+
+
+class Plan:
+    """A state folder of its own with a simulated plan in it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.env = {**os.environ, "OUTREACH_HOME": str(home), "OUTREACH_ENGINE_MEMORY": "2g", "COLUMNS": "200"}
+        self.env.pop("SPARK_REMOTE", None)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "dagster_project.cli", *arguments]
+
+    def run(self, *arguments: str, expect: set[int] = frozenset({0, 10})) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments), env=self.env, cwd=ROOT, capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode in expect, (
+            f"outreach {' '.join(arguments)}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
+        return done
+
+    def delta(self, name: str) -> deltalake.DeltaTable:
+        schema, table = name.split(".")
+        return deltalake.DeltaTable(self.home / "warehouse" / f"{schema}.db" / table)
+
+    def sql(self, query: str, **tables: str) -> pd.DataFrame:
+        views = {alias: self.delta(name).to_pyarrow_dataset() for alias, name in tables.items()}
+        connection = duckdb.connect()
+        for alias, view in views.items():
+            connection.register(alias, view)
+        return connection.sql(query).df()
+
+    def night(self, day: str) -> pd.DataFrame:
+        return self.sql(
+            f"select * from p where run_date = date '{day}' order by program, member_id", p="outreach.priority"
+        )
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
+    made = Plan(tmp_path_factory.mktemp("plan"))
+    made.output = made.run("demo", "--members", str(MEMBERS), "--months", "24", "--date", NIGHT).stdout
+    yield made
+    made.run("engine", "stop", expect={0})
+
+
+def test_demo_says_where_everything_is(plan: Plan) -> None:
+    for words in ("tables", "report", "make ui", "First rows of tonight's list"):
+        assert words in plan.output, plan.output[-2000:]
+    report = plan.home / "reports" / "tuva" / NIGHT / "index.html"
+    assert report.stat().st_size > 5_000
+    assert "ed_diversion" in plan.output
+
+
+def test_one_row_per_member_and_program(plan: Plan) -> None:
+    rows = plan.night(NIGHT)
+    assert not rows.duplicated(["program", "member_id"]).any()
+    assert rows["program"].nunique() == 3
+    assert set(rows["decision"]) <= DECISIONS
+    assert (rows.groupby("program").size() == rows["member_id"].nunique()).all()
+
+
+def test_capacity_and_one_program_per_member(plan: Plan) -> None:
+    from contracts.programs import programs
+
+    called = plan.night(NIGHT).query("decision in ['outreach', 'explore']")
+    assert not called["member_id"].duplicated().any(), "a member is offered two programs on one night"
+    for key, program in programs().programs.items():
+        assert (called["program"] == key).sum() <= program.capacity_per_night
+    assert len(called) > 0
+
+
+def test_nobody_is_called_who_must_not_be(plan: Plan) -> None:
+    broken = plan.sql(
+        f"""
+        select count(*) as n from p join f on f.member_id = p.member_id and f.as_of_date = p.run_date
+        where p.decision in ('outreach', 'explore') and p.run_date = date '{NIGHT}'
+            and (f.is_deceased or f.is_hospice or not f.is_enrolled)""",
+        p="outreach.priority", f="features.member_feature",
+    )  # fmt: skip
+    assert broken["n"][0] == 0
+    refused = plan.sql(
+        f"""
+        with last as (
+            select member_id, program, channel, arg_max(is_consented, (effective_date, known_at)) as yes
+            from c where known_at < timestamp '{NIGHT}' and effective_date <= date '{NIGHT}' group by all)
+        select count(*) as n from p join last on last.member_id = p.member_id and not yes
+            and last.program in (p.program, 'all') and last.channel in ('phone', 'all')
+        where p.decision in ('outreach', 'explore') and p.run_date = date '{NIGHT}'""",
+        p="outreach.priority", c="core.consent",
+    )  # fmt: skip
+    assert refused["n"][0] == 0
+
+
+def test_every_called_member_has_a_reason_and_a_probability(plan: Plan) -> None:
+    called = plan.night(NIGHT).query("decision == 'outreach'")
+    assert called["reason_1"].notna().all()
+    assert ((called["assignment_probability"] > 0.5) & (called["assignment_probability"] < 1)).all()
+
+
+def test_same_night_twice_writes_nothing_new(plan: Plan) -> None:
+    before = plan.night(NIGHT)
+    versions = {name: plan.delta(name).version() for name in ("outreach.priority", "outreach.program_summary")}
+    plan.run("nightly", "--date", NIGHT)
+    after = plan.night(NIGHT)
+    pd.testing.assert_frame_equal(before, after)
+    assert versions == {name: plan.delta(name).version() for name in versions}
+
+
+def test_killed_night_leaves_yesterday_and_can_be_run_again(plan: Plan) -> None:
+    """kill -9 between core and publication; then the same command gives what an undisturbed run gives."""
+    yesterday = plan.night(NIGHT)
+    log = plan.home / "killed.log"
+    with log.open("w") as sink:
+        child = subprocess.Popen(
+            plan.command("nightly", "--date", NEXT), env=plan.env, cwd=ROOT, stderr=sink, stdout=sink
+        )
+        deadline = time.monotonic() + 400
+        while "contracts core" not in log.read_text() and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert child.poll() is None, f"the night ended before it could be killed:\n{log.read_text()[-2000:]}"
+        child.send_signal(signal.SIGKILL)
+        child.wait(timeout=30)
+    assert plan.night(NEXT).empty, "a killed night published"
+    pd.testing.assert_frame_equal(plan.night(NIGHT), yesterday)
+
+    plan.run("nightly", "--date", NEXT)
+    again = plan.night(NEXT)
+    assert not again.empty
+    undo = f"delete from outreach.priority where run_date = date'{NEXT}'; delete from outreach.program_summary where run_date = date'{NEXT}'"
+    script = f"from jobs.session import spark_session\nfor statement in {undo.split('; ')!r}:\n    spark_session().sql(statement)"
+    subprocess.run([sys.executable, "-c", script], env=plan.env, cwd=ROOT, check=True, timeout=200)
+    assert plan.night(NEXT).empty
+    plan.run("nightly", "--date", NEXT)
+    pd.testing.assert_frame_equal(again, plan.night(NEXT))
+
+
+def test_called_members_rest_the_next_night(plan: Plan) -> None:
+    tonight, next_night = plan.night(NIGHT), plan.night(NEXT)
+    called = set(tonight.query("decision in ['outreach', 'explore']")["member_id"])
+    called_next = set(next_night.query("decision in ['outreach', 'explore']")["member_id"])
+    assert called, "the list is empty"
+    assert not called & called_next, "a member is called on two nights in a row"
+
+
+def test_holdout_is_persistent(plan: Plan) -> None:
+    both = plan.night(NIGHT).merge(plan.night(NEXT), on=["program", "member_id"], suffixes=("", "_next"))
+    held = both[both["decision"] == "holdout"]
+    assert len(held) > 10
+    assert not held["decision_next"].isin(["outreach", "explore", "below_capacity"]).any()
+
+
+def test_orphaned_run_is_closed_and_ledger_tells(plan: Plan) -> None:
+    steps = plan.sql("select job, step, status, duration_seconds from l", l="ops.run_ledger")
+    assert {"score", "publish", "dbt core"} <= set(steps["step"])
+    assert (steps["status"] == "succeeded").sum() > 10
+
+
+def test_two_raw_facts_agree_with_the_files(plan: Plan) -> None:
+    delivered = duckdb.sql(f"select count(*) as n from '{plan.home}/landing/tuva/medical_claim/*.parquet'").df()["n"][0]
+    assert plan.sql("select count(*) as n from r", r="raw.tuva__medical_claim")["n"][0] == delivered
+
+
+def test_user_errors_are_short_and_coded(plan: Plan) -> None:
+    done = plan.run("nightly", "--date", "tomorrow", expect={2})
+    assert "YYYY-MM-DD" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = plan.run("nightly", "--source", "nowhere", expect={2})
+    assert "tuva" in done.stderr
+
+
+def test_no_member_in_logs_or_report(plan: Plan) -> None:
+    members = set(plan.night(NIGHT)["member_id"].head(500))
+    texts = [plan.output, (plan.home / "reports" / "tuva" / NIGHT / "index.html").read_text()]
+    texts += [path.read_text(errors="replace") for path in (plan.home / "engine").rglob("*.log")]
+    found = [m for text in texts for m in members if re.search(rf"\b{re.escape(m)}\b", text)]
+    assert not found, f"{len(found)} member ids appear in output, report or engine log"
+
+
+def test_status_is_json_for_machines(plan: Plan) -> None:
+    done = plan.run("engine", "status", "--json", expect={0})
+    assert json.loads(done.stdout)
