@@ -45,7 +45,7 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
     """What the pass found, one result per rule. Counts only: no value of a row is shown."""
     schema, name = audit.table.split(".")
     for rule in audit.rules:
-        metadata: dict[str, object] = {"rows_broken": rule.rows_broken, "rows_checked": rule.rows_checked}
+        metadata: dict[str, int | str] = {"rows_broken": rule.rows_broken, "rows_checked": rule.rows_checked}
         if rule.rows_broken:
             metadata["quarantine_query"] = (
                 f"select * from ops.quarantine where table_name = '{audit.table}' and array_contains(rules, '{rule.name}')"
@@ -55,5 +55,5 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
             check_name=rule.name,
             passed=rule.passed,
             severity=_SEVERITY[rule.severity],
-            metadata=metadata,
+            metadata=dict(metadata),
         )

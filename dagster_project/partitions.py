@@ -47,5 +47,5 @@ def night_of(context: dg.AssetExecutionContext) -> Night:
             expected="a partition of date and source",
             todo="pick a partition and run again",
         )
-    keys = context.partition_key.keys_by_dimension  # type: ignore[attr-defined]
+    keys = context.partition_key.keys_by_dimension
     return Night(date.fromisoformat(keys["date"]), keys["source"])

@@ -27,16 +27,15 @@ def lakehouse(context: dg.InitResourceContext) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        context.log.info("Another run holds the warehouse; waiting for it.")
+        dg.get_dagster_logger().info("Another run holds the warehouse; waiting for it.")
         lock.acquire()
     try:
         tags = started.tags if started else {}
-        night = tags.get("dagster/partition/date")
-        keys = {
-            "data_source": tags.get("dagster/partition/source"),
-            "run_date": date.fromisoformat(night) if night else None,
-        }
-        with run(started.job_name if started else "adhoc", context.run_id or "adhoc", **keys):
+        day, source = tags.get("dagster/partition/date"), tags.get("dagster/partition/source")
+        night = date.fromisoformat(day) if day else None
+        with run(
+            started.job_name if started else "adhoc", context.run_id or "adhoc", data_source=source, run_date=night
+        ):
             yield None
     finally:
         lock.release()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from contracts.programs import Program
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+    from pyspark.sql.connect.session import SparkSession
 
 
 def index_dates(program: Program, as_of: date) -> list[date]:

@@ -20,7 +20,8 @@ from jobs.score import Serving
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+    from pyspark.sql.connect.session import SparkSession
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ No member leaves the cluster: the model goes to the rows (as a session artifact)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,7 +19,8 @@ from jobs.tonight import tonight
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+    from pyspark.sql.connect.session import SparkSession
 
 _SCORES = (
     "member_id string, is_in_support boolean, cate double, cate_lower double, cate_upper double, interval_kind string,"
@@ -75,10 +76,10 @@ def _worker_scorer(file_name: str) -> Any:
     return load_scorer(Path(SparkFiles.get(file_name)))
 
 
-def _score_partition(file_name: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _score_partition(file_name: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The function that Spark runs over the batches of a partition."""
 
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         scorer = _worker_scorer(file_name)

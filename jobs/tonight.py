@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from contracts.programs import Program
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+    from pyspark.sql.connect.session import SparkSession
 
 
 def _refused(program: Program, data_source: str, run_date: date) -> str:

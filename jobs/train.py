@@ -23,7 +23,8 @@ from jobs.registry import RegisteredModel, champion, model_name, promote, regist
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+    from pyspark.sql.connect.session import SparkSession
 
 # Randomised person-trials per arm from which on a training needs no observational ones. Mixing them in would buy
 # precision at the price of every confounder that care managers know and the data do not.

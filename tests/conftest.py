@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,11 +32,11 @@ def home() -> Path:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[object]:
+def spark() -> object:
     """A session on the engine that all tests of this run share."""
     from jobs.session import spark_session
 
-    yield spark_session("tests")
+    return spark_session("tests")
 
 
 @pytest.fixture(scope="session")

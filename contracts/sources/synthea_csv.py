@@ -14,9 +14,7 @@ _SPAN = private(Phi.DATE, start="Start.", stop="End; empty while it goes on.")
 _CODED = plain(code="Code.", description="What the code means.")
 _SYSTEM = plain(system="Code system (since 3.3).")
 _REASON = plain(reasoncode="SNOMED code of the reason.", reasondescription="What the reason means.")
-_PLACE = (
-    *plain(address="Street address.", city="City.", zip="ZIP code.", phone="Telephone number."),
-)
+_PLACE = (*plain(address="Street address.", city="City.", zip="ZIP code.", phone="Telephone number."),)
 
 PATIENTS = FileLayout(
     "patients", "Patients.", ("id", "birthdate", "gender"), file_pattern=r"^patients",

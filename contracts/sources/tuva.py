@@ -19,15 +19,17 @@ _DELIVERY = (
            delivered_file_date="Date of the delivery as the file states it; becomes `file_date`.",
            ingest_datetime="When the sender loaded the row."),
 )  # fmt: skip
-_RENAMED = {"data_source": "delivered_data_source", "file_name": "delivered_file_name", "file_date": "delivered_file_date"}
+_RENAMED = {
+    "data_source": "delivered_data_source",
+    "file_name": "delivered_file_name",
+    "file_date": "delivered_file_date",
+}
 
 
 def _renamed(columns: tuple[RawColumn, ...]) -> tuple[RawColumn, ...]:
     """Tuva's own `data_source, file_name, file_date` would hide those that landing adds."""
     older = {new: old for old, new in _RENAMED.items()}
-    return tuple(
-        RawColumn(c.name, c.description, c.phi, (older[c.name],)) if c.name in older else c for c in columns
-    )
+    return tuple(RawColumn(c.name, c.description, c.phi, (older[c.name],)) if c.name in older else c for c in columns)
 
 
 _MONEY = plain(

@@ -32,7 +32,9 @@ class Quarantine(Contract):
     row_key_hash: Str = column("Keyed hash of the row's key: the name to use in talk and tickets.", str_matches=_SHA256)
     rules: Strings = column("Names of the rules that the row breaks.")
     contract_version: Str = column("Version of the contract that refused the row.")
-    table_version: Long = column("Delta version in which the row stood; NULL: refused before it was written.", nullable=True)
+    table_version: Long = column(
+        "Delta version in which the row stood; NULL: refused before it was written.", nullable=True
+    )
     file_name: Str = column("Delivered file of the row, where the table tells.", nullable=True)
     file_sha256: Str = column("SHA-256 of that file.", nullable=True)
     file_row_number: Long = column("Row within that file.", nullable=True)
@@ -53,7 +55,9 @@ class ContractResult(Contract):
     run_id: Str = column(_RUN)
     table_name: Str = column("Audited table, `schema.table`.", str_matches=_TABLE)
     data_source: Str = column("Ingestion source of the night; NULL: all.", nullable=True)
-    row_filter: Str = column("Spark SQL condition that selected the audited rows; NULL: the whole table.", nullable=True)
+    row_filter: Str = column(
+        "Spark SQL condition that selected the audited rows; NULL: the whole table.", nullable=True
+    )
     rule: Str = column("Rule, unique within the table.")
     kind: Str = column("Kind of rule, e.g. `not_null`, `in_set`, `expression`, `unique`, `reference`.")
     scope: Str = column("What decides it.", isin=("row", "key", "reference", "table"))
@@ -90,7 +94,9 @@ class RunLedger(Contract):
     rows_in: Long = column("Rows read.", unit="count", nullable=True, ge=0)
     rows_out: Long = column("Rows written.", unit="count", nullable=True, ge=0)
     rows_quarantined: Long = column("Rows set aside.", unit="count", nullable=True, ge=0)
-    peak_memory_mb: Double = column("Peak resident memory of this process so far.", unit="megabytes", nullable=True, ge=0)
+    peak_memory_mb: Double = column(
+        "Peak resident memory of this process so far.", unit="megabytes", nullable=True, ge=0
+    )
     table_version: Long = column("Delta version written.", nullable=True, ge=0)
     code_version: Str = column("Release and commit of the code.")
     contract_version: Str = column("Version of the contract that the step enforced.", nullable=True)

@@ -27,29 +27,56 @@ def _warn(name: str, sql: str, description: str, tier: Tier = Tier.LOGICAL) -> R
 
 _MEMBER = (
     Rule("death_not_before_birth", "death_date >= birth_date", "Nobody dies before being born."),
-    _warn("birth_is_plausible", "birth_date >= date '1890-01-01'", "Nobody is older than the oldest known.", Tier.ANALYTICAL),
+    _warn(
+        "birth_is_plausible",
+        "birth_date >= date '1890-01-01'",
+        "Nobody is older than the oldest known.",
+        Tier.ANALYTICAL,
+    ),
     _warn("birth_not_after_known", "birth_date <= cast(known_at as date)", "A birth is in the past when it is told."),
 )
 _SPAN = (
     Rule("end_not_before_start", "enrollment_end_date >= enrollment_start_date", "A span ends on or after its start."),
-    _warn("claims_are_complete", "is_claims_complete", "Claims of the span are paid here, not by an HMO.", Tier.ANALYTICAL),
+    _warn(
+        "claims_are_complete", "is_claims_complete", "Claims of the span are paid here, not by an HMO.", Tier.ANALYTICAL
+    ),
 )
 _CLAIM = (
     Rule("end_not_before_start", "claim_end_date >= claim_start_date", "A claim ends on or after its start."),
     Rule("discharge_not_before_admission", "discharge_date >= admission_date", "Discharge follows admission."),
-    _warn("line_end_not_before_start", "claim_line_end_date >= claim_line_start_date", "A line ends on or after its start."),
-    _warn("service_not_after_known", "claim_start_date <= cast(known_at as date)", "A claim is told after its service."),
-    _warn("original_not_negative", "paid_amount >= 0 or adjustment_type_code <> '0'", "Only reversals pay less than nothing."),
+    _warn(
+        "line_end_not_before_start",
+        "claim_line_end_date >= claim_line_start_date",
+        "A line ends on or after its start.",
+    ),
+    _warn(
+        "service_not_after_known", "claim_start_date <= cast(known_at as date)", "A claim is told after its service."
+    ),
+    _warn(
+        "original_not_negative",
+        "paid_amount >= 0 or adjustment_type_code <> '0'",
+        "Only reversals pay less than nothing.",
+    ),
     _warn("has_diagnosis", "size(diagnosis_codes) > 0", "A claim states a diagnosis."),
 )
 _NPI = _warn("has_rendering_npi", "rendering_npi is not null", "The line says who rendered it.")
 _DRG = _warn("drg_is_a_number", "drg_code rlike '^[0-9]{3}$'", "A DRG is three digits, not a word such as OTH.")
 _FILL = (
     _warn("days_supply_is_plausible", "days_supply between 1 and 180", "A fill lasts 1 to 180 days.", Tier.ANALYTICAL),
-    _warn("original_not_negative", "paid_amount >= 0 or adjustment_type_code <> '0'", "Only reversals pay less than nothing."),
+    _warn(
+        "original_not_negative",
+        "paid_amount >= 0 or adjustment_type_code <> '0'",
+        "Only reversals pay less than nothing.",
+    ),
     _warn("fill_not_after_known", "dispensing_date <= cast(known_at as date)", "A fill is told after it was made."),
 )
-_RECORDED = (_warn("recorded_not_after_known", "recorded_date <= cast(known_at as date)", "A condition is told after it was recorded."),)
+_RECORDED = (
+    _warn(
+        "recorded_not_after_known",
+        "recorded_date <= cast(known_at as date)",
+        "A condition is told after it was recorded.",
+    ),
+)
 
 
 @table("staging.stg_tuva__member", key=ROW, writer="dbt", rules=_MEMBER)

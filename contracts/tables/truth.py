@@ -26,7 +26,9 @@ class PotentialOutcome(Contract):
     expected_y1: Double = column("Mean outcome in the horizon with an offer, in the program's unit.", ge=0.0)
     effect: Double = column("`expected_y1` - `expected_y0`; negative is good where lower outcomes are better.")
     realized_y0: Double = column("Outcome drawn without an offer; NULL when the horizon is not over.", nullable=True)
-    realized_y1: Double = column("Outcome drawn with an offer, same draws; NULL when the horizon is not over.", nullable=True)
+    realized_y1: Double = column(
+        "Outcome drawn with an offer, same draws; NULL when the horizon is not over.", nullable=True
+    )
     reach_prob: Double = column("Probability that an offer reaches the member.", unit="probability", ge=0.0, le=1.0)
     is_eligible: Bool = column("Eligible by the simulator's own rule at the index date.")
     is_harmed_slice: Bool = column("The member is in the slice that the program harms.")

@@ -32,7 +32,7 @@ class LandingConfig(dg.Config):
     retry_policy=RETRY,
     can_subset=False,
 )
-def landing(context: dg.AssetExecutionContext, config: LandingConfig) -> Iterator[dg.MaterializeResult]:
+def landing(context: dg.AssetExecutionContext, config: LandingConfig) -> Iterator[dg.MaterializeResult[None]]:
     """Land what is in `<home>/landing/<source>/`; files already landed are known by their hash and left alone."""
     from jobs.landing import land_inboxes
 

@@ -26,7 +26,7 @@ _members = [spec.key for spec in dbt_specs("staging") if spec.key.path[-1].start
     retry_policy=RETRY,
     can_subset=False,
 )
-def overlay(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+def overlay(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
     """Overlay outreach on the night's source where that source has none; others are left as they are."""
     from jobs.transform import overlay_source
 

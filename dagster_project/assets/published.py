@@ -31,7 +31,7 @@ _published = ("outreach.priority", "outreach.program_summary")
     required_resource_keys={LAKEHOUSE},
     retry_policy=RETRY,
 )
-def scoring(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+def scoring(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
     """Score every member with each program's champion, or with its fallback rule."""
     from jobs.night import score_night
 
@@ -51,7 +51,7 @@ def scoring(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]
     retry_policy=RETRY,
     can_subset=False,
 )
-def publication(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+def publication(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
     """Allocate capacity, audit, and replace the night's partition at once; unchanged rows write nothing."""
     from jobs.night import publish_night
 

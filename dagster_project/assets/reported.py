@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jobs.audit_result import AuditResult
 
 
-def materialized(audits: Iterable[AuditResult], **metadata: Any) -> Iterator[dg.MaterializeResult]:
+def materialized(audits: Iterable[AuditResult], **metadata: Any) -> Iterator[dg.MaterializeResult[None]]:
     """One materialization per audited table with one result per rule.
 
     Raises:

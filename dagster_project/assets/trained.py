@@ -47,7 +47,7 @@ def _gate_checks() -> list[dg.AssetCheckSpec]:
     retry_policy=RETRY,
     can_subset=False,
 )
-def training(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+def training(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Compute the features of all index dates, then train every program and record what its gates say."""
     from jobs.training import train_programs
 

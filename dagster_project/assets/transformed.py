@@ -28,7 +28,7 @@ def _dbt_layer(name: str, partitions: dg.PartitionsDefinition | None = None) -> 
         retry_policy=RETRY,
         can_subset=False,
     )
-    def build(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def build(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         from jobs.transform import build_layer
 
         night = night_of(context)

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from contracts.settings import settings
 from dagster_project.cli.night import Day, make_night, parse_day, run_night
 
 
-def _plan(members: int, months: int, seed: int, day: str | None) -> dict[str, object]:
+def _plan(members: int, months: int, seed: int, day: str | None) -> dict[str, Any]:
     """What is simulated; a plan that is there already is used again, unless asked for another.
 
     Raises:
@@ -36,7 +36,7 @@ def _plan(members: int, months: int, seed: int, day: str | None) -> dict[str, ob
     return {"members": members, "months": months, "seed": seed, "end_date": parse_day(day).isoformat()}
 
 
-def _simulate(plan: dict[str, object]) -> None:
+def _simulate(plan: dict[str, Any]) -> None:
     """Write the plan's deliveries into the inbox, whole or not at all."""
     from jobs.ledger import step
     from jobs.session import spark_session
@@ -51,7 +51,7 @@ def _simulate(plan: dict[str, object]) -> None:
             members=plan["members"],
             months=plan["months"],
             seed=plan["seed"],
-            end_date=date.fromisoformat(str(plan["end_date"])),
+            end_date=date.fromisoformat(plan["end_date"]),
         )
         simulate(spark_session(), config, settings().landing / "tuva")
         record.message = f"{plan['members']} members, {plan['months']} months"

@@ -33,7 +33,9 @@ def test_no_import_against_the_direction(package: str) -> None:
     files = sorted((ROOT / package).rglob("*.py"))
     assert files, f"{package} has no modules: is the checkout complete?"
     broken = {str(path.relative_to(ROOT)): sorted(imported(path) & right) for path in files if imported(path) & right}
-    assert not broken, f"{package} may import only from {ORDER[: ORDER.index(package)]} and outside {sorted(right)}: {broken}"
+    assert not broken, (
+        f"{package} may import only from {ORDER[: ORDER.index(package)]} and outside {sorted(right)}: {broken}"
+    )
 
 
 def test_no_drawer_for_everything() -> None:
@@ -42,4 +44,6 @@ def test_no_drawer_for_everything() -> None:
 
 
 def test_dbt_and_docker_are_no_packages() -> None:
-    assert not [p for name in ("dbt", "docker") for p in (ROOT / name).rglob("__init__.py")], "they would shadow dbt and docker"
+    assert not [p for name in ("dbt", "docker") for p in (ROOT / name).rglob("__init__.py")], (
+        "they would shadow dbt and docker"
+    )

@@ -35,7 +35,9 @@ def test_placebo_is_a_feature_and_leaves_covariates(key: str) -> None:
     assert placebo.feature in registry()
     left_out = [name for name in covariates() if re.match(placebo.overlapping, name)]
     assert placebo.feature in left_out, f"{key}: the placebo outcome must not adjust for itself"
-    assert len(left_out) < len(covariates()) / 2, f"{key}: the pattern leaves out {len(left_out)} of {len(covariates())} covariates"
+    assert len(left_out) < len(covariates()) / 2, (
+        f"{key}: the pattern leaves out {len(left_out)} of {len(covariates())} covariates"
+    )
 
 
 @pytest.mark.parametrize(
