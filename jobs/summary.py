@@ -11,6 +11,14 @@ from jobs.delta import table_exists
 from jobs.session import spark_session
 
 
+def _console() -> Any:
+    """The terminal's width, and enough for a whole row where there is none (a log, a pipe)."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
 def last_night(data_source: str) -> date | None:
     """The last published night of a source, None when there is none."""
     spark = spark_session()
@@ -42,19 +50,20 @@ def first_rows(data_source: str, run_date: date, count: int = 10) -> list[dict[s
 
 def print_summary(rows: list[dict[str, Any]], data_source: str, run_date: date) -> None:
     """One line per program: verdict and why, who is called, what is expected."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"Published: {data_source}, night of {run_date}", title_justify="left", show_lines=False)
     for name in ("program", "verdict", "called", "explore", "held out", "eligible", "expected benefit", "net value"):
-        table.add_column(name, justify="left" if name in ("program", "verdict") else "right")
+        table.add_column(
+            name, justify="left" if name in ("program", "verdict") else "right", no_wrap=name in ("program", "verdict")
+        )
     for row in rows:
         unit = programs().programs[row["program"]].outcome.unit
         benefit = "–" if row["expected_benefit"] is None else f"{row['expected_benefit']:.1f} {unit}"
         value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
         counts = [f"{row[name]:,}" for name in ("outreach_count", "explore_count", "holdout_count", "eligible_count")]
         table.add_row(row["program"], row["verdict"], *counts, benefit, value)
-    console = Console()
+    console = _console()
     console.print(table)
     for row in rows:
         console.print(f"  {row['program']}: {row['verdict_sentence']}", highlight=False)
@@ -62,16 +71,17 @@ def print_summary(rows: list[dict[str, Any]], data_source: str, run_date: date) 
 
 def print_first_rows(rows: list[dict[str, Any]]) -> None:
     """The first rows of the list as a table, without any member's identity."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="First rows of tonight's list (outreach.action_list)", title_justify="left")
     for name in ("program", "rank", "decision", "effect [95 % interval]", "net value", "first reason"):
-        table.add_column(name, justify="right" if name in ("rank", "net value") else "left")
+        table.add_column(
+            name, justify="right" if name in ("rank", "net value") else "left", no_wrap=name != "first reason"
+        )
     for row in rows:
         effect = "–" if row["cate"] is None else f"{row['cate']:+.2f}"
         if row["cate_lower"] is not None:
             effect += f" [{row['cate_lower']:+.2f}, {row['cate_upper']:+.2f}]"
         value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
         table.add_row(row["program"], str(row["priority_rank"]), row["decision"], effect, value, row["reason_1"] or "")
-    Console().print(table)
+    _console().print(table)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import date
+from pathlib import Path
 
 from contracts.catalog import layer
+from contracts.model import TableContract
 from contracts.settings import settings
 from jobs.audit_result import AuditResult
-from jobs.dbt import run_dbt
-from jobs.delta import create_layers
+from jobs.dbt import PROJECT, run_dbt
+from jobs.delta import create_layers, table_exists, table_version
 from jobs.enforce import audit_layer
 from jobs.ledger import step
 from jobs.session import spark_session
+
+_READS = {"staging": "raw", "core": "staging"}
 
 
 def build_layer(
     name: str, data_source: str, run_date: date, *, run_id: str, as_of_dates: list[date] | None = None
 ) -> list[AuditResult]:
     """Build and audit a layer for one night.
+
+    Staging and core hold all that was ever delivered and do not depend on the night: while neither what they read nor
+    what they hold nor their SQL has changed, they are left as they are.
 
     Args:
         name: `staging`, `core` or `features`.
@@ -26,25 +35,26 @@ def build_layer(
         run_id: of the run.
         as_of_dates: dates to compute features for; default the night only.
     """
-    spark = spark_session()
-    create_layers(spark)
+    create_layers(spark_session())
     days = as_of_dates or [run_date]
     with step(f"dbt {name}", data_source=data_source, run_date=run_date) as record:
-        result = run_dbt(
-            f"path:models/{name}",
-            {"data_source": data_source, "as_of_dates": [day.isoformat() for day in days]},
-            run_id=run_id,
-        )
-        record.message = f"{len(result.nodes)} models"
+        if name in _READS and _built_stamp(name) == _stamp(name):
+            record.skip("nothing new to build from")
+        else:
+            variables = {"data_source": data_source, "as_of_dates": [day.isoformat() for day in days]}
+            result = run_dbt(f"path:models/{name}", variables, run_id=run_id)
+            record.message = f"{len(result.nodes)} models"
     where = None
     if name == "features":
         listed = ", ".join(f"date'{day}'" for day in days)
         where = f"data_source = '{data_source}' and as_of_date in ({listed})"
-    written_by_dbt = [table.name for table in layer(name) if table.writer == "dbt"]
     with step(f"contracts {name}", data_source=data_source, run_date=run_date) as record:
-        audits = audit_layer(spark, name, run_id, written_by_dbt, where=where, data_source=data_source)
+        tables = [table.name for table in _written_by_dbt(name)]
+        audits = audit_layer(spark_session(), name, run_id, tables, where=where, data_source=data_source)
         record.rows_in = sum(audit.rows_checked for audit in audits)
         record.rows_quarantined = sum(audit.rows_quarantined for audit in audits)
+    if name in _READS and not any(audit.blocked for audit in audits):
+        _stamp_file(name).write_text(_stamp(name))
     return audits
 
 
@@ -57,5 +67,30 @@ def overlay_source(data_source: str, *, run_id: str) -> list[AuditResult]:
     if data_source in OVERLAID_SOURCES:
         with step("overlay", data_source=data_source) as record:
             record.rows_out = overlay(spark, data_source, settings().seed)
-    names = ["staging.overlay__outreach_contact", "staging.overlay__prevented_claim"]
+    names = [table.name for table in layer("staging") if table.writer != "dbt"]
     return audit_layer(spark, "staging", run_id, names, data_source=data_source)
+
+
+def _written_by_dbt(name: str) -> list[TableContract]:
+    return [table for table in layer(name) if table.writer == "dbt"]
+
+
+def _stamp_file(name: str) -> Path:
+    return settings().home / "dbt" / f"{name}.built"
+
+
+def _built_stamp(name: str) -> str | None:
+    return _stamp_file(name).read_text() if _stamp_file(name).exists() else None
+
+
+def _stamp(name: str) -> str:
+    """Hash of the Delta versions of what a layer reads and holds, and of the dbt project."""
+    spark = spark_session()
+    tables = [*layer(_READS[name]), *_written_by_dbt(name)]
+    versions = {t.name: table_version(spark, t.name) if table_exists(spark, t.name) else None for t in tables}
+    digest = hashlib.sha256(json.dumps([settings().warehouse_url, versions], sort_keys=True).encode())
+    for path in sorted(
+        p for p in PROJECT.rglob("*") if p.suffix in (".sql", ".yml", ".csv") and "target" not in p.parts
+    ):
+        digest.update(str(path.relative_to(PROJECT)).encode() + path.read_bytes())
+    return digest.hexdigest()
