@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from plan import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
@@ -45,6 +47,17 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip("the folder of real inputs (../shared/data) is not beside this checkout")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
+    """A plan of 3,000 members, simulated, trained and published once for all tests that look at a night."""
+    made = Plan(tmp_path_factory.mktemp("plan"))
+    try:
+        made.demo()
+        yield made
+    finally:
+        made.run("engine", "stop")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

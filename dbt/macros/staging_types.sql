@@ -2,8 +2,15 @@
 
 {% macro staging_text(column) -%} nullif(trim({{ column }}), '') {%- endmacro %}
 
+{# YYYYMMDD or YYYY-MM-DD, perhaps with a time. Substrings and not a pattern: a claim line has nine dates. #}
 {% macro staging_date(column) -%}
-  cast(substring(regexp_replace(trim({{ column }}), '^([0-9]{4})([0-9]{2})([0-9]{2})$', '$1-$2-$3'), 1, 10) as date)
+  cast(
+    case
+      when length(trim({{ column }})) = 8 and instr({{ column }}, '-') = 0
+        then concat_ws('-', substr(trim({{ column }}), 1, 4), substr(trim({{ column }}), 5, 2), substr(trim({{ column }}), 7, 2))
+      else substr(trim({{ column }}), 1, 10)
+    end as date
+  )
 {%- endmacro %}
 
 {% macro staging_int(column) -%} cast(cast(trim({{ column }}) as decimal(18, 4)) as int) {%- endmacro %}
@@ -25,13 +32,13 @@
 {# Numbered code columns as one array without dots and gaps: `stem_1` … `stem_n`, or `stem1` with an empty separator. #}
 {% macro staging_codes(stem, count, separator='_', alias='') -%}
   {%- set dot = alias ~ '.' if alias else '' -%}
-  transform(
-    filter(
-      array({% for n in range(1, count + 1) %}{{ dot }}{{ stem }}{{ separator }}{{ n }}{{ ', ' if not loop.last }}{% endfor %}),
-      code -> trim(code) <> ''
-    ),
-    code -> upper(replace(trim(code), '.', ''))
-  )
+  {#- Joined and split, because Spark interprets functions of lambdas row by row and drops the whole step's compilation. -#}
+  {%- set joined -%}
+    upper(replace(concat_ws(
+      char(31){% for n in range(1, count + 1) %}, nullif(trim({{ dot }}{{ stem }}{{ separator }}{{ n }}), ''){% endfor %}
+    ), '.', ''))
+  {%- endset -%}
+  case when {{ joined }} = '' then cast(array() as array<string>) else split({{ joined }}, char(31)) end
 {%- endmacro %}
 
 {% macro staging_sex(column) -%}

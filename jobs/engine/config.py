@@ -51,21 +51,6 @@ JAVA_MODULE_OPTIONS = (
 )
 
 
-# Every query brings generated classes of its own, used for seconds: in a first night of 20,000 members the optimising
-# compiler (C2) took 294 of 620 CPU seconds. The quick compiler (C1) alone serves small heaps; an engine given 8 GB or
-# more is meant for data that keep loops hot long enough to repay C2.
-# The parallel collector, because on two cores G1's concurrent threads compete with the query itself.
-QUICK_COMPILER_BELOW_GB = 8
-
-
-def throughput_options(memory: str) -> list[str]:
-    """JVM options by the size of the heap, e.g. `3g` or `3000m`."""
-    unit = {"g": 1.0, "m": 1 / 1024, "k": 1 / 1024**2}.get(memory[-1].lower(), 1 / 1024**3)
-    gigabytes = float(memory.rstrip("gGmMkK")) * unit
-    quick = ["-XX:TieredStopAtLevel=1"] if gigabytes < QUICK_COMPILER_BELOW_GB else []
-    return [*quick, "-XX:+UseParallelGC"]
-
-
 def spark_conf(config: Settings, paths: EnginePaths, port: int) -> dict[str, str]:
     """Spark properties of the server listening on `port`."""
     scratch = str(paths.scratch)
@@ -182,7 +167,8 @@ def java_options(config: Settings, paths: EnginePaths) -> list[str]:
     return [
         f"-Xmx{config.engine_memory}",
         "-XX:+ExitOnOutOfMemoryError",
-        *throughput_options(config.engine_memory),
+        # On two cores G1's concurrent threads compete with the query itself.
+        "-XX:+UseParallelGC",
         *JAVA_MODULE_OPTIONS,
         f"-Djava.io.tmpdir={paths.scratch}",
         f"-Dderby.system.home={paths.metastore}",

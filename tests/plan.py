@@ -1,0 +1,56 @@
+"""A small simulated plan in a state folder of its own, driven through the command line as a user or a scheduler would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import deltalake
+import duckdb
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+MEMBERS, NIGHT, NEXT = 3000, "2026-07-01", "2026-07-02"
+
+
+class Plan:
+    """A state folder of its own with a simulated plan in it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.output = home, ""
+        self.env = {**os.environ, "OUTREACH_HOME": str(home), "OUTREACH_ENGINE_MEMORY": "2g", "COLUMNS": "200"}
+        self.env.pop("SPARK_REMOTE", None)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "dagster_project.cli", *arguments]
+
+    def run(self, *arguments: str, expect: set[int] = frozenset({0, 10, 11})) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments), env=self.env, cwd=ROOT, capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode in expect, (
+            f"outreach {' '.join(arguments)}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
+        return done
+
+    def delta(self, name: str) -> deltalake.DeltaTable:
+        schema, table = name.split(".")
+        return deltalake.DeltaTable(self.home / "warehouse" / f"{schema}.db" / table)
+
+    def sql(self, query: str, **tables: str) -> pd.DataFrame:
+        views = {alias: self.delta(name).to_pyarrow_dataset() for alias, name in tables.items()}
+        connection = duckdb.connect()
+        for alias, view in views.items():
+            connection.register(alias, view)
+        return connection.sql(query).df()
+
+    def night(self, day: str) -> pd.DataFrame:
+        return self.sql(
+            f"select * from p where run_date = date '{day}' order by program, member_id", p="outreach.priority"
+        )
+
+    def demo(self) -> None:
+        """From nothing to the list of NIGHT."""
+        self.output = self.run("demo", "--members", str(MEMBERS), "--months", "24", "--date", NIGHT).stdout
