@@ -30,7 +30,7 @@ def _plan(members: int, months: int, seed: int, day: str | None) -> dict[str, An
                 "This state folder holds another simulated plan.",
                 expected=json.dumps(kept),
                 actual=json.dumps({**wanted, "end_date": day}),
-                todo="set OUTREACH_HOME to a new folder, or run `make clean` first.",
+                todo="set OUTREACH_HOME to a new folder, or stop the engine and remove this one.",
             )
         return kept
     return {"members": members, "months": months, "seed": seed, "end_date": parse_day(day).isoformat()}
