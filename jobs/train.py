@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from causal.gates.result import MUST_PASS
@@ -15,6 +17,7 @@ from contracts.catalog import contract
 from contracts.features import covariates
 from contracts.features import version as feature_version
 from contracts.programs import Program
+from jobs.audit_result import AuditResult
 from jobs.cohort import CohortStep, cohort, cohort_flow
 from jobs.delta import table_version
 from jobs.enforce import write_audited
@@ -34,49 +37,75 @@ MAX_TRAIN_ROWS = 40_000
 
 @dataclass(frozen=True)
 class Training:
-    """What came out for one program."""
+    """What came out for one program: the study, its registered model, and its rows for the tables of `causal`."""
 
     program: str
     model: RegisteredModel
     study: TrainedStudy
     is_champion: bool
     sentence: str
+    sample: pd.DataFrame
 
 
-def train_program(
-    spark: SparkSession, program: Program, data_source: str, as_of: date, *, run_id: str, seed: int, auto_approve: bool
-) -> Training:
-    """Build the cohort as of a date, train, judge, register and record.
+@dataclass(frozen=True)
+class Scope:
+    """Whose members are trained on, as known when, by which run."""
+
+    data_source: str
+    as_of: date
+    run_id: str
+    seed: int
+
+    @property
+    def where(self) -> str:
+        """The rows of this training in the tables of `causal`."""
+        return f"data_source = '{self.data_source}' and trained_as_of = date'{self.as_of}'"
+
+    def labels(self, program: str) -> dict[str, Any]:
+        """The columns that every row of a training carries."""
+        return {"data_source": self.data_source, "program": program, "trained_as_of": self.as_of, "run_id": self.run_id}
+
+
+def write_cohorts(spark: SparkSession, chosen: Iterable[Program], scope: Scope) -> list[AuditResult]:
+    """Build every program's cohort as known at the training's date; write `causal.cohort` and `causal.cohort_flow`."""
+    frames, flows = [], []
+    for program in chosen:
+        with step(f"cohort {program.key}") as record:
+            flow = cohort_flow(spark, program, scope.data_source, scope.as_of)
+            flows += [{**scope.labels(program.key), **_flow_row(s)} for s in flow]
+            frames.append(_marked(cohort(spark, program, scope.data_source, scope.as_of), program, scope))
+            record.rows_out = flow[-1].remaining_count
+    with step("write cohorts") as record:
+        rows = reduce(lambda one, other: one.unionByName(other), frames)
+        audits = [
+            write_audited(rows, contract("causal.cohort"), run_id=scope.run_id, where=scope.where),
+            _write_rows(spark, "causal.cohort_flow", scope, flows),
+        ]
+        record.rows_out = audits[0].rows_checked
+    return audits
+
+
+def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_approve: bool) -> Training:
+    """Train on the cohort sample, judge, register; promote where the gates allow it and nobody need be asked.
 
     Args:
-        program: from the programs file.
-        data_source: whose members.
-        as_of: the training sees the world as known at this date.
-        run_id: of the run.
-        seed: root of every draw.
-        auto_approve: promote unless the gates blocked it.
+        program: from the programs file; its cohort is written.
+        scope: whose members, as of when.
+        auto_approve: promote unless the gates blocked it; a fallback model only where none serves yet.
     """
-    where = f"data_source = '{data_source}' and program = '{program.key}' and trained_as_of = date'{as_of}'"
-    labels = {"data_source": data_source, "program": program.key, "trained_as_of": as_of, "run_id": run_id}
-    with step(f"cohort {program.key}", data_source=data_source, run_date=as_of) as record:
-        flow = cohort_flow(spark, program, data_source, as_of)
-        trials = cohort(spark, program, data_source, as_of)
-        record.rows_out = _write_cohort(spark, trials, where, labels, seed)
-        _write_rows(spark, "causal.cohort_flow", where, labels, [_flow_row(s) for s in flow])
-    with step(f"train {program.key}", data_source=data_source, run_date=as_of) as record:
-        sample = _sample(spark, where)
-        study = train_study(as_trial(sample, program), _options(program, sample), seed)
+    with step(f"train {program.key}") as record:
+        sample = _sample(spark, f"{scope.where} and program = '{program.key}'")
+        study = train_study(as_trial(sample, program), _options(program, sample), scope.seed)
         record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}"
         sentence = verdict_sentence(study)
-        model = _register(study, program, data_source, as_of, sentence)
-        has_champion = champion(data_source, program.key) is not None
+        model = _register(study, program, scope.data_source, scope.as_of, sentence)
+        has_champion = champion(scope.data_source, program.key) is not None
         is_champion = auto_approve and (
             study.verdict == "publish" or (study.verdict == "fallback" and not has_champion)
         )
         if is_champion:
             promote(model, by="auto-approval")
-        _record(spark, study, sample, program, model, where, labels, sentence, is_champion, seed)
-    return Training(program.key, model, study, is_champion, sentence)
+    return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 
 
 def as_trial(sample: pd.DataFrame, program: Program) -> Trial:
@@ -115,33 +144,24 @@ def _options(program: Program, sample: pd.DataFrame) -> TrainOptions:
     return TrainOptions(budget_fraction=min(max(reach, 0.1), 0.5), max_train_rows=MAX_TRAIN_ROWS)
 
 
-def _write_cohort(spark: SparkSession, trials: DataFrame, where: str, labels: dict[str, Any], seed: int) -> int:
-    """Write `causal.cohort`, marking the person sample to train on; returns the number of person-trials."""
-    from pyspark.storagelevel import StorageLevel
-
-    kept = trials.persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        n, offered, control = kept.selectExpr(
-            "count(*)", "count_if(is_randomized and is_offered)", "count_if(is_randomized and not is_offered)"
-        ).collect()[0]
-        only_randomized = min(offered, control) >= MIN_RANDOMIZED_PER_ARM
-        pool = offered + control if only_randomized else n
-        share = min(1.0, MAX_TRAIN_ROWS / max(pool, 1))
-        # By person, so that all trials of one member are in or out together.
-        drawn = f"pmod(xxhash64(member_id, {seed}), 1000000) < {share * 1_000_000:.0f}"
-        chosen = f"({drawn}) and {'is_randomized' if only_randomized else 'true'}"
-        rows = kept.selectExpr(
-            f"'{labels['data_source']}' as data_source",
-            f"'{labels['program']}' as program",
-            f"date'{labels['trained_as_of']}' as trained_as_of",
-            f"'{labels['run_id']}' as run_id",
-            "member_id", "index_date", "is_offered", "is_randomized", "assignment_probability", "outcome", "followup_days",
-            f"{chosen} as is_trained_on",
-        ).select(*contract("causal.cohort").column_names)  # fmt: skip
-        write_audited(rows, contract("causal.cohort"), run_id=labels["run_id"], where=where).require()
-        return int(n)
-    finally:
-        kept.unpersist()
+def _marked(trials: DataFrame, program: Program, scope: Scope) -> DataFrame:
+    """Rows of `causal.cohort`: the person-trials, each marked whether the model is trained on it."""
+    n, offered, control = trials.selectExpr(
+        "count(*)", "count_if(is_randomized and is_offered)", "count_if(is_randomized and not is_offered)"
+    ).collect()[0]
+    only_randomized = min(offered, control) >= MIN_RANDOMIZED_PER_ARM
+    pool = offered + control if only_randomized else n
+    share = min(1.0, MAX_TRAIN_ROWS / max(pool, 1))
+    # By person, so that all trials of one member are in or out together.
+    drawn = f"pmod(xxhash64(member_id, {scope.seed}), 1000000) < {share * 1_000_000:.0f}"
+    return trials.selectExpr(
+        "*",
+        f"'{scope.data_source}' as data_source",
+        f"'{program.key}' as program",
+        f"date'{scope.as_of}' as trained_as_of",
+        f"'{scope.run_id}' as run_id",
+        f"({drawn}) and {'is_randomized' if only_randomized else 'true'} as is_trained_on",
+    ).select(*contract("causal.cohort").column_names)
 
 
 def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
@@ -193,41 +213,54 @@ def _flow_row(found: CohortStep) -> dict[str, Any]:
     return {name: getattr(found, name) for name in ("step_number", "step", "remaining_count", "offered_count")}
 
 
-def _record(
-    spark: SparkSession,
-    study: TrainedStudy,
-    sample: pd.DataFrame,
-    program: Program,
-    model: RegisteredModel,
-    where: str,
-    labels: dict[str, Any],
-    sentence: str,
-    is_champion: bool,
-    seed: int,
-) -> None:
-    """Write what training found to `causal.*`, each table's partition atomically."""
-    gates = [
+def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scope) -> list[AuditResult]:
+    """Write what the trainings found to `causal.*`, all programs of a table in one atomic replacement."""
+    import pandas as pd
+
+    gates, evaluation, models, predictions = [], [], [], []
+    for training in trained:
+        labels = scope.labels(training.program)
+        gates += [{**labels, **row} for row in _gate_rows(training.study)]
+        evaluation += [{**labels, **row} for row in _evaluation_rows(training.study)]
+        models.append({**labels, **_model_row(spark, training, scope)})
+        predictions.append(training.sample.join(training.study.predictions.reset_index(drop=True)).assign(**labels))
+    with step("write evidence"):
+        return [
+            _write_frame(spark, "causal.oof_prediction", scope, pd.concat(predictions, ignore_index=True)),
+            _write_rows(spark, "causal.evaluation", scope, evaluation),
+            _write_rows(spark, "causal.gate_result", scope, gates),
+            _write_rows(spark, "causal.model", scope, models),
+        ]
+
+
+def _gate_rows(study: TrainedStudy) -> list[dict[str, Any]]:
+    return [
         {
             "gate": g.name, "gate_number": n, "status": g.status, "is_hard": g.hard,
             "value": g.value, "threshold": g.threshold, "sentence": g.sentence,
         }
         for n, g in enumerate(study.gates)
     ]  # fmt: skip
-    evaluation = [
+
+
+def _evaluation_rows(study: TrainedStudy) -> list[dict[str, Any]]:
+    return [
         {
             "ranking": row["rule"].replace("learner", "model"), "metric": row["metric"], "value": row["value"],
             "se": row["se"], "ci_lower": row["ci_low"], "ci_upper": row["ci_high"],
         }
         for row in study.evaluation.to_dict("records")
     ]  # fmt: skip
-    predictions = study.predictions.reset_index(drop=True)
-    rows = sample[["member_id", "index_date"]].join(predictions)
-    fact = {
-        "model_version": model.label,
+
+
+def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[str, Any]:
+    study = training.study
+    return {
+        "model_version": training.model.label,
         "learner": study.learner,
         "verdict": study.verdict,
-        "verdict_sentence": sentence,
-        "is_champion": is_champion,
+        "verdict_sentence": training.sentence,
+        "is_champion": training.is_champion,
         "trial_count": study.n,
         "offered_count": study.n_treated,
         "ate": study.ate.value if study.ate else None,
@@ -235,31 +268,24 @@ def _record(
         "feature_version": feature_version(),
         "feature_table_version": table_version(spark, "features.member_feature"),
         "trained_at": datetime.now(UTC),
-        "seed": seed,
+        "seed": scope.seed,
     }
-    _write_rows(spark, "causal.gate_result", where, labels, gates)
-    _write_rows(spark, "causal.evaluation", where, labels, evaluation)
-    _write_frame(spark, "causal.oof_prediction", where, labels, rows)
-    _write_rows(spark, "causal.model", where, labels, [fact])
 
 
-def _write_rows(spark: SparkSession, name: str, where: str, labels: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Write a few rows from the driver into a table's partition, through its contract."""
+def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]]) -> AuditResult:
+    """Write a few rows from the driver into the training's part of a table, through its contract."""
     table = contract(name)
     schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
-    full = [tuple(_plain({**labels, **row}.get(c.name)) for c in table.columns) for row in rows]
-    write_audited(spark.createDataFrame(full, schema), table, run_id=labels["run_id"], where=where).require()
+    full = [tuple(_plain(row.get(c.name)) for c in table.columns) for row in rows]
+    return write_audited(spark.createDataFrame(full, schema), table, run_id=scope.run_id, where=scope.where)
 
 
-def _write_frame(spark: SparkSession, name: str, where: str, labels: dict[str, Any], frame: pd.DataFrame) -> None:
-    """As `_write_rows` for the training sample's size: by Arrow, not row by row."""
+def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> AuditResult:
+    """As `_write_rows` for the training samples' size: by Arrow, not row by row."""
     table = contract(name)
-    typed = frame.assign(**{key: value for key, value in labels.items() if key != "trained_as_of"})
-    sent = spark.createDataFrame(typed[[c.name for c in table.columns if c.name in typed]])
-    rows = sent.selectExpr("*", f"date'{labels['trained_as_of']}' as trained_as_of").selectExpr(
-        *(f"cast({c.name} as {c.spark_type}) as {c.name}" for c in table.columns)
-    )
-    write_audited(rows, table, run_id=labels["run_id"], where=where).require()
+    sent = spark.createDataFrame(frame[list(table.column_names)])
+    rows = sent.selectExpr(*(f"cast({c.name} as {c.spark_type}) as {c.name}" for c in table.columns))
+    return write_audited(rows, table, run_id=scope.run_id, where=scope.where)
 
 
 def _plain(value: Any) -> Any:
