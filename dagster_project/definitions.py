@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_project.assets.landed import landing
 from dagster_project.assets.overlaid import overlay
 from dagster_project.assets.published import publication, scoring, views
+from dagster_project.assets.reported_html import night_report
 from dagster_project.assets.trained import training
 from dagster_project.assets.transformed import core_tables, feature_tables, staging_tables
 from dagster_project.jobs import ingest_job, nightly_job, trained_night_job, training_job
@@ -30,6 +31,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             scoring,
             publication,
             *views,
+            night_report,
         ],
         "jobs": [ingest_job, nightly_job, trained_night_job, training_job],
         "schedules": [nightly, weekly_training],

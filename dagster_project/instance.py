@@ -14,6 +14,8 @@ _DAGSTER_YAML = """\
 # Written by `outreach`; a DAGSTER_HOME of your own is used as it is.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   pools:
     default_limit: 1

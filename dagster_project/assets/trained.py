@@ -34,7 +34,7 @@ def _gate_checks() -> list[dg.AssetCheckSpec]:
 
 
 @dg.multi_asset(
-    name="training",
+    name="model_training",
     specs=[
         described_spec(
             f"causal.{name}", deps=[*_reads, dg.AssetKey(["features", "member_feature"])], kinds={"econml", "delta"}

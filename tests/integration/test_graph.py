@@ -59,6 +59,11 @@ def test_graph_is_as_recorded(defs: dg.Definitions) -> None:
     assert SNAPSHOT.read_text() == now, "the graph changed; if that is meant: UPDATE_SNAPSHOTS=1 and read the diff"
 
 
+def test_the_whole_repository_loads(defs: dg.Definitions) -> None:
+    """What the web server and the daemon do at start: names of jobs and steps must not collide."""
+    defs.get_repository_def().load_all_definitions()
+
+
 def test_every_table_of_the_catalog_is_an_asset(defs: dg.Definitions) -> None:
     assets = {".".join(key.path) for key in defs.resolve_asset_graph().get_all_asset_keys()}
     expected = {name for name, table in catalog().items() if table.schema not in ("ops", "truth")}
