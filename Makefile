@@ -10,6 +10,7 @@ VENV ?= .venv
 ARGS ?=
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.outreach-setup
+BENCHES := $(patsubst tests/bench/bench_%.py,%,$(wildcard tests/bench/bench_*.py))
 KINDS := unit contract property dbt integration causal acceptance browser
 
 # Compiled bytecode is worth seconds in each of the many processes of a night.
@@ -37,6 +38,7 @@ QUICK_KINDS = unit contract property causal integration dbt
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  make test-KIND    one kind of tests: $(KINDS)"
+	@echo "  make bench-NAME   one benchmark: $(BENCHES)"
 
 setup: $(STAMP) ## make the environment (again only after a change of the lock)
 
@@ -84,8 +86,10 @@ format: setup ## let ruff write what `lint` would only name
 lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(PY) -m uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 
-bench: setup ## benchmarks, as ratios against a reference in the same run
-	$(PY) -m pytest tests/bench -s $(ARGS)
+bench-%: setup
+	$(PY) tests/bench/bench_$*.py $(ARGS)
+
+bench: $(BENCHES:%=bench-%) ## benchmarks, as ratios against a reference in the same run
 
 engine-stop: ## stop the embedded Spark engine, if it runs
 	@test ! -x $(VENV)/bin/outreach || $(VENV)/bin/outreach engine stop

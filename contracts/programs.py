@@ -68,7 +68,7 @@ class Program(Frozen):
     )
     cooldown_days: int = Field(ge=0, description="No new offer so many days after the last.")
     runout_days: int = Field(ge=0, description="Claims run-out after the horizon before an index date may train.")
-    training_months: int = Field(12, gt=0, description="Monthly index dates looked back on.")
+    training_months: int = Field(18, gt=0, description="Monthly index dates looked back on.")
     cost_per_contact_usd: float = Field(ge=0)
     channel: str
     team: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 _DAGSTER_YAML = """\
 # Written by `outreach`; a DAGSTER_HOME of your own is used as it is.
+event_log_storage:
+  module: dagster_project.event_log
+  class: KeptOpenEventLogStorage
+  config:
+    base_dir: {runs}
 telemetry:
   enabled: false
 nux:
@@ -46,7 +52,7 @@ def dagster_home() -> str:
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
-        config.write_text(_DAGSTER_YAML)
+        config.write_text(_DAGSTER_YAML.replace("{runs}", json.dumps(str(home / "history" / "runs"))))
     os.environ["DAGSTER_HOME"] = str(home)
     return str(home)
 

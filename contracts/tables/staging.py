@@ -128,13 +128,16 @@ class DesynpufEligibility(EligibilityShape, Delivered):
     """
 
 
-@table("staging.stg_desynpuf__medical_claim", key=ROW, writer="dbt", rules=(
+@table("staging.stg_desynpuf__medical_claim", key=(*ROW, "known_at"), writer="dbt", rules=(
     *_CLAIM, _NPI, _DRG,
     _warn("is_first_segment", "claim_line_number = 1", "The row opens its claim and is not the continuation of one."),
     _warn("admission_is_start", "admission_date = claim_start_date", "A stay starts with its admission."),
 ))  # fmt: skip
 class DesynpufMedicalClaim(MedicalClaimShape, Delivered):
-    """Inpatient claims. A second segment is line 2 of the claim and takes the dates of the first."""
+    """Inpatient claims, each stay first as a notice without payment, then as the claim that replaces it.
+
+    A second segment is line 2 of the claim and takes the dates of the first.
+    """
 
 
 @table("staging.stg_desynpuf__condition", key=(*ROW, "code"), writer="dbt", rules=_RECORDED)

@@ -25,7 +25,10 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 def show(report: LandingReport) -> None:
     """One line per file, then what changed about their columns, then the sum."""
     console = Console()
-    table = Table("file", "entity", "status", "rows", "note", title=f"{report.source}: files", title_justify="left")
+    table = Table(title=f"{report.source}: files", title_justify="left")
+    table.add_column("file", overflow="fold", min_width=36)
+    for name in ("entity", "status", "rows", "note"):
+        table.add_column(name, justify="right" if name == "rows" else "left")
     for file in report.files:
         rows = f"{file.rows:,}" if file.rows is not None else ""
         table.add_row(file.file_name, file.entity, file.status, rows, file.reason or _drift(file))

@@ -79,15 +79,26 @@ def test_desynpuf_claims_lines_and_payments_per_year(staged: Any, files: duckdb.
         staged, files,
         """select year(discharge_date), count(*), count(distinct claim_id), count(distinct member_id), sum(paid_amount),
                   count_if(paid_amount < 0), count_if(rendering_npi is null), sum(size(diagnosis_codes))
-           from staging.stg_desynpuf__medical_claim where claim_line_number = 1 group by 1""",
+           from staging.stg_desynpuf__medical_claim where claim_line_number = 1 and bill_type_code = '111' group by 1""",
         """select left(NCH_BENE_DSCHRG_DT, 4)::int, count(*), count(distinct CLM_ID), count(distinct DESYNPUF_ID),
                   sum(CLM_PMT_AMT::decimal(12, 2)), count(*) filter (CLM_PMT_AMT::double < 0), count(*) filter (AT_PHYSN_NPI is null),
                   sum(len(list_distinct(list_filter([ICD9_DGNS_CD_1, ICD9_DGNS_CD_2, ICD9_DGNS_CD_3, ICD9_DGNS_CD_4, ICD9_DGNS_CD_5,
                     ICD9_DGNS_CD_6, ICD9_DGNS_CD_7, ICD9_DGNS_CD_8, ICD9_DGNS_CD_9, ICD9_DGNS_CD_10], lambda c: c is not null))))
            from inpatient where SEGMENT = '1' group by 1""",
     )  # fmt: skip
-    same(staged, files, "select count(*), sum(paid_amount) from staging.stg_desynpuf__medical_claim",
+    same(staged, files, "select count(*), sum(paid_amount) from staging.stg_desynpuf__medical_claim where bill_type_code = '111'",
          "select count(*), sum(CLM_PMT_AMT::decimal(12, 2)) from inpatient")  # fmt: skip
+
+
+def test_desynpuf_stays_are_told_by_a_notice_first(staged: Any) -> None:
+    (row,) = staged.sql(
+        """select count(*) as stays, count_if(n = 2) as told_twice, count_if(days = 28) as weeks_before, max(notice_paid) as paid
+           from (select claim_id, count(*) as n, datediff(max(known_at), min(known_at)) as days,
+                        max(if(bill_type_code = '110', paid_amount, null)) as notice_paid
+                 from staging.stg_desynpuf__medical_claim where claim_line_number = 1 group by claim_id)"""
+    ).collect()
+    assert row.stays == row.told_twice == row.weeks_before > 10_000
+    assert row.paid == 0
 
 
 def test_desynpuf_second_segments_are_lines_of_their_claim(staged: Any) -> None:
@@ -96,7 +107,7 @@ def test_desynpuf_second_segments_are_lines_of_their_claim(staged: Any) -> None:
                   and second.diagnosis_codes = first.diagnosis_codes as is_same
            from staging.stg_desynpuf__medical_claim as second
            left join staging.stg_desynpuf__medical_claim as first
-             on first.claim_id = second.claim_id and first.claim_line_number = 1
+             on first.claim_id = second.claim_id and first.claim_line_number = 1 and first.bill_type_code = '111'
            where second.claim_line_number = 2"""
     ).collect()
     assert [row.is_same for row in rows] == [True] * 11

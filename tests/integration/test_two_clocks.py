@@ -14,14 +14,18 @@ from contracts.catalog import contract
 from jobs.dbt import run_dbt
 
 AS_OF = "2024-03-01"
-SEEN = ("clock-a", "clock-b", "clock-c")
+SEEN = ("clock-a", "clock-b", "clock-c", "clock-d")
 
 
 def _past(world: World) -> None:
     """What had happened, and was known, before the as-of date."""
     for member in SEEN:
         world.add("member", member, known="2023-01-02")
-        world.add("eligibility", member, known="2023-01-02", enrollment_start_date="2022-06-01")
+        if member != "clock-d":
+            world.add("eligibility", member, known="2023-01-02", enrollment_start_date="2022-06-01")
+    # enrolled anew on the as-of date itself, as it was known before
+    for start, end in (("2023-03-01", "2024-02-29"), (AS_OF, "2025-02-28")):
+        world.add("eligibility", "clock-d", known="2023-01-02", enrollment_start_date=start, enrollment_end_date=end)
     world.emergency("clock-a", "a1", "2024-02-10", known="2024-02-20", diagnosis_codes=["E119"])
     world.claim("clock-a", "a2", "2024-02-12", known="2024-02-20", diagnosis_codes=["I10"])
     world.stay("clock-b", "b1", "2024-01-05", "2024-01-09", known="2024-02-01", diagnosis_codes=["I5032"])
@@ -60,7 +64,7 @@ def _future(world: World) -> None:
         enrollment_end_date="2023-06-30",
     )
     world.add("eligibility", "clock-c", known="2024-04-01", enrollment_start_date="2020-01-01", payer_type="medicaid")
-    world.add("eligibility", "clock-b", known="2024-02-01", enrollment_start_date="2024-03-01", is_hospice=True)
+    world.add("eligibility", "clock-b", known="2024-02-01", enrollment_start_date="2024-03-02", is_hospice=True)
     world.add("outreach_contact", "clock-b", known="2024-03-20", contact_id="clock-o1", assigned_date="2024-02-01",
               is_reached=True, disposition="reached")  # fmt: skip
     # somebody of the same area who is only heard of later
@@ -89,6 +93,8 @@ def test_rows_beyond_the_as_of_date_change_no_feature(spark: Any) -> None:
         assert set(before) == set(SEEN)
         assert before["clock-a"]["ed_visit_30d_count"] == 1, "the past was not computed: the scan would prove nothing"
         assert before["clock-b"]["acute_admission_90d_count"] == 1
+        assert all(before[member]["is_enrolled"] for member in SEEN)
+        assert before["clock-d"]["lookback_days"] == 365
         _future(world)
         world.write()
         after = _features(spark)

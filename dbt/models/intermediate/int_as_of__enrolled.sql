@@ -9,7 +9,7 @@ with spans as (
   from {{ ref('eligibility') }} as spans
   cross join ({{ feature_dates() }}) as dates
   where spans.data_source = {{ feature_source() }}
-    and spans.enrollment_start_date < dates.as_of_date
+    and spans.enrollment_start_date <= dates.as_of_date
     and {{ core_known('spans', 'dates.as_of_date') }}
 ),
 

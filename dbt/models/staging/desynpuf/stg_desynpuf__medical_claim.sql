@@ -1,4 +1,10 @@
-{# A second segment has no dates of its own worth keeping: its admission lies up to a month from the claim's. #}
+{#
+  A second segment has no dates of its own worth keeping: its admission lies up to a month from the claim's.
+
+  The file does not tell when anything was known. Payers hear of a discharge within days, by authorisations and admission
+  feeds, and of its costs and codes weeks later: so each stay comes twice, as a notice without payment (bill type 110)
+  and as the claim that replaces it.
+#}
 with typed as (
   select
     *,
@@ -23,11 +29,18 @@ joined as (
       as all_procedures
   from typed
   window claim as (partition by file_sha256, clm_id)
+),
+
+told as (
+  select *, false as is_notice from joined
+  union all
+  select *, true as is_notice from joined where segment_number = 1
 )
 
 select
   'desynpuf' as data_source,
-  {{ staging_at('date_add(ends, ' ~ var('staging_desynpuf_claim_lag_days') ~ ')') }} as known_at,
+  {{ staging_at('date_add(ends, if(is_notice, ' ~ var('staging_desynpuf_notice_lag_days') ~ ', '
+    ~ var('staging_desynpuf_claim_lag_days') ~ '))') }} as known_at,
   {{ staging_text('clm_id') }} as claim_id,
   segment_number as claim_line_number,
   '0' as adjustment_type_code,
@@ -43,28 +56,28 @@ select
   cast(null as string) as admit_type_code,
   cast(null as string) as discharge_disposition_code,
   cast(null as string) as place_of_service_code,
-  '111' as bill_type_code,
-  drg as drg_code,
+  if(is_notice, '110', '111') as bill_type_code,
+  if(is_notice, null, drg) as drg_code,
   cast(null as string) as revenue_center_code,
-  {{ staging_text('hcpcs_cd_1') }} as hcpcs_code,
+  if(is_notice, null, {{ staging_text('hcpcs_cd_1') }}) as hcpcs_code,
   {{ staging_double('clm_utlztn_day_cnt') }} as service_unit_quantity,
   {{ staging_text('at_physn_npi') }} as rendering_npi,
   cast(null as string) as billing_npi,
   {{ staging_text('prvdr_num') }} as facility_npi,
   cast(null as date) as paid_date,
-  {{ staging_money('clm_pmt_amt') }} as paid_amount,
-  cast(
+  if(is_notice, cast(0 as decimal(12, 2)), {{ staging_money('clm_pmt_amt') }}) as paid_amount,
+  if(is_notice, cast(0 as decimal(12, 2)), cast(
     {{ staging_money('clm_pmt_amt') }}
     + coalesce({{ staging_money('nch_prmry_pyr_clm_pd_amt') }}, 0)
     + coalesce({{ staging_money('nch_bene_ip_ddctbl_amt') }}, 0)
     + coalesce({{ staging_money('nch_bene_pta_coinsrnc_lblty_am') }}, 0)
     + coalesce({{ staging_money('nch_bene_blood_ddctbl_lblty_am') }}, 0)
     as decimal(12, 2)
-  ) as allowed_amount,
+  )) as allowed_amount,
   cast(null as decimal(12, 2)) as charge_amount,
   'icd-9-cm' as diagnosis_code_type,
-  all_diagnoses as diagnosis_codes,
+  if(is_notice, array_compact(array({{ staging_text('admtng_icd9_dgns_cd') }})), all_diagnoses) as diagnosis_codes,
   'icd-9-pcs' as procedure_code_type,
-  all_procedures as procedure_codes,
+  if(is_notice, cast(array() as array<string>), all_procedures) as procedure_codes,
   {{ staging_delivered() }}
-from joined
+from told
