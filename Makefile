@@ -77,7 +77,7 @@ lint: setup ## ruff, mypy, sqlfluff; all of them, whatever the first says
 	$(VENV)/bin/ruff check . || status=1; \
 	$(VENV)/bin/ruff format --check . || status=1; \
 	$(VENV)/bin/mypy || status=1; \
-	$(VENV)/bin/sqlfluff lint dbt --nocolor || status=1; \
+	$(VENV)/bin/sqlfluff lint dbt/models --nocolor || status=1; \
 	exit $$status
 
 format: setup ## let ruff write what `lint` would only name

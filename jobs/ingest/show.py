@@ -25,6 +25,8 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 def show(report: LandingReport) -> None:
     """One line per file, then what changed about their columns, then the sum."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # in a log, whole file names matter more than 80 columns
     table = Table(title=f"{report.source}: files", title_justify="left")
     table.add_column("file", overflow="fold", min_width=36)
     for name in ("entity", "status", "rows", "note"):
