@@ -38,12 +38,11 @@ def manifest() -> Mapping[str, Any]:
     return json.loads(ensure_manifest().read_text())
 
 
-def dbt_specs(layer: str) -> Sequence[AssetSpec]:
-    """Asset specs of one layer's dbt models: key `[schema, table]`, deps from the manifest, words from the contracts."""
+@cache
+def _models() -> Mapping[str, Sequence[str]]:
+    """Per table that dbt builds, the tables it is built from."""
     import dagster as dg
     from dagster_dbt import DagsterDbtTranslator, build_dbt_asset_specs
-
-    from contracts.catalog import catalog
 
     class Translator(DagsterDbtTranslator):
         """Keys are table names; everything else comes from the contract."""
@@ -52,14 +51,20 @@ def dbt_specs(layer: str) -> Sequence[AssetSpec]:
             return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
     specs = build_dbt_asset_specs(manifest=manifest(), dagster_dbt_translator=Translator())
-    found = []
-    for spec in specs:
-        name = ".".join(spec.key.path)
-        if spec.key.path[0] != layer or name not in catalog():
-            continue
-        described = described_spec(name, deps=[dep.asset_key for dep in spec.deps])
-        found.append(described.merge_attributes(kinds={"dbt", "spark", "delta"}))
-    return found
+    return {".".join(spec.key.path): [".".join(dep.asset_key.path) for dep in spec.deps] for spec in specs}
+
+
+def dbt_specs(layer: str) -> Sequence[AssetSpec]:
+    """Asset specs of one layer's dbt models: key `[schema, table]`, deps from the manifest, words from the contracts."""
+    import dagster as dg
+
+    from contracts.catalog import catalog
+
+    return [
+        described_spec(name, deps=[dg.AssetKey(dep.split(".")) for dep in deps], kinds={"dbt", "spark", "delta"})
+        for name, deps in _models().items()
+        if name.startswith(f"{layer}.") and name in catalog()
+    ]
 
 
 def described_spec(name: str, deps: Sequence[Any] = (), **attributes: Any) -> AssetSpec:
