@@ -30,9 +30,6 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 # for the same short series of statements.
 TEST_ENV = JAVA_TOOL_OPTIONS="$(strip $(JAVA_TOOL_OPTIONS) -XX:TieredStopAtLevel=1)"
 
-# A simulated plan takes ten minutes from nothing to its first list: too long to stand in the way of every change.
-QUICK_KINDS = unit contract property causal integration dbt
-
 .PHONY: help setup demo ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
 
 help: ## list these targets
@@ -65,9 +62,8 @@ demo: setup ## simulate a health plan and publish tonight's list
 ui: setup ## open the Dagster UI
 	@$(VENV)/bin/outreach ui $(ARGS)
 
-test: setup ## run every kind of test but the two slow ones: test-acceptance and test-browser
-	$(TEST_ENV) $(PY) -m pytest $(or $(ARGS),$(QUICK_KINDS:%=tests/%))
-	@echo "The whole night through the command line and the browser: make test-acceptance test-browser"
+test: setup ## run every kind of test
+	$(TEST_ENV) $(PY) -m pytest $(or $(ARGS),$(KINDS:%=tests/%))
 
 $(KINDS:%=test-%): test-%: setup
 	$(TEST_ENV) $(PY) -m pytest tests/$* $(ARGS)
