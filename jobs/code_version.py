@@ -8,10 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 
+def release() -> str:
+    """E.g. `0.1.0`."""
+    return version("outreach-uplift")
+
+
 @cache
 def code_version() -> str:
     """E.g. `0.1.0+a1b2c3d4`; without a checkout or without git only the release."""
-    release = version("outreach-uplift")
     root = Path(__file__).resolve().parents[1]
     try:
         found = subprocess.run(
@@ -22,5 +26,5 @@ def code_version() -> str:
             check=False,
         )
     except OSError:
-        return release
-    return f"{release}+{found.stdout.strip()}" if found.returncode == 0 else release
+        return release()
+    return f"{release()}+{found.stdout.strip()}" if found.returncode == 0 else release()

@@ -23,6 +23,7 @@ from rich.console import Console
 from contracts.catalog import contract
 from contracts.errors import OutreachError
 from jobs.code_version import code_version
+from jobs.engine.memory import engine_peak_mb
 from jobs.journal import Journal, entries, orphans
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class StepRecord:
     rows_out: int | None = None
     rows_quarantined: int | None = None
     peak_memory_mb: float | None = None
+    engine_peak_memory_mb: float | None = None
     table_version: int | None = None
     code_version: str = field(default_factory=code_version)
     contract_version: str | None = None
@@ -144,11 +146,17 @@ def _run_of_process() -> _Run:
 def _end(record: StepRecord) -> None:
     record.ended_at = dt.datetime.now(dt.UTC)
     record.duration_seconds = (record.ended_at - record.started_at).total_seconds()
-    record.peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6
+    record.peak_memory_mb = peak_memory_mb()
+    record.engine_peak_memory_mb = engine_peak_mb()
     if record.status == "started":
         record.status = "succeeded"
     _journal().write(_plain(record))
     _console().print(_line(record), soft_wrap=True)
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process so far, megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6
 
 
 def _line(record: StepRecord) -> str:

@@ -10,7 +10,7 @@ from contracts.catalog import contract
 from contracts.features import version as feature_version
 from contracts.programs import programs
 from jobs.audit_result import AuditResult
-from jobs.code_version import code_version
+from jobs.code_version import release
 from jobs.delta import ensure_tables, table_exists
 from jobs.enforce import write_audited
 from jobs.ledger import step
@@ -28,7 +28,7 @@ def night_id(data_source: str, run_date: date, served: dict[str, Serving]) -> st
     """The `run_id` of published rows: the same for the same night made from the same files, models and definitions.
 
     A night that is run again, or that was killed and run again, so gives the same rows to the last byte; what each
-    attempt did is in `ops.run_ledger`.
+    attempt did, and with which commit of the code, is in `ops.run_ledger`.
     """
     spark = spark_session()
     files = ""
@@ -38,7 +38,7 @@ def night_id(data_source: str, run_date: date, served: dict[str, Serving]) -> st
             where data_source = '{data_source}' and status = 'landed'""").collect()[0]["digest"]
     models = ",".join(f"{key}={serve.model_version}:{serve.verdict}" for key, serve in sorted(served.items()))
     version = contract("outreach.priority").version
-    name = "|".join((data_source, run_date.isoformat(), files, models, feature_version(), version, code_version()))
+    name = "|".join((data_source, run_date.isoformat(), files, models, feature_version(), version, release()))
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"outreach:{name}"))
 
 

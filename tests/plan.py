@@ -28,7 +28,7 @@ class Plan:
 
     def run(self, *arguments: str, expect: set[int] = frozenset({0, 10, 11})) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self.command(*arguments), env=self.env, cwd=ROOT, capture_output=True, text=True, timeout=900
+            self.command(*arguments), env=self.env, cwd=ROOT, capture_output=True, text=True, timeout=1800
         )
         assert done.returncode in expect, (
             f"outreach {' '.join(arguments)}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

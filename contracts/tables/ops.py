@@ -97,6 +97,12 @@ class RunLedger(Contract):
     peak_memory_mb: Double = column(
         "Peak resident memory of this process so far.", unit="megabytes", nullable=True, ge=0
     )
+    engine_peak_memory_mb: Double = column(
+        "Peak resident memory of the embedded engine since its start; NULL without one.",
+        unit="megabytes",
+        nullable=True,
+        ge=0,
+    )
     table_version: Long = column("Delta version written.", nullable=True, ge=0)
     code_version: Str = column("Release and commit of the code.")
     contract_version: Str = column("Version of the contract that the step enforced.", nullable=True)

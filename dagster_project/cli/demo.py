@@ -92,10 +92,15 @@ def demo(
 
 
 def _print_places(run_date: date, seconds: float) -> None:
+    from jobs.engine.memory import engine_peak_mb
+    from jobs.ledger import peak_memory_mb
+
     home = settings().home
     shown = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
+    own, engine = peak_memory_mb(), engine_peak_mb()
+    memory = f"peak memory {own / 1000:.1f} GB" + (f" and {engine / 1000:.1f} GB in the engine" if engine else "")
     typer.echo(f"""
-Done in {seconds:.0f} s. Where things are:
+Done in {seconds:.0f} s; {memory}. Where things are:
   tables    {shown}/warehouse (Delta): outreach.priority, outreach.action_list, outreach.program_summary, causal.gate_result, ops.run_ledger
   report    {shown}/reports/tuva/{run_date}/index.html
   models    `outreach models list`
