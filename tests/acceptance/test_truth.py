@@ -41,12 +41,16 @@ def test_ranking_by_the_model_beats_ranking_by_risk(plan: Plan) -> None:
 def test_nothing_but_the_simulator_and_tests_reads_truth() -> None:
     from plan import ROOT
 
-    allowed = {"contracts/tables/truth.py", "contracts/catalog.py"}
+    from contracts.catalog import layer
+
+    tables = [table.name for table in layer("truth")]
+    # The command line only says how many rows the simulator wrote there.
+    allowed = {"contracts/tables/truth.py", "contracts/catalog.py", "dagster_project/cli/simulate.py"}
     readers = [
         str(path.relative_to(ROOT))
         for folder in ("contracts", "causal", "jobs", "dagster_project", "dbt")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".sql", ".yml") and "truth." in path.read_text(encoding="utf-8")
+        if path.suffix in (".py", ".sql", ".yml") and any(table in path.read_text(encoding="utf-8") for table in tables)
     ]
     outside = [name for name in readers if not name.startswith("jobs/simulate/") and name not in allowed]
     assert not outside, f"these may not read truth: {outside}"

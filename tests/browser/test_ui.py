@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import socket
@@ -56,12 +57,21 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         browser.close()
 
 
-def test_asset_graph_shows_the_tables(page: object, url: str, plan: Plan) -> None:
+def test_asset_graph_shows_the_layers(page: object, url: str, plan: Plan) -> None:
     page.goto(f"{url}/asset-groups", wait_until="domcontentloaded")
-    page.get_by_text("priority", exact=True).first.wait_for(timeout=90_000)
+    for layer in ("raw", "staging", "core", "features", "training", "outreach"):
+        page.get_by_text(layer, exact=True).first.wait_for(timeout=90_000)
     picture = plan.home / "graph.png"
     page.screenshot(path=str(picture))
     assert picture.stat().st_size > 20_000, "the graph's picture is empty"
+
+
+def test_asset_lineage_shows_the_tables_and_their_checks(page: object, url: str, plan: Plan) -> None:
+    page.goto(f"{url}/assets/outreach/priority?view=lineage", wait_until="domcontentloaded")
+    for table in ("member_score", "action_list", "night_report"):
+        page.get_by_text(table, exact=True).first.wait_for(timeout=90_000)
+    page.get_by_text(re.compile(r"^\d+ / \d+ Passed$")).first.wait_for(timeout=60_000)
+    page.screenshot(path=str(plan.home / "lineage.png"))
 
 
 def test_runs_are_green(page: object, url: str, plan: Plan) -> None:

@@ -1,0 +1,48 @@
+"""Nights over the real files, with outreach laid over their members: `make test-real`, about ten minutes.
+
+Not a part of `make test`: it shows nothing about one change that the simulated plan does not show sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from plan import Plan
+
+NIGHTS = {"desynpuf": ("desynpuf", "2010-01-01", 20_000), "synthea_csv": ("synthea_3_3_0", "2026-09-01", 645)}
+
+
+@pytest.fixture(scope="module")
+def plan(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
+    made = Plan(tmp_path_factory.mktemp("real"))
+    try:
+        yield made
+    finally:
+        made.run("engine", "stop", expect={0})
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("source", NIGHTS)
+def test_a_list_is_published_and_says_how_it_was_ranked(plan: Plan, real_data: Path, source: str) -> None:
+    folder, night, members = NIGHTS[source]
+    plan.run("ingest", "--source", source, str(real_data / folder), expect={0})
+    done = plan.run("nightly", "--source", source, "--date", night, expect={0, 10, 11})
+    assert f"Published: {source}, night of {night}" in done.stdout
+    rows = plan.sql(f"select * from p where data_source = '{source}'", p="outreach.priority")
+    assert 0.5 * members < rows["member_id"].nunique() <= members
+    assert (rows["decision"] == "outreach").sum() > 20, "nobody is called"
+    assert not rows.duplicated(["program", "member_id"]).any()
+    # Files without medicines or emergency visits, or with 645 people, cannot show what helps whom; the night says so.
+    assert set(rows["verdict"]) <= {"publish", "fallback", "blocked"}
+    ranked = rows.query("decision == 'outreach' and verdict == 'fallback'")
+    assert ranked["reason_1"].str.contains("no estimate of effect may be used tonight").all()
+    gates = plan.sql(f"select * from g where data_source = '{source}'", g="causal.gate_result")
+    assert gates["sentence"].str.len().min() > 20
+    assert set(gates["status"]) <= {"pass", "fail", "inconclusive"}
+    contacts = plan.sql(
+        f"select is_offered, assignment_probability from c where data_source = '{source}'", c="core.outreach_contact"
+    )
+    assert contacts["assignment_probability"].notna().any(), "no randomised pilot was laid over the members"
+    assert contacts["is_offered"].sum() > 100
