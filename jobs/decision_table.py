@@ -30,7 +30,7 @@ def record_decisions(spark: SparkSession) -> int:
     for decision in waiting:
         row = _row(decision)
         rows = spark.createDataFrame([tuple(row[name] for name in table.column_names)], schema)
-        append_idempotent(rows, _TABLE, f"decision-{decision.decision_id}-{decision.decided_at:%Y%m%dT%H%M%S}", 1)
+        append_idempotent(rows, _TABLE, f"decision-{decision.decision_id}", 1)
         replace(decision, is_recorded=True).write()
     return len(waiting)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -54,6 +55,7 @@ class Decision:
     """One entry of a model's trail.
 
     Attributes:
+        decision_id: unique over all models and registries.
         name: registered name.
         number: place in the trail, from 1.
         version: decided on; None: no model is to serve.
@@ -63,6 +65,7 @@ class Decision:
         is_recorded: appended to `ops.model_decision`.
     """
 
+    decision_id: str
     name: str
     number: int
     action: Action
@@ -76,11 +79,6 @@ class Decision:
     decided_at: datetime
     outcome: Outcome
     is_recorded: bool = False
-
-    @property
-    def decision_id(self) -> str:
-        """Unique over all models."""
-        return f"{self.name}#{self.number}"
 
     @property
     def _tag(self) -> str:
@@ -255,7 +253,7 @@ def approve_and_promote_unasked(model: RegisteredModel) -> bool:
 def pending(all_names: Sequence[str] | None = None) -> list[Decision]:
     """Settled decisions that are not in `ops.model_decision` yet, oldest first."""
     found = [d for name in (all_names or names()) for d in trail(name).decisions]
-    return sorted((d for d in found if not d.is_recorded), key=lambda d: (d.decided_at, d.decision_id))
+    return sorted((d for d in found if not d.is_recorded), key=lambda d: (d.decided_at, d.name, d.number))
 
 
 def _decision(
@@ -263,6 +261,7 @@ def _decision(
 ) -> Decision:
     serving = aliased(name, CHAMPION)
     return Decision(
+        decision_id=uuid.uuid4().hex,
         name=name,
         number=max((d.number for d in found.decisions), default=0) + 1,
         action=action,

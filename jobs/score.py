@@ -142,7 +142,9 @@ def score_program(spark: SparkSession, program: Program, serve: Serving, data_so
     value = net_value_sql(program)
     by_effect = serve.verdict == "publish"
     fallback_reason = sql_string(program.fallback_reason)
-    reasons = ("reason_1", "reason_2", "reason_3") if by_effect else (fallback_reason, "reason_1", "reason_2")
+    # Nothing may speak for a member more than for the average one; whoever is called has a reason all the same.
+    first = f"coalesce(reason_1, {sql_string(_NO_WORDS)})"
+    reasons = (first, "reason_2", "reason_3") if by_effect else (fallback_reason, "reason_1", "reason_2")
     joined = everyone.select("member_id", "blocked_by", "fallback_score").join(scored, "member_id", "left")
     return joined.selectExpr(
         f"'{data_source}' as data_source",

@@ -29,7 +29,7 @@ class ModelDecision(Contract):
     was taken, or by the next night when the warehouse could not be reached.
     """
 
-    decision_id: Str = column("Registered name and number of the decision.")
+    decision_id: Str = column("One decision.")
     data_source: Str = column("Ingestion source that the model is for.", isin=SOURCES)
     program: Str = column("Program key.", str_matches=PROGRAMS_MATCH)
     action: Str = column("What was decided.", isin=ACTIONS)

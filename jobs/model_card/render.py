@@ -15,7 +15,7 @@ from jobs.report.render import environment
 from jobs.report.words import limits, signed
 
 _TEMPLATES = Path(__file__).with_name("templates")
-MOST_FEATURES = 12
+MOST_FEATURES, SMALLEST_SHARE = 12, 0.01
 METRIC_WORDS = {
     "top_fraction_effect": "Benefit per person among the first ranked, as many as the team can reach",
     "autoc": "Benefit of those ranked first above the average, over all cut-offs (AUTOC)",
@@ -45,8 +45,7 @@ def _context(facts: CardFacts, standing: Standing) -> dict[str, object]:
         "standing": standing,
         "evidence": facts.evidence,
         "metric_table": metric_table(facts),
-        "top_features": [f for f in facts.features if f.share][:MOST_FEATURES],
-        "other_count": sum(not f.share for f in facts.features),
+        "top_features": [f for f in facts.features if (f.share or 0) >= SMALLEST_SHARE][:MOST_FEATURES],
         "interval": interval,
         "benefit_limits": limits,
         "share": share,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -14,7 +15,7 @@ from contracts.errors import RefusedError, RegistryError, UserError
 from contracts.settings import settings
 from jobs import decisions
 from jobs.decisions import Actor, approve, approve_and_promote_unasked, objection, pending, promote, roll_back, trail
-from jobs.registry import RegisteredModel, challenger, champion, latest
+from jobs.registry import RegisteredModel, challenger, champion, latest, model_version
 
 MARIA = Actor("Maria", "person", "maria")
 
@@ -173,7 +174,9 @@ def test_auto_approval_is_on_record_as_such(registry: Registry, monkeypatch: pyt
     assert {(d.actor, d.actor_kind, d.login) for d in trail(NAME).decisions} == {("auto-approval", "auto", None)}
 
 
-def test_an_automatic_approval_does_not_bind_a_person_elsewhere(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_automatic_approval_does_not_bind_a_person_elsewhere(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = registry.train()
     approve(model, Actor("auto-approval", "auto", None), "OUTREACH_AUTO_APPROVE is set")
     with pytest.raises(RefusedError, match="only approved automatically"):
@@ -214,10 +217,7 @@ def test_a_killed_command_leaves_the_old_champion_or_the_new_one(
         for name in ("set_name_tag", "point"):
             patched.setattr(decisions, name, dying(at, getattr(decisions, name), calls))
         with pytest.raises(Killed):
-            if action == "promote":
-                promote(registry_version(2), MARIA)
-            else:
-                roll_back(NAME, MARIA, "why", to="none" if action == "none" else "previous")
+            act(action)
     wanted = {"promote": 2, "rollback": 1, "none": None}[action]
     assert serving() in (before, wanted)
     last = trail(NAME).decisions[-1]
@@ -232,17 +232,20 @@ def test_a_killed_command_leaves_the_old_champion_or_the_new_one(
     assert numbers == list(range(1, len(numbers) + 1)), "a number was given twice or lost"
 
 
-def registry_version(number: int) -> RegisteredModel:
-    from jobs.registry import model_version
-
-    return model_version(NAME, number)
+def act(action: str) -> None:
+    if action == "promote":
+        promote(model_version(NAME, 2), MARIA)
+    else:
+        roll_back(NAME, MARIA, "why", to="none" if action == "none" else "previous")
 
 
 def test_two_commands_do_not_decide_at_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     model = registry.train()
     lock = settings().mlflow_dir / "decisions.lock"
     code = f"import filelock, sys; lock = filelock.FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout.readline() == "held\n"
         monkeypatch.setattr(decisions, "_PATIENCE_SECONDS", 0.2)
         with pytest.raises(RegistryError, match="Another command") as held:
@@ -258,7 +261,5 @@ def test_pending_decisions_are_those_not_appended_yet(registry: Registry) -> Non
     first, second = pending()
     assert [first.action, second.action] == ["approve", "promote"]
     assert (second.previous, second.version) == (None, 1)
-    from dataclasses import replace
-
     replace(first, is_recorded=True).write()
     assert [d.action for d in pending()] == ["promote"]

@@ -89,7 +89,9 @@ def test_a_missing_or_damaged_file_is_a_fallback_with_its_reason(registry: Regis
 
 
 @pytest.mark.parametrize("library", provenance.SCORING_LIBRARIES)
-def test_another_library_version_is_a_fallback(registry: Registry, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+def test_another_library_version_is_a_fallback(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
     serve(registry)
     installed = provenance._installed
     monkeypatch.setattr(provenance, "_installed", lambda name: "99.0" if name == library else installed(name))
