@@ -12,13 +12,13 @@ from contracts.settings import settings
 from jobs.code_version import code_version
 from jobs.delta import table_exists, table_version
 from jobs.model_card import sentences
-from jobs.model_card.facts import CardFacts, Cell, FeatureFact, Metric, Reproduction, Subgroups
+from jobs.model_card.facts import CardFacts, FeatureFact, Metric, Reproduction, Subgroup
 from jobs.provenance import MODEL_CONTRACTS, SCORING_LIBRARIES
 from jobs.registry import RegisteredModel
 from jobs.report.assemble import plan_of
-from jobs.report.evidence import evidence_of
+from jobs.report.evidence import Z95, evidence_of
 from jobs.report.night import Interval
-from jobs.report.suppression import SMALLEST
+from jobs.report.suppression import SMALLEST, rounded
 from jobs.report.words import brief_day
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _READ = (
 )
 _SUBGROUPS = "causal.equity"
 _METRICS = ("autoc", "qini", "top_fraction_effect", "blp_slope")
-_OF_TRAINING = {"data_source", "program", "trained_as_of", "run_id"}
 
 
 @dataclass(frozen=True)
@@ -161,28 +160,40 @@ def _features(scorer: Any) -> tuple[FeatureFact, ...]:
     return tuple(sorted(found, key=lambda f: (-(f.share or 0.0), f.name)))
 
 
-def subgroups(rows: Iterable[dict[str, Any]]) -> Subgroups:
-    """Results per group with small groups hidden: in a row with a count of 1 to 10, every number is left out.
-
-    The table's columns are shown as they are; columns that say which training it was are left out.
-    """
-    kept = [{key: value for key, value in row.items() if key not in _OF_TRAINING} for row in rows]
-    if not kept:
-        return Subgroups((), ())
-    return Subgroups(tuple(kept[0]), tuple(tuple(_hidden_if_small(row).values()) for row in kept))
-
-
-def _hidden_if_small(row: dict[str, Any]) -> dict[str, Cell]:
-    counts = [v for key, v in row.items() if key.endswith("_count") or key == "n"]
-    is_small = any(isinstance(n, int) and 0 < n < SMALLEST for n in counts)
-    return {
-        key: None if is_small and isinstance(value, int | float) and not isinstance(value, bool) else _cell(value)
-        for key, value in row.items()
-    }
+def subgroups(rows: Iterable[dict[str, Any]]) -> tuple[Subgroup, ...]:
+    """Per group what the model's ranking does beside risk ranking, from rows of `causal.equity`; small groups hidden."""
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["dimension"], row["group_name"]), {})[row["ranking"]] = row
+    return tuple(
+        _subgroup(*key, sides.get("model", {}), sides.get("baseline_risk", {})) for key, sides in sorted(found.items())
+    )
 
 
-def _cell(value: Any) -> Cell:
-    return value if value is None or isinstance(value, int | float | str) else str(value)
+def _subgroup(dimension: str, name: str, model: dict[str, Any], risk: dict[str, Any]) -> Subgroup:
+    """A side of which fewer than 11 are there or would be called shows no number, whatever the table holds."""
+    mine, other = (None if _is_small(side) else side for side in (model, risk))
+    return Subgroup(
+        dimension=dimension,
+        name=name,
+        people=rounded(mine["people_count"]) if mine else None,
+        called=mine["selection_rate"] if mine else None,
+        called_by_risk=other["selection_rate"] if other else None,
+        benefit=_with_limits(mine, "benefit_selected"),
+        calibration_gap=_with_limits(mine, "calibration_gap"),
+    )
+
+
+def _is_small(side: dict[str, Any]) -> bool:
+    counts = [side.get("people_count"), side.get("selected_count")]
+    return bool(side.get("is_too_small")) or any(n is None or n < SMALLEST for n in counts)
+
+
+def _with_limits(side: dict[str, Any] | None, name: str) -> Interval | None:
+    if side is None or side.get(name) is None or side.get(f"{name}_se") is None:
+        return None
+    value, half = side[name], Z95 * side[f"{name}_se"]
+    return Interval(value, value - half, value + half)
 
 
 def _reproduction(model: RegisteredModel, trained: dict[str, Any], tables: tuple[tuple[str, int], ...]) -> Reproduction:

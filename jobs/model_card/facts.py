@@ -13,8 +13,6 @@ from pydantic import TypeAdapter
 
 from jobs.report.night import Evidence, Interval, Plan
 
-Cell = int | float | str | None
-
 
 @dataclass(frozen=True)
 class TrialAspect:
@@ -46,11 +44,24 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Subgroups:
-    """Results per group of people as a table of its own columns; numbers of groups below 11 people are None."""
+class Subgroup:
+    """What the ranking does to one group of members kept aside; every number None where the group is too small.
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    Attributes:
+        dimension, name: e.g. `sex` and `female`.
+        people: of the group, rounded to 10.
+        called, called_by_risk: share that would be called, by the model's ranking and by risk.
+        benefit: measured benefit of those called by the model.
+        calibration_gap: measured less predicted benefit, less the same in everyone; 0 is fair.
+    """
+
+    dimension: str
+    name: str
+    people: int | None
+    called: float | None
+    called_by_risk: float | None
+    benefit: Interval | None
+    calibration_gap: Interval | None
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ class CardFacts:
     explained: str | None
     explained_r2: float | None
     features: tuple[FeatureFact, ...]
-    subgroups: Subgroups | None
+    subgroups: tuple[Subgroup, ...] | None
     limits: tuple[str, ...]
     uses: tuple[str, ...]
     misuses: tuple[str, ...]

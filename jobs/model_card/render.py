@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from jobs.decisions import Decision
-from jobs.model_card.facts import CardFacts, Cell, FeatureFact
+from jobs.model_card.facts import CardFacts, FeatureFact
 from jobs.model_card.standing import Standing
 from jobs.report.evidence import RANKINGS
 from jobs.report.night import Interval
@@ -49,10 +49,9 @@ def _context(facts: CardFacts, standing: Standing) -> dict[str, object]:
         "interval": interval,
         "benefit_limits": limits,
         "share": share,
-        "shown": shown,
+        "percent": percent,
         "did": did,
         "by": by,
-        "title": title,
     }
 
 
@@ -85,15 +84,9 @@ def share(feature: FeatureFact) -> str:
     return "under 1%" if feature.share < 0.01 else f"{feature.share:.0%}"
 
 
-def shown(cell: Cell) -> str:
-    """A cell of the subgroup table."""
-    if cell is None:
-        return "–"
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, int):
-        return f"{cell:,}"
-    return signed(cell) if isinstance(cell, float) else cell.replace("_", " ")
+def percent(value: float | None) -> str:
+    """A share of a group, as printed."""
+    return "–" if value is None else f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
 
 
 def did(decision: Decision, version: int) -> str:
@@ -108,8 +101,3 @@ def by(decision: Decision) -> str:
     if decision.actor_kind == "auto":
         return "automatically, no person was asked"
     return decision.actor if decision.actor == decision.login else f"{decision.actor} (login {decision.login})"
-
-
-def title(column: str) -> str:
-    """A column's name as a heading."""
-    return column.replace("_", " ").capitalize()

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from jobs.model_card.facts import CardFacts, read_facts, to_json
 from jobs.model_card.render import metric_table, render_html, render_markdown
 from jobs.model_card.standing import standing
 from jobs.model_card.write import card_folder, redraw_card, write_card
-from jobs.registry import RegisteredModel, model_version
+from jobs.registry import RegisteredModel
 
 MARIA = Actor("Maria Ortiz", "person", "mortiz")
 TRAINED = date(2026, 6, 1)
@@ -79,6 +80,15 @@ def training_rows(model: RegisteredModel, *, randomised: int = 3600, equity: lis
         equity=equity,
         tables=(("features.member_feature", 12), ("causal.cohort", 3)),
     )  # fmt: skip
+
+
+def group(name: str, ranking: str = "model", people: int = 412, called: int = 60, small: bool = False) -> dict:
+    """A row of `causal.equity`."""
+    return {
+        "program": PROGRAM, "dimension": "sex", "group_name": name, "ranking": ranking, "is_too_small": small,
+        "people_count": people, "selected_count": called, "selection_rate": called / people if people else None,
+        "benefit_selected": 0.25, "benefit_selected_se": 0.05, "calibration_gap": -0.02, "calibration_gap_se": 0.1,
+    }  # fmt: skip
 
 
 def made(model: RegisteredModel, **options: object) -> CardFacts:
@@ -160,8 +170,8 @@ def test_a_model_that_could_not_be_trained_draws(registry: Registry) -> None:
     assert "no valid interval" in render_markdown(facts, standing(model))
 
 
-def test_facts_survive_json(registry: Registry, tmp_path: object) -> None:
-    facts = made(registry.train(), equity=[{"program": PROGRAM, "group": "a", "member_count": 40, "rate": 0.25}])
+def test_facts_survive_json(registry: Registry, tmp_path: Path) -> None:
+    facts = made(registry.train(), equity=[group("female"), group("female", "baseline_risk", called=30)])
     path = tmp_path / "card.json"
     path.write_text(to_json(facts))
     assert read_facts(path) == facts
@@ -177,20 +187,35 @@ def test_importance_is_a_share_and_finds_what_matters(registry: Registry) -> Non
     assert facts.features[0].meaning == features()["ed_visit_90d_count"].meaning
 
 
-def test_small_groups_are_hidden(registry: Registry) -> None:
-    equity = [
-        {"program": PROGRAM, "trained_as_of": TRAINED, "dimension": "sex", "level": "female", "member_count": 412, "selection_rate": 0.1234},
-        {"program": PROGRAM, "trained_as_of": TRAINED, "dimension": "sex", "level": "unknown", "member_count": 7, "selection_rate": 0.7777},
-    ]  # fmt: skip
-    facts = made(registry.train("blocked"), equity=equity)
-    assert facts.subgroups.columns == ("dimension", "level", "member_count", "selection_rate")
-    assert facts.subgroups.rows[1] == ("sex", "unknown", None, None)
-    for shown in (check(render_html(facts, standing(model_version(facts.name, 1)))), render_markdown(facts, standing(model_version(facts.name, 1)))):  # fmt: skip
-        assert "412" in shown
-        assert "0.78" not in shown
-        assert "fewer than 11 people were offered before" in shown.replace("Fewer", "fewer")
+def test_groups_stand_beside_risk_ranking(registry: Registry) -> None:
+    (found,) = subgroups([group("female"), group("female", "baseline_risk", called=103)])
+    assert (found.people, found.called, found.called_by_risk) == (410, 60 / 412, 0.25)
+    assert found.benefit.lower == pytest.approx(0.25 - 1.96 * 0.05, abs=1e-3)
+    assert subgroups([]) == ()
+    model = registry.train()
+    assert "were not computed" in check(render_html(made(model), standing(model)))
+    assert "No result by group" in check(render_html(made(model, equity=[]), standing(model)))
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        group("unknown", people=7, called=7),
+        group("unknown", people=77, called=9),
+        group("unknown", small=True),
+        {**group("unknown"), "people_count": None, "selected_count": None},
+    ],
+)
+def test_small_groups_are_hidden(registry: Registry, hidden: dict) -> None:
+    model = registry.train("blocked")
+    facts = made(model, equity=[group("female"), hidden])
+    small = facts.subgroups[1]
+    assert (small.people, small.called, small.benefit, small.calibration_gap) == (None,) * 4
+    for shown in (check(render_html(facts, standing(model))), render_markdown(facts, standing(model))):
+        assert "410" in shown
+        assert "unknown" in shown
+        assert "fewer than 11 people were offered before" in shown
         assert not re.search(r"\b9\b(?! fewer)", shown.split("wash-out")[1][:60]), "an arm of 9 people is printed"
-    assert subgroups([]).rows == ()
 
 
 def test_what_is_said_of_assignment_follows_the_cohort(registry: Registry) -> None:
@@ -222,9 +247,7 @@ def test_the_trial_table_is_the_programs_configuration() -> None:
 def test_markdown_tables_stay_tables(registry: Registry) -> None:
     """A note or sentence with a bar or a line break must not break the row it stands in."""
     model = registry.train("blocked")
-    text = render_markdown(
-        made(model, equity=[{"program": PROGRAM, "group": "a|b", "member_count": 40, "rate": 0.25}]), standing(model)
-    )
+    text = render_markdown(made(model, equity=[group("a|b")]), standing(model))
     width = 0
     for line in text.splitlines():
         if not line.startswith("|"):
