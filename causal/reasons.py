@@ -45,6 +45,14 @@ class Reasons:
         values[:, :width] = np.where(shown, best, np.nan)
         return names, values
 
+    def importance(self) -> dict[str, float]:
+        """Share of the surrogate's gain per source feature, largest first; features without any are left out."""
+        gain = np.asarray(self.booster.feature_importance("gain"), dtype=float)
+        summed = np.bincount(self.owner, weights=gain, minlength=len(self.features))
+        total = float(summed.sum())
+        order = [k for k in np.argsort(-summed, kind="stable") if summed[k] > 0]
+        return {self.features[k]: float(summed[k]) / total for k in order}
+
 
 def fit_reasons(Z: np.ndarray, target: np.ndarray, encoder: FeatureEncoder, seed: int) -> Reasons | None:
     """Fit the surrogate of `target` (benefit or need, higher = more); None when there is nothing to explain."""

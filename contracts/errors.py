@@ -17,8 +17,10 @@ class ExitCode(IntEnum):
     USER_ERROR = 2
     PUBLISHED_WITH_FALLBACK = 10
     BLOCKED = 11
+    REFUSED = 12
     ENGINE_UNAVAILABLE = 20
     CONTRACT_BROKEN = 21
+    REGISTRY_UNAVAILABLE = 22
     INTERRUPTED = 130
 
 
@@ -85,6 +87,18 @@ class DesignError(OutreachError):
 
 class ModelUnavailableError(OutreachError):
     """No valid champion serves this program; train and promote one, or let the fallback rule rank."""
+
+
+class RegistryError(OutreachError):
+    """The model registry cannot be read or written (locked, damaged, other version); nothing was changed."""
+
+    exit_code = ExitCode.REGISTRY_UNAVAILABLE
+
+
+class RefusedError(OutreachError):
+    """A model may not serve: its gates, a missing approval or changed definitions stand against it."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class PublishError(OutreachError):

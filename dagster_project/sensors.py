@@ -1,15 +1,17 @@
-"""Two sensors: files that arrive are landed; a failed run is put on record."""
+"""Sensors: files that arrive are landed, drift starts a training, a failed run is put on record."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import date
 
 import dagster as dg
 
 from contracts.settings import settings
 from contracts.tables.shapes import SOURCES
-from dagster_project.jobs import ingest_job
+from dagster_project.jobs import ingest_job, nightly_job, trained_night_job, training_job
+from dagster_project.partitions import Night
 
 
 def _inbox_state(source: str) -> str | None:
@@ -42,6 +44,35 @@ def file_arrival(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
         for source in changed
     ]
     return dg.SensorResult(run_requests=requests, cursor=",".join(f"{k}={v}" for k, v in now.items()))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[nightly_job, trained_night_job],
+    request_job=training_job,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="After a night: trains before the week is over when drift was alarmed, or a champion may not score.",
+)
+def due_training(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+    """Request one training of the night's source per new reason.
+
+    Drift is computed within a night, so the end of one is when there is something new to see; the engine is up then.
+    """
+    from jobs.due import alarms_since, training_due
+    from jobs.session import spark_session
+
+    tags = context.dagster_run.tags
+    day, source = tags.get("dagster/partition/date"), tags.get("dagster/partition/source")
+    if day is None or source is None:
+        return dg.SkipReason("The run was not of one night.")
+    due = training_due(source, lambda name, since: alarms_since(spark_session(), name, since))
+    if due is None:
+        return dg.SkipReason(f"Nothing asks for a training of {source}.")
+    night = Night(date.fromisoformat(day), source)
+    reasons = "; ".join(due.reasons)
+    return dg.RunRequest(
+        run_key=f"due-{source}-{due.key}", partition_key=night.key, tags={"outreach/trained_because": reasons[:250]}
+    )
 
 
 @dg.run_failure_sensor(

@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 
+from pyspark.errors import PythonException
+
 from contracts.catalog import contract
+from contracts.errors import RegistryError
 from contracts.features import version as feature_version
 from contracts.programs import programs
+from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.code_version import release
+from jobs.decision_table import record_decisions
 from jobs.delta import ensure_tables, table_exists
 from jobs.enforce import write_audited
-from jobs.ledger import step
+from jobs.ledger import safe_message, step
 from jobs.publish import allocate_night, create_views, decided, predicate, ranked, summarised
-from jobs.score import Serving, score_program, serving
+from jobs.registry import model_name
+from jobs.score import score_program
+from jobs.serving import Serving, refused, serving
 from jobs.session import spark_session
 
 
-def served_programs(data_source: str) -> dict[str, Serving]:
-    """What serves each program tonight."""
-    return {key: serving(data_source, program) for key, program in programs().programs.items()}
+@dataclass(frozen=True)
+class Served:
+    """How a program was scored on a night, as `causal.member_score` says."""
+
+    verdict: str
+    sentence: str
+    model_version: str
 
 
-def night_id(data_source: str, run_date: date, served: dict[str, Serving]) -> str:
+def served_programs(data_source: str, run_date: date) -> dict[str, Served]:
+    """How each program was scored on a night. Read from the scores and not from the registry, in which another model
+    may have been promoted since."""
+    rows = spark_session().sql(f"""
+        select distinct program, verdict, verdict_sentence, model_version from causal.member_score
+        where {predicate(data_source, run_date)}""")
+    return {r["program"]: Served(r["verdict"], r["verdict_sentence"], r["model_version"]) for r in rows.collect()}
+
+
+def night_id(data_source: str, run_date: date, served: Mapping[str, Served]) -> str:
     """The `run_id` of published rows: the same for the same night made from the same files, models and definitions.
 
     A night that is run again, or that was killed and run again, so gives the same rows to the last byte; what each
@@ -36,30 +58,71 @@ def night_id(data_source: str, run_date: date, served: dict[str, Serving]) -> st
         files = spark.sql(f"""
             select sha2(concat_ws(',', sort_array(collect_set(file_sha256))), 256) as digest from ops.input_file
             where data_source = '{data_source}' and status = 'landed'""").collect()[0]["digest"]
-    models = ",".join(f"{key}={serve.model_version}:{serve.verdict}" for key, serve in sorted(served.items()))
+    models = ",".join(f"{key}={s.model_version}:{s.verdict}:{s.sentence}" for key, s in sorted(served.items()))
     version = contract("outreach.priority").version
     name = "|".join((data_source, run_date.isoformat(), files, models, feature_version(), version, release()))
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"outreach:{name}"))
 
 
 def score_night(data_source: str, run_date: date, *, run_id: str) -> AuditResult:
-    """Write `causal.member_score` of a night: every member and program, before allocation."""
+    """Write `causal.member_score` of a night: every member and program, before allocation.
+
+    A champion that may not score here, or that raises while it scores, is replaced by its program's fallback rule: the
+    reason stands in every row and in `ops.alert`.
+    """
     spark = spark_session()
     ensure_tables(spark, [contract("outreach.priority"), contract("outreach.program_summary")])
-    served = served_programs(data_source)
+    _catch_up_on_decisions()
+    served = {key: serving(data_source, key) for key in programs().programs}
     with step("score", data_source=data_source, run_date=run_date) as record:
-        frames = [score_program(spark, p, served[key], data_source, run_date) for key, p in programs().programs.items()]
-        rows = reduce(lambda a, b: a.unionByName(b), frames)
-        table = contract("causal.member_score")
-        audit = write_audited(
-            rows.select(*table.column_names),
-            table,
-            run_id=run_id,
-            where=predicate(data_source, run_date),
-            data_source=data_source,
-        )
+        try:
+            audit = _write_scores(served, data_source, run_date, run_id)
+        except PythonException:  # a model raised in a worker; nothing was written
+            served = {key: _tried(key, serve, data_source, run_date) for key, serve in served.items()}
+            audit = _write_scores(served, data_source, run_date, run_id)
         record.rows_out = audit.rows_checked
+        alarming = {key: serve for key, serve in served.items() if serve.is_alarming}
+        record.message = f"fallback instead of the champion: {', '.join(alarming)}" if alarming else None
+    for key, serve in alarming.items():
+        record_alert(
+            kind="model", subject=model_name(data_source, key), run_id=run_id, message=serve.sentence,
+            data_source=data_source, run_date=run_date,
+        )  # fmt: skip
     return audit
+
+
+def _catch_up_on_decisions() -> None:
+    """Append what was decided while the warehouse could not be reached."""
+    try:
+        record_decisions(spark_session())
+    except RegistryError:
+        return  # `serving` meets the same error and says so in every row and in `ops.alert`
+
+
+def _write_scores(served: Mapping[str, Serving], data_source: str, run_date: date, run_id: str) -> AuditResult:
+    spark = spark_session()
+    frames = [score_program(spark, p, served[key], data_source, run_date) for key, p in programs().programs.items()]
+    rows = reduce(lambda a, b: a.unionByName(b), frames)
+    table = contract("causal.member_score")
+    return write_audited(
+        rows.select(*table.column_names),
+        table,
+        run_id=run_id,
+        where=predicate(data_source, run_date),
+        data_source=data_source,
+    )
+
+
+def _tried(key: str, serve: Serving, data_source: str, run_date: date) -> Serving:
+    """The same serving if its model scores everyone without an error, else the fallback rule."""
+    if serve.model is None:
+        return serve
+    try:
+        rows = score_program(spark_session(), programs().programs[key], serve, data_source, run_date)
+        rows.write.format("noop").mode("overwrite").save()
+    except PythonException as error:
+        return refused(serve.model, f"it raised an error while scoring ({safe_message(error)})")
+    return serve
 
 
 def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[AuditResult]:
@@ -72,7 +135,7 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
     spark = spark_session()
     configured = programs()
     where = predicate(data_source, run_date)
-    served = served_programs(data_source)
+    served = served_programs(data_source, run_date)
     shares = {key: p.holdout_share for key, p in configured.programs.items()}
     with step("publish", data_source=data_source, run_date=run_date) as record:
         scores = spark.sql(f"select * from causal.member_score where {where}")
@@ -91,7 +154,6 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
                 spark.sql(f"select * from outreach.priority where {where}"),
                 allocation,
                 configured.programs,
-                served,
                 identity,
             )
             audits = [

@@ -16,7 +16,6 @@ from causal.assignment import uniform_sql
 from contracts.catalog import contract
 from contracts.features import version as feature_version
 from contracts.programs import Program
-from jobs.score import Serving
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,7 +206,7 @@ def decided(rows: DataFrame, allocation: Allocation, programs: Mapping[str, Prog
             "data_source", "run_date", "program", "member_id", "cate", "cate_lower", "cate_upper", "interval_kind",
             "baseline_risk", "expected_net_value_usd", "cast(priority_rank as int) as priority_rank", "decision",
             "assignment_probability", f"{first_reason} as reason_1", f"{kept} reason_2 end as reason_2",
-            f"{kept} reason_3 end as reason_3", "verdict", "model_version", f"'{table.version}' as contract_version",
+            f"{kept} reason_3 end as reason_3", "verdict", "verdict_sentence", "model_version", f"'{table.version}' as contract_version",
             f"'{feature_version()}' as feature_version", f"'{run_id}' as run_id",
         )
     )  # fmt: skip
@@ -217,10 +216,9 @@ def summarised(
     priority: DataFrame,
     allocation: Allocation,
     programs: Mapping[str, Program],
-    served: Mapping[str, Serving],
     run_id: str,
 ) -> DataFrame:
-    """Rows of `outreach.program_summary`, one per program."""
+    """Rows of `outreach.program_summary`, one per program, from the night as published."""
     from pyspark.sql.connect import functions as F
 
     spark = priority.sparkSession
@@ -230,15 +228,16 @@ def summarised(
                 key,
                 p.capacity_per_night,
                 allocation.marginal_value_usd.get(key),
-                served[key].sentence,
                 -1.0 if p.outcome.better == "lower" else 1.0,
             )
             for key, p in programs.items()
         ],
-        "program string, capacity int, marginal_value_usd double, verdict_sentence string, sign double",
+        "program string, capacity int, marginal_value_usd double, sign double",
     )
     called = "decision in ('outreach', 'explore')"
-    counted = priority.groupBy("data_source", "run_date", "program", "verdict", "model_version").agg(
+    counted = priority.groupBy(
+        "data_source", "run_date", "program", "verdict", "verdict_sentence", "model_version"
+    ).agg(
         F.expr("cast(count(*) as int) as member_count"),
         F.expr("cast(count_if(decision <> 'not_eligible') as int) as eligible_count"),
         *(

@@ -5,16 +5,18 @@ No member leaves the cluster: the model goes to the rows (as a session artifact)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from contracts.compile.literals import sql_string
+from contracts.errors import ModelUnavailableError
 from contracts.features import covariates, registry
-from contracts.features import version as feature_version
 from contracts.programs import Program
-from jobs.registry import RegisteredModel, challenger, champion, load_scorer
+from jobs.provenance import library_differences, listed
+from jobs.registry import RegisteredModel, load_scorer
+from jobs.serving import Serving
 from jobs.tonight import tonight
 
 if TYPE_CHECKING:
@@ -30,62 +32,32 @@ _SCORES = (
 _NO_WORDS = "Similar members gained from the program"
 
 
-@dataclass(frozen=True)
-class Serving:
-    """What serves a program tonight.
-
-    Attributes:
-        verdict: `publish` ranks by effect, `fallback` by the program's rule, `blocked` calls nobody.
-        sentence: why, in one sentence.
-        model: the champion, None when none is valid.
-    """
-
-    verdict: str
-    sentence: str
-    model: RegisteredModel | None
-
-    @property
-    def model_version(self) -> str:
-        """As published."""
-        return self.model.label if self.model else "none"
-
-
-def serving(data_source: str, program: Program) -> Serving:
-    """The program's champion and what its gates allow; a champion of other feature definitions does not serve."""
-    model = champion(data_source, program.key)
-    if model is None:
-        waiting = challenger(data_source, program.key)
-        if waiting is None:
-            return Serving("fallback", "No model has been trained yet.", None)
-        if waiting.tags["verdict"] == "blocked":
-            return Serving("blocked", waiting.tags["verdict_sentence"], None)
-        return Serving("fallback", f"{waiting.label} waits for approval.", None)
-    trained_on = model.tags.get("feature_version")
-    if trained_on != feature_version():
-        return Serving("fallback", "The feature definitions changed since the model was trained.", None)
-    return Serving(model.tags["verdict"], model.tags["verdict_sentence"], model)
-
-
 @cache
-def _worker_scorer(file_name: str) -> Any:
-    """The scorer, unpickled once per worker process."""
+def _worker_scorer(file_name: str, trained_with: tuple[tuple[str, str], ...]) -> Any:
+    """The scorer, unpickled once per worker process; refused where the worker's libraries are not those of the training."""
     from pathlib import Path
 
     from pyspark import SparkFiles
 
+    if found := library_differences(dict(trained_with)):
+        raise ModelUnavailableError(
+            f"A worker may not use {file_name}: {listed(found)}.", todo="install the lock there"
+        )
     return load_scorer(Path(SparkFiles.get(file_name)))
 
 
-def _score_partition(file_name: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _score_partition(
+    file_name: str, trained_with: tuple[tuple[str, str], ...], *, intervals: bool
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The function that Spark runs over the batches of a partition."""
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        scorer = _worker_scorer(file_name)
+        scorer = _worker_scorer(file_name, trained_with)
         for batch in batches:
             frame = batch.to_pandas()
-            scored = scorer.score(frame.drop(columns=["member_id"]))
+            scored = scorer.score(frame.drop(columns=["member_id"]), intervals=intervals)
             reasons = _in_words(frame, scored)
             columns = {
                 "member_id": batch.column("member_id"),
@@ -122,12 +94,37 @@ def _shipped(spark: SparkSession, model: RegisteredModel) -> str:
     import tempfile
     from pathlib import Path
 
-    name = f"{model.name}-{model.version}-scorer.pkl"
+    name = f"{model.name}-{model.version}-{model.tags['scorer_sha256'][:12]}.pkl"
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, name)
         shutil.copyfile(model.scorer_path, copy)
         spark.addArtifact(str(copy), file=True)
     return name
+
+
+def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame, *, intervals: bool = True) -> DataFrame:
+    """A model's scores of members: `member_id, is_in_support, cate, cate_lower, cate_upper, interval_kind, baseline_risk,
+    reason_1, reason_2, reason_3`.
+
+    Args:
+        spark: the session that `rows` belong to.
+        model: its file goes to the workers.
+        rows: `member_id` and every covariate.
+        intervals: False leaves the limits out, which takes a fraction of the time.
+    """
+    trained_with = tuple(sorted(_library_tags(model.tags).items()))
+    scored = _score_partition(_shipped(spark, model), trained_with, intervals=intervals)
+    return rows.select("member_id", *covariates()).mapInArrow(scored, _SCORES)
+
+
+def _library_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if key.startswith("library_") or key == "python"}
+
+
+def net_value_sql(program: Program, cate: str = "cate") -> str:
+    """SQL of the net dollar value of an offer: benefit times the outcome's value less the cost of a contact."""
+    sign = -1 if program.outcome.better == "lower" else 1
+    return f"({sign} * {cate} * {program.outcome.usd_per_unit} - {program.cost_per_contact_usd})"
 
 
 def score_program(spark: SparkSession, program: Program, serve: Serving, data_source: str, run_date: date) -> DataFrame:
@@ -141,13 +138,13 @@ def score_program(spark: SparkSession, program: Program, serve: Serving, data_so
     if serve.model is None:
         scored = spark.createDataFrame([], _SCORES)
     else:
-        rows = everyone.where(eligible).select("member_id", *covariates())
-        scored = rows.mapInArrow(_score_partition(_shipped(spark, serve.model)), _SCORES)
-    sign = -1 if program.outcome.better == "lower" else 1
-    value = f"({sign} * cate * {program.outcome.usd_per_unit} - {program.cost_per_contact_usd})"
+        scored = effects(spark, serve.model, everyone.where(eligible))
+    value = net_value_sql(program)
     by_effect = serve.verdict == "publish"
-    fallback_reason = "'" + program.fallback_reason.replace("'", "\\'") + "'"
-    reasons = ("reason_1", "reason_2", "reason_3") if by_effect else (fallback_reason, "reason_1", "reason_2")
+    fallback_reason = sql_string(program.fallback_reason)
+    # Nothing may speak for a member more than for the average one; whoever is called has a reason all the same.
+    first = f"coalesce(reason_1, {sql_string(_NO_WORDS)})"
+    reasons = (first, "reason_2", "reason_3") if by_effect else (fallback_reason, "reason_1", "reason_2")
     joined = everyone.select("member_id", "blocked_by", "fallback_score").join(scored, "member_id", "left")
     return joined.selectExpr(
         f"'{data_source}' as data_source",
@@ -166,5 +163,6 @@ def score_program(spark: SparkSession, program: Program, serve: Serving, data_so
         f"cast({value if by_effect else 'null'} as double) as expected_net_value_usd",
         *(f"case when {eligible} then {reason} end as reason_{n}" for n, reason in enumerate(reasons, start=1)),
         f"'{serve.verdict}' as verdict",
+        f"{sql_string(serve.sentence)} as verdict_sentence",
         f"'{serve.model_version}' as model_version",
     )

@@ -16,13 +16,18 @@ from causal.trial import Placebo, Trial, make_trial
 from contracts.catalog import contract
 from contracts.features import covariates
 from contracts.features import version as feature_version
-from contracts.programs import Program
+from contracts.programs import Program, programs
+from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.cohort import CohortStep, cohort, cohort_flow
+from jobs.decisions import approve_and_promote_unasked
 from jobs.delta import table_version
 from jobs.enforce import write_audited
-from jobs.ledger import step
-from jobs.registry import RegisteredModel, champion, model_name, promote, register
+from jobs.ledger import safe_message, step
+from jobs.model_card.collect import read_training
+from jobs.model_card.write import write_card
+from jobs.provenance import provenance
+from jobs.registry import RegisteredModel, model_name, register
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +96,7 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
     Args:
         program: from the programs file; its cohort is written.
         scope: whose members, as of when.
-        auto_approve: promote unless the gates blocked it; a fallback model only where none serves yet.
+        auto_approve: approve and promote where the gates allow it, on record as automatic.
     """
     with step(f"train {program.key}") as record:
         sample = _sample(spark, f"{scope.where} and program = '{program.key}'")
@@ -99,12 +104,7 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
         record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}"
         sentence = verdict_sentence(study)
         model = _register(study, program, scope.data_source, scope.as_of, sentence)
-        has_champion = champion(scope.data_source, program.key) is not None
-        is_champion = auto_approve and (
-            study.verdict == "publish" or (study.verdict == "fallback" and not has_champion)
-        )
-        if is_champion:
-            promote(model, by="auto-approval")
+        is_champion = auto_approve and approve_and_promote_unasked(model)
     return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 
 
@@ -179,8 +179,6 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
 
 
 def _placebo_features() -> list[str]:
-    from contracts.programs import programs
-
     return [program.placebo.feature for program in programs().programs.values()]
 
 
@@ -195,9 +193,9 @@ def _register(study: TrainedStudy, program: Program, data_source: str, as_of: da
         "verdict": study.verdict,
         "verdict_sentence": sentence,
         "learner": study.learner,
-        "feature_version": feature_version(),
         "seed": str(study.seed),
         **{f"library_{name}": version for name, version in study.versions.items()},
+        **provenance(program),
     }
     params = {"n": study.n, "n_treated": study.n_treated, "budget_fraction": study.options.budget_fraction}
     documents = {
@@ -231,6 +229,22 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
             _write_rows(spark, "causal.gate_result", scope, gates),
             _write_rows(spark, "causal.model", scope, models),
         ]
+
+
+def write_cards(spark: SparkSession, trained: Iterable[Training], scope: Scope) -> None:
+    """Write every model's card from what the training left in the tables. A card that fails is an alert and no more: the
+    models are registered already, and training again would give them a second time."""
+    configured = programs().programs
+    with step("write model cards"):
+        rows = read_training(spark, scope.where)
+        for training in trained:
+            try:
+                write_card(configured[training.program], training.model, training.study.scorer, rows)
+            except Exception as error:
+                record_alert(
+                    kind="model", subject=training.model.label, run_id=scope.run_id, data_source=scope.data_source,
+                    message=f"Its model card could not be made: {safe_message(error)}", severity="warn",
+                )  # fmt: skip
 
 
 def _gate_rows(study: TrainedStudy) -> list[dict[str, Any]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 from contracts.programs import programs
+from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.cohort import index_dates
+from jobs.decision_table import record_decisions
 from jobs.session import spark_session
-from jobs.train import Scope, Training, train_program, write_cohorts, write_evidence
+from jobs.train import Scope, Training, train_program, write_cards, write_cohorts, write_evidence
 from jobs.transform import build_layer
 
 
@@ -33,4 +35,19 @@ def train_programs(
     for audit in cohorts:
         audit.require()
     trained = [train_program(spark, program, scope, auto_approve=auto_approve) for program in chosen]
-    return trained, [*cohorts, *write_evidence(spark, trained, scope)]
+    evidence = write_evidence(spark, trained, scope)
+    if not any(audit.blocked for audit in evidence):
+        write_cards(spark, trained, scope)
+    record_decisions(spark)
+    _alert_blocked(trained, scope)
+    return trained, [*cohorts, *evidence]
+
+
+def _alert_blocked(trained: list[Training], scope: Scope) -> None:
+    """Tell a person of models that their gates blocked; a champion trained earlier goes on serving."""
+    for training in trained:
+        if training.study.verdict == "blocked":
+            record_alert(
+                kind="gate", subject=training.model.label, run_id=scope.run_id, message=training.sentence,
+                severity="warn", data_source=scope.data_source,
+            )  # fmt: skip

@@ -10,9 +10,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from plan import Plan
+
+if TYPE_CHECKING:
+    from registry_world import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
@@ -58,6 +62,32 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
         yield made
     finally:
         made.run("engine", "stop")
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a model: making one takes seconds, so that it is made once and copied."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
+    return path
+
+
+@pytest.fixture
+def registry(tmp_path: Path, empty_registry: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """A state folder with an empty registry; nothing in it starts an engine."""
+    from registry_world import Registry
+
+    from contracts.settings import settings
+
+    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
+    monkeypatch.delenv("OUTREACH_AUTO_APPROVE", raising=False)
+    settings.cache_clear()
+    settings().mlflow_dir.mkdir()
+    shutil.copy(empty_registry, settings().mlflow_dir / "mlflow.db")
+    yield Registry(tmp_path)
+    settings.cache_clear()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

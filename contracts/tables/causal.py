@@ -112,6 +112,7 @@ class Model(Trained):
 @table(
     "causal.member_score",
     key=("data_source", "run_date", "program", "member_id"),
+    version="1.1.0",
     partition_by=("data_source", "run_date"),
 )
 class MemberScore(Contract):
@@ -139,5 +140,6 @@ class MemberScore(Contract):
     reason_1: Str = column("First reason.", nullable=True)
     reason_2: Str = column("Second reason.", nullable=True)
     reason_3: Str = column("Third reason.", nullable=True)
-    verdict: Str = column("Verdict of the model that scored.", isin=VERDICTS)
-    model_version: Str = column("Registry name and version.")
+    verdict: Str = column("How the program ranks tonight.", isin=VERDICTS)
+    verdict_sentence: Str = column("Why, in one sentence.")
+    model_version: Str = column("Registry name and version; `none` when no model scored.")

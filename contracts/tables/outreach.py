@@ -15,6 +15,7 @@ INTERVAL_KINDS = ("forest_honest", "average_effect", "asymptotic", "none")
     "outreach.priority",
     key=("data_source", "run_date", "program", "member_id"),
     owner="care-management",
+    version="1.1.0",
     partition_by=("data_source", "run_date"),
     quarantine_limit=0.0,
     rules=(
@@ -89,6 +90,7 @@ class Priority(Contract):
         "`publish`: ranked by effect; `fallback`: by the program's simple rule; `blocked`: nothing new goes out.",
         isin=VERDICTS,
     )
+    verdict_sentence: Str = column("Why the program is ranked so tonight, in one sentence.")
     model_version: Str = column("Registry name and version of the model; `none` when no model served.")
     contract_version: Str = column("Version of this contract.")
     feature_version: Str = column("Version of the feature definitions.")

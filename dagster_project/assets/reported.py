@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from jobs.audit_result import AuditResult
 
 
-def materialized(audits: Iterable[AuditResult], **metadata: Any) -> Iterator[dg.MaterializeResult[None]]:
+def materialized(
+    audits: Iterable[AuditResult], metadata: Mapping[str, Any] | None = None, *, must_pass: bool = True
+) -> Iterator[dg.MaterializeResult[None]]:
     """One materialization per audited table with one result per rule.
+
+    Args:
+        audits: of the tables that the step wrote.
+        metadata: shown with each materialization.
+        must_pass: False where a blocked table must not fail the run.
 
     Raises:
         dg.Failure: a table is blocked; raised after all tables have been reported.
@@ -30,11 +37,11 @@ def materialized(audits: Iterable[AuditResult], **metadata: Any) -> Iterator[dg.
                 "quarantined": audit.rows_quarantined,
                 "delta_version": audit.table_version,
                 "audit_seconds": round(audit.seconds, 2),
-                **metadata,
+                **(metadata or {}),
             },
             check_results=list(check_results(audit)),
         )
-    for audit in kept:
+    for audit in kept if must_pass else ():
         try:
             audit.require()
         except ContractError as error:

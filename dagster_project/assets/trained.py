@@ -59,7 +59,7 @@ def training(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult
         seed=settings().seed,
         auto_approve=settings().auto_approve,
     )
-    yield from materialized(audits, **{f"{o.program}/verdict": f"{o.study.verdict}: {o.sentence}" for o in outcomes})
+    yield from materialized(audits, {f"{o.program}/verdict": f"{o.study.verdict}: {o.sentence}" for o in outcomes})
     for outcome in outcomes:
         for gate in outcome.study.gates:
             yield dg.AssetCheckResult(

@@ -11,7 +11,8 @@ from contracts.errors import ExitCode, OutreachError
 
 _EXIT_CODES = (
     "Exit codes: 0 done; 1 failed; 2 wrong use or configuration; 10 published with a fallback rule for at least one program; "
-    "11 published or stopped with a blocked program; 20 engine unavailable; 21 a contract is broken; 130 interrupted."
+    "11 published or stopped with a blocked program; 12 a model may not serve (gates, approval, changed definitions); "
+    "20 engine unavailable; 21 a contract is broken; 22 model registry unavailable; 130 interrupted."
 )
 
 app = typer.Typer(
@@ -32,7 +33,11 @@ def _register() -> None:
     app.add_typer(
         simulate.app, name="simulate", help="Make a health plan with known truth, or overlay outreach on real members."
     )
-    app.add_typer(models.app, name="models", help="List trained models, promote one, roll one back.")
+    app.add_typer(
+        models.app,
+        name="models",
+        short_help="What was trained, what serves, who decided; compare, approve, promote, roll back.",
+    )
     app.add_typer(study.app, name="study", help="Estimate effects on any table or file.")
     app.command("ingest")(ingest.ingest)
     app.command("demo")(demo.demo)

@@ -76,7 +76,7 @@ def demo(
 ) -> None:
     """Simulate a plan, ingest it, train three programs, publish tonight's list, and say where everything is."""
     from contracts.programs import programs
-    from jobs.registry import challenger
+    from jobs.registry import latest
     from jobs.summary import first_rows, print_first_rows
 
     started = time.monotonic()
@@ -86,7 +86,7 @@ def demo(
     _simulate(plan)
     night = make_night(str(plan["end_date"]), "tuva")
     # A program on its fallback rule, or blocked by its gates, is what the demo is there to show, not a failure of it.
-    run_night(night, trained=any(challenger("tuva", key) is None for key in programs().programs))
+    run_night(night, trained=any(latest("tuva", key) is None for key in programs().programs))
     print_first_rows(first_rows(night.data_source, night.run_date))
     _print_places(night.run_date, time.monotonic() - started)
 

@@ -70,13 +70,13 @@ def run_night(night: Night, *, trained: bool = False) -> ExitCode:
 
 def _is_training_due(night: Night, train: str) -> bool:
     from contracts.programs import programs
-    from jobs.registry import challenger
+    from jobs.registry import latest
 
     if train not in ("auto", "always", "never"):
         raise UserError(f"`--train {train}` is not known.", expected="auto, always or never")
     if train != "auto":
         return train == "always"
-    return any(challenger(night.data_source, key) is None for key in programs().programs)
+    return any(latest(night.data_source, key) is None for key in programs().programs)
 
 
 def nightly(

@@ -65,7 +65,7 @@ def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown,
     usd = program.outcome.usd_per_unit
     marginal = summary["marginal_value_usd"] if summary["verdict"] == "publish" else None
     return ProgramNight(
-        plan=_plan(program),
+        plan=plan_of(program),
         verdict=summary["verdict"],
         verdict_sentence=in_words(summary["verdict_sentence"]),
         model_version=summary["model_version"],
@@ -82,7 +82,8 @@ def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown,
     )
 
 
-def _plan(program: Program) -> Plan:
+def plan_of(program: Program) -> Plan:
+    """What reports print of a program's configuration."""
     return Plan(
         key=program.key,
         title=program.title,

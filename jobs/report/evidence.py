@@ -23,7 +23,7 @@ _GATE_TITLES = {
     "calibration": "Predicted differences are the right size",
     "value_at_capacity": "Calling those on top helps",
 }
-_Z = 1.959963984540054
+Z95 = 1.959963984540054
 
 
 def evidence_of(
@@ -89,7 +89,7 @@ def _ate(model: dict[str, Any], program: Program) -> Interval | None:
     if model["ate"] is None or model["ate_se"] is None:
         return None
     sign = -1.0 if program.outcome.better == "lower" else 1.0
-    value, half = sign * model["ate"], _Z * model["ate_se"]
+    value, half = sign * model["ate"], Z95 * model["ate_se"]
     return Interval(value, value - half, value + half)
 
 

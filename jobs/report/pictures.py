@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from markupsafe import Markup
 
 from jobs.report.charts import Bar, bars, intervals
-from jobs.report.night import Breakdown, Evidence, Interval, ProgramNight, Reason
+from jobs.report.night import Breakdown, Evidence, Interval, Plan, ProgramNight, Reason
 from jobs.report.words import HIDDEN, RANKING_WORDS, benefit, number, short, signed
+
+
+class Planned(Protocol):
+    """Anything about one program."""
+
+    @property
+    def plan(self) -> Plan:
+        """The program's settings."""
+        ...
 
 
 def group_chart(breakdown: Breakdown, program: ProgramNight) -> tuple[Markup, str]:
@@ -28,7 +39,7 @@ def reason_chart(program: ProgramNight) -> tuple[Markup, str]:
     return bars(rows, whole=program.called, name=name, title="Reasons", summary=summary), summary
 
 
-def ranking_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
+def ranking_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
     """Benefit per person among the first of each ranking, on people kept aside."""
     rows = [(RANKING_WORDS[key], found) for key, found in evidence.rankings]
     values = ", ".join(
@@ -41,7 +52,7 @@ def ranking_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, st
     return intervals(rows, name=name, title=title, summary=summary, axis=_axis(program), strong=(0,)), summary
 
 
-def fifths_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
+def fifths_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
     """Measured benefit by fifth of the predicted benefit, the highest first."""
     count = len(evidence.groups)
     places = ["lowest", *[""] * (count - 2), "highest"] if count > 1 else ["all"]
@@ -59,7 +70,7 @@ def fifths_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str
     return chart, summary
 
 
-def flow_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
+def flow_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
     """How many person-trials each step of the cohort left."""
     rows = [Bar(step.words, step.remaining, _about(step.remaining)) for step in evidence.flow]
     first, last = evidence.flow[0], evidence.flow[-1]
@@ -70,11 +81,11 @@ def flow_chart(program: ProgramNight, evidence: Evidence) -> tuple[Markup, str]:
     return bars(rows, name=f"{program.plan.key}-flow", title="Who the model learnt from", summary=summary), summary
 
 
-def _measure(program: ProgramNight) -> str:
+def _measure(program: Planned) -> str:
     return f"{'Fewer' if program.plan.better == 'lower' else 'More'} {program.plan.unit}"
 
 
-def _axis(program: ProgramNight) -> tuple[str, str]:
+def _axis(program: Planned) -> tuple[str, str]:
     return _measure(program), "per person; further right is better"
 
 

@@ -17,29 +17,34 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+def environment(*more: Path) -> Environment:
+    """Templates of the pages: their frame, style, words and pictures.
+
+    Args:
+        more: folders with further templates, which may extend `page.html.j2`.
+    """
+    made = Environment(
+        loader=FileSystemLoader([*more, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
+    made.globals.update(
         words=words,
         pictures=pictures,
         smallest=SMALLEST,
         light=Markup(palette.variables(palette.LIGHT)),
         dark=Markup(palette.variables(palette.DARK)),
     )
-    return environment
+    return made
 
 
 def render(report: NightReport) -> str:
     """The page of one night and source."""
-    return _environment().get_template("night.html.j2").render(report=report)
+    return environment().get_template("night.html.j2").render(report=report)
 
 
 def render_index(nights: list[NightEntry]) -> str:
     """The page that lists all nights, latest first."""
-    return _environment().get_template("index.html.j2").render(nights=nights)
+    return environment().get_template("index.html.j2").render(nights=nights)

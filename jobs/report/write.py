@@ -37,15 +37,16 @@ def save_report(report: NightReport, reports: Path) -> Path:
     folder = reports / report.data_source / report.run_date.isoformat()
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    _replace(page, render(report))
-    _replace(folder / ENTRY, entry_json(report))
+    replace_file(page, render(report))
+    replace_file(folder / ENTRY, entry_json(report))
     # Two nights that end together must not lose one another's line in the index.
     with FileLock(reports / ".index.lock"):
-        _replace(reports / "index.html", render_index(read_entries(reports)))
+        replace_file(reports / "index.html", render_index(read_entries(reports)))
     return page
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

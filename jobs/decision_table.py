@@ -1,0 +1,58 @@
+"""`ops.model_decision`: the trail of decisions, appended once each, where analysts and auditors can query it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from contracts.catalog import contract
+from jobs.decisions import Decision, pending
+from jobs.delta import append_idempotent, ensure_tables
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+_TABLE = "ops.model_decision"
+
+
+def record_decisions(spark: SparkSession) -> int:
+    """Append the decisions that are not on the table yet; returns how many.
+
+    Each is one append under its own id: a process that is killed between the append and the mark in the registry
+    appends again, and Delta skips what it has.
+    """
+    waiting = pending()
+    if not waiting:
+        return 0
+    table = contract(_TABLE)
+    ensure_tables(spark, [table])
+    schema = ", ".join(f"{column.name} {column.spark_type}" for column in table.columns)
+    for decision in waiting:
+        row = _row(decision)
+        rows = spark.createDataFrame([tuple(row[name] for name in table.column_names)], schema)
+        append_idempotent(rows, _TABLE, f"decision-{decision.decision_id}", 1)
+        replace(decision, is_recorded=True).write()
+    return len(waiting)
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    _, data_source, program = decision.name.split(".")
+
+    def label(version: int | None) -> str:
+        return "none" if version is None else f"{decision.name}/{version}"
+
+    return {
+        "decision_id": decision.decision_id,
+        "data_source": data_source,
+        "program": program,
+        "action": decision.action,
+        "model_version": label(decision.version),
+        "previous_version": label(decision.previous),
+        "verdict": decision.verdict,
+        "actor": decision.actor,
+        "actor_kind": decision.actor_kind,
+        "login": decision.login,
+        "note": decision.note,
+        "outcome": decision.outcome,
+        "decided_at": decision.decided_at,
+    }

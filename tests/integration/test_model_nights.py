@@ -1,0 +1,196 @@
+"""A night with models in every state, in Spark: who scores, what stands in every row, and the challenger in the shadow.
+
+One plan of 400 members without claims: one program has a sound champion and a challenger, one a champion that raises in
+the worker, one only a challenger that raises.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from registry_world import SOURCE, Registry, scorer
+
+from causal.stability import population_stability
+from contracts.catalog import contract
+from contracts.programs import program, programs
+from contracts.settings import settings
+from jobs.decision_table import record_decisions
+from jobs.decisions import Actor, approve, promote, trail
+from jobs.registry import model_name
+
+NIGHT = date(2025, 4, 1)
+ED, TOC, MED = programs().programs
+MARIA = Actor("Maria", "person", "maria")
+BROKEN = "a_feature_that_is_gone"
+MEMBERS = 400
+
+
+def _features(spark: Any) -> None:
+    """Members 0 to 399; everybody qualifies for every program, and the two features that models read vary."""
+    values = {
+        "data_source": f"'{SOURCE}'", "as_of_date": f"date'{NIGHT}'", "member_id": "concat('shadow-', id)",
+        "age": "20 + id % 67", "ed_visit_365d_count": "1 + id % 5", "ed_visit_90d_count": "id % 3", "lookback_days": "365",
+        "is_enrolled": "true", "is_claims_complete": "true", "days_since_acute_discharge": "10",
+        "maintenance_class_count": "1", "lowest_pdc_180d": "0.5", "chronic_condition_count": "id % 4",
+    }  # fmt: skip
+    table = contract("features.member_feature")
+    default = {"boolean": "false", "string": "''"}
+    columns = [
+        f"cast({values.get(c.name, default.get(c.spark_type, '0'))} as {c.spark_type}) as {c.name}"
+        for c in table.columns
+    ]
+    spark.range(MEMBERS).selectExpr(*columns).writeTo(table.name).append()
+
+
+@pytest.fixture(scope="module")
+def registry(spark: Any, empty_registry: Path) -> Iterator[Registry]:
+    """Models of the three programs in the session's own state folder, which the engine belongs to."""
+    settings().mlflow_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(empty_registry, settings().mlflow_dir / "mlflow.db")
+    found = Registry(settings().home)
+    for model in (
+        found.train(program=ED, of=scorer("age", slope=-0.004, level=0.1)),
+        found.train(program=TOC, of=scorer(BROKEN)),
+    ):
+        approve(model, MARIA, "read")
+        promote(model, MARIA)
+    found.train(program=ED, of=scorer("ed_visit_365d_count", slope=-0.05))
+    found.train(program=MED, of=scorer(BROKEN))
+    yield found
+    shutil.rmtree(settings().mlflow_dir)
+
+
+@pytest.fixture(scope="module")
+def night(spark: Any, registry: Registry) -> Iterator[dict[str, pd.DataFrame]]:
+    """Scored, published and shadowed."""
+    from jobs.delta import ensure_tables
+    from jobs.night import publish_night, score_night
+    from jobs.shadow import shadow_night
+
+    names = ("features.member_feature", "core.consent", "core.outreach_contact", "outreach.priority")
+    ensure_tables(spark, [contract(name) for name in names])
+    spark.sql(f"delete from features.member_feature where as_of_date = date'{NIGHT}'")
+    _features(spark)
+    assert not score_night(SOURCE, NIGHT, run_id="shadow-test").blocked
+    publish_night(SOURCE, NIGHT, run_id="shadow-test")
+    audits = shadow_night(SOURCE, NIGHT, run_id="shadow-test")
+    assert [audit.blocked for audit in audits] == [False, False], [audit.reason for audit in audits]
+    where = f"data_source = '{SOURCE}' and run_date = date'{NIGHT}'"
+    tables = (
+        "causal.member_score", "outreach.priority", "outreach.program_summary", "causal.shadow_score",
+        "causal.shadow_comparison", "ops.alert",
+    )  # fmt: skip
+    yield {name: spark.sql(f"select * from {name} where {where}").toPandas() for name in tables}
+    for name in (*tables[:-1], "features.member_feature"):
+        column = "as_of_date" if name.startswith("features") else "run_date"
+        spark.sql(f"delete from {name} where data_source = '{SOURCE}' and {column} = date'{NIGHT}'")
+
+
+def test_a_champion_that_raises_is_a_fallback_with_its_reason_in_every_row(night: dict[str, pd.DataFrame]) -> None:
+    for table in ("causal.member_score", "outreach.priority"):
+        rows = night[table].query("program == @TOC")
+        assert len(rows) == MEMBERS
+        assert set(rows["verdict"]) == {"fallback"}
+        assert set(rows["model_version"]) == {"none"}
+        (sentence,) = set(rows["verdict_sentence"])
+        assert "does not score tonight: it raised an error while scoring" in sentence
+        assert rows["cate"].isna().all()
+    called = night["outreach.priority"].query("program == @TOC and decision == 'outreach'")
+    assert len(called) > 0, "a broken model must not empty the list"
+
+
+def test_the_sound_program_is_not_touched_by_it(night: dict[str, pd.DataFrame]) -> None:
+    rows = night["causal.member_score"].query("program == @ED")
+    assert set(rows["verdict"]) == {"publish"}
+    assert set(rows["model_version"]) == {f"outreach.{SOURCE}.{ED}/1"}
+    summary = night["outreach.program_summary"].set_index("program")["verdict_sentence"]
+    assert summary[ED] == "The gates say publish."
+    assert "waits for approval" in summary[MED]
+
+
+def test_the_challenger_never_reaches_the_list(night: dict[str, pd.DataFrame]) -> None:
+    published = night["outreach.priority"]
+    assert set(published["model_version"]) == {"none", f"outreach.{SOURCE}.{ED}/1"}
+    shadow = night["causal.shadow_score"]
+    assert set(shadow["program"]) == {ED}
+    assert set(shadow["challenger_version"]) == {f"outreach.{SOURCE}.{ED}/2"}
+    assert len(shadow) == MEMBERS
+
+
+def test_the_comparison_is_what_pandas_finds(night: dict[str, pd.DataFrame]) -> None:
+    """Both orders, their agreement and their values from the members' rows, by other code."""
+    row = night["causal.shadow_comparison"].set_index("program").loc[ED]
+    served = night["causal.member_score"].query("program == @ED").set_index("member_id")
+    other = night["causal.shadow_score"].query("program == @ED").set_index("member_id")
+    served, other = served.align(other, join="inner", axis=0)
+    places, plan = program(ED).capacity_per_night, program(ED)
+    value = {
+        "served": -served["cate"] * plan.outcome.usd_per_unit - plan.cost_per_contact_usd,
+        "other": -other["cate"] * plan.outcome.usd_per_unit - plan.cost_per_contact_usd,
+    }
+    pd.testing.assert_series_equal(value["other"], other["net_value_usd"], check_names=False)
+    assert (row["status"], row["member_count"], row["place_count"]) == ("scored", MEMBERS, places)
+    assert row["rank_correlation"] == pytest.approx(served["cate"].corr(other["cate"], method="spearman"), abs=1e-6)
+    assert row["score_psi"] == pytest.approx(
+        population_stability(served["cate"].to_numpy(), other["cate"].to_numpy()), abs=1e-6
+    )
+    # Many members share a value, and which of them are listed is the tie-break's choice; the sum does not depend on it.
+    top = {name: v[v > 0].nlargest(places) for name, v in value.items()}
+    assert row["served_value_usd"] == pytest.approx(top["served"].sum(), abs=0.01)
+    assert row["challenger_value_usd"] == pytest.approx(top["other"].sum(), abs=0.01)
+    assert row["served_list_by_challenger_usd"] <= row["challenger_value_usd"] + 0.01
+    assert row["challenger_list_by_served_usd"] <= row["served_value_usd"] + 0.01
+    assert 0 < row["list_agreement"] < 1
+
+
+def test_a_challenger_that_raises_is_on_record_and_stops_nothing(night: dict[str, pd.DataFrame]) -> None:
+    row = night["causal.shadow_comparison"].set_index("program").loc[MED]
+    assert row["status"] == "failed"
+    assert "raised an error while scoring" in row["message"]
+    assert TOC not in set(night["causal.shadow_comparison"]["program"]), "its only model serves, there is no challenger"
+
+
+def test_alerts_tell_of_both_and_hold_no_member(night: dict[str, pd.DataFrame]) -> None:
+    alerts = night["ops.alert"]
+    told = alerts.set_index("subject")["severity"].to_dict()
+    assert told == {f"outreach.{SOURCE}.{TOC}": "error", f"outreach.{SOURCE}.{MED}/1": "warn"}
+    assert not alerts["message"].str.contains("shadow-\\d|Traceback", regex=True).any()
+
+
+def test_decisions_are_appended_once(spark: Any, night: dict[str, pd.DataFrame], registry: Registry) -> None:
+    assert record_decisions(spark) == 0, "the night left decisions behind"
+    decisions = [d for key in (ED, TOC) for d in trail(model_name(SOURCE, key)).decisions]
+    replace(decisions[0], is_recorded=False).write()  # as a process leaves it that is killed between append and mark
+    assert record_decisions(spark) == 1
+    rows = spark.table("ops.model_decision").toPandas().set_index("decision_id")
+    found = rows.loc[[d.decision_id for d in decisions]]
+    assert list(found["action"]) == ["approve", "promote"] * 2, "a decision is missing or stands there twice"
+    assert set(found["actor_kind"]) == {"person"}
+    assert list(found["previous_version"]) == ["none"] * 4
+
+
+def test_comparison_of_the_command_line_reads_the_night(night: dict[str, pd.DataFrame]) -> None:
+    from jobs.model_facts import comparison
+
+    found = comparison(f"outreach.{SOURCE}.{ED}", None, 7)
+    assert (found["champion"], found["challenger"]) == (f"outreach.{SOURCE}.{ED}/1", f"outreach.{SOURCE}.{ED}/2")
+    assert [row["run_date"] for row in found["nights"]] == [NIGHT.isoformat()]
+    assert "Nobody has approved" in found["objection"]
+
+
+def test_drift_alarms_are_read_from_the_alerts(spark: Any, night: dict[str, pd.DataFrame]) -> None:
+    from jobs.alerts import record_alert
+    from jobs.due import alarms_since
+
+    start = datetime.now(UTC) - timedelta(seconds=1)
+    for kind, severity, source in (("drift", "error", SOURCE), ("drift", "warn", SOURCE), ("drift", "error", "desynpuf"), ("gate", "error", SOURCE)):  # fmt: skip
+        record_alert(kind=kind, subject=f"{kind} {severity}", run_id="shadow-test", message="m", severity=severity, data_source=source)  # fmt: skip
+    assert [alarm.subject for alarm in alarms_since(spark, SOURCE, start)] == ["drift error"]
+    assert alarms_since(spark, SOURCE, datetime.now(UTC) + timedelta(seconds=5)) == []

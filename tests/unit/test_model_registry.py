@@ -1,0 +1,176 @@
+"""The registry when it is whole, locked, damaged and empty; and what serves a program in each case."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_world import NAME, PROGRAM, SOURCE, Registry
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from contracts.errors import ExitCode, ModelUnavailableError, RegistryError
+from contracts.programs import program
+from contracts.settings import settings
+from jobs import provenance
+from jobs.decisions import Actor, approve, promote
+from jobs.fitness import unfit
+from jobs.registry import champion, latest, load_scorer, model_version, versions
+from jobs.serving import serving
+
+MARIA = Actor("Maria", "person", "maria")
+
+
+def serve(registry: Registry, verdict: str = "publish", **made: object) -> object:
+    model = registry.train(verdict, **made)
+    approve(model, MARIA, "read the card")
+    promote(model, MARIA)
+    return model
+
+
+def test_without_a_database_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
+    settings.cache_clear()
+    try:
+        assert (versions(), champion(SOURCE, PROGRAM)) == ([], None)
+        assert not settings().mlflow_dir.exists(), "a look at models made a database"
+        with pytest.raises(ModelUnavailableError):
+            model_version(NAME, 1)
+    finally:
+        settings.cache_clear()
+
+
+def test_a_version_keeps_its_facts(registry: Registry) -> None:
+    made = registry.train("fallback")
+    found = model_version(NAME, 1)
+    assert found == made
+    assert (found.data_source, found.program, found.verdict, found.label) == (SOURCE, PROGRAM, "fallback", f"{NAME}/1")
+    assert found.document("gates")[0]["name"] == "design"
+    assert found.document("nothing") is None
+    assert load_scorer(found.scorer_path).learner == "linear_dr"
+    with pytest.raises(ModelUnavailableError, match="No model"):
+        model_version(NAME, 2)
+
+
+def test_a_fit_champion_serves_by_its_verdict(registry: Registry) -> None:
+    model = serve(registry)
+    found = serving(SOURCE, PROGRAM)
+    assert (found.verdict, found.sentence, found.model_version) == ("publish", "The gates say publish.", model.label)
+    assert not found.is_alarming
+
+
+@pytest.mark.parametrize(
+    ("verdict", "wanted", "said"),
+    [("publish", "fallback", "waits for approval"), ("blocked", "blocked", "The gates say blocked")],
+)
+def test_without_a_champion(registry: Registry, verdict: str, wanted: str, said: str) -> None:
+    assert serving(SOURCE, PROGRAM).sentence == "No model has been trained yet."
+    registry.train(verdict)
+    found = serving(SOURCE, PROGRAM)
+    assert (found.verdict, found.model, found.is_alarming) == (wanted, None, False)
+    assert said in found.sentence
+
+
+def test_a_missing_or_damaged_file_is_a_fallback_with_its_reason(registry: Registry) -> None:
+    model = serve(registry)
+    model.scorer_path.write_bytes(model.scorer_path.read_bytes()[:-7])
+    cut = serving(SOURCE, PROGRAM)
+    model.scorer_path.unlink()
+    gone = serving(SOURCE, PROGRAM)
+    assert [found.verdict for found in (cut, gone)] == ["fallback", "fallback"]
+    assert [found.model for found in (cut, gone)] == [None, None]
+    assert "checksum differs" in cut.sentence
+    assert "missing" in gone.sentence
+    assert cut.is_alarming
+    assert gone.is_alarming
+
+
+@pytest.mark.parametrize("library", provenance.SCORING_LIBRARIES)
+def test_another_library_version_is_a_fallback(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    serve(registry)
+    installed = provenance._installed
+    monkeypatch.setattr(provenance, "_installed", lambda name: "99.0" if name == library else installed(name))
+    found = serving(SOURCE, PROGRAM)
+    assert (found.verdict, found.is_alarming) == ("fallback", True)
+    assert f"{library} was {installed(library)} and is 99.0" in found.sentence
+
+
+def test_other_definitions_are_a_fallback(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = serve(registry)
+    monkeypatch.setattr(provenance, "feature_version", lambda: "new")
+    assert unfit(model) == "the feature definitions changed"
+    monkeypatch.undo()
+
+
+def test_a_model_from_before_versions_were_kept_does_not_score(registry: Registry) -> None:
+    kept = registry.train()
+    old = type(kept)(**{**vars(kept), "tags": {"verdict": "publish", "scorer_sha256": kept.tags["scorer_sha256"]}})
+    assert "not recorded" in (unfit(old) or "")
+
+
+def test_capacity_and_price_do_not_make_another_question() -> None:
+    now = program(PROGRAM)
+    priced = now.model_copy(update={"capacity_per_night": 1, "cost_per_contact_usd": 1.0})
+    other = now.model_copy(update={"washout_days": now.washout_days + 1})
+    longer = now.model_copy(update={"outcome": now.outcome.model_copy(update={"horizon_days": 7})})
+    assert provenance.program_version(priced) == provenance.program_version(now)
+    assert len({provenance.program_version(p) for p in (now, other, longer)}) == 3
+
+
+def test_many_differences_stay_one_sentence() -> None:
+    assert provenance.listed(["a", "b"]) == "a; b"
+    assert provenance.listed(list("abcd")) == "a; b; c and 1 more difference"
+    assert provenance.listed(list("abcde")) == "a; b; c and 2 more differences"
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """MLflow waits 20 s for a lock, and nobody can tell it otherwise; a test need not."""
+
+    def shorter(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> tuple[str, Any]:
+        return statement.replace("busy_timeout = 20000", "busy_timeout = 50"), parameters
+
+    event.listen(Engine, "before_cursor_execute", shorter, retval=True)
+    yield
+    event.remove(Engine, "before_cursor_execute", shorter)
+
+
+def test_a_locked_registry_says_so(registry: Registry, impatient: None) -> None:
+    serve(registry)
+    holder = sqlite3.connect(settings().mlflow_dir / "mlflow.db")
+    holder.execute("begin exclusive")
+    try:
+        with pytest.raises(RegistryError, match="locked by another process") as locked:
+            champion(SOURCE, PROGRAM)
+        assert locked.value.exit_code == ExitCode.REGISTRY_UNAVAILABLE
+        assert "select" not in str(locked.value).lower(), "the error shows SQL"
+        found = serving(SOURCE, PROGRAM)
+        assert (found.verdict, found.model, found.is_alarming) == ("fallback", None, True)
+        assert "locked" in found.sentence
+    finally:
+        holder.rollback()
+        holder.close()
+    assert serving(SOURCE, PROGRAM).verdict == "publish"
+
+
+def test_a_damaged_registry_says_so_and_the_night_goes_on(registry: Registry) -> None:
+    (settings().mlflow_dir / "mlflow.db").write_bytes(b"no database" * 500)
+    with pytest.raises(RegistryError, match="cannot be used") as damaged:
+        latest(SOURCE, PROGRAM)
+    assert "backup" in str(damaged.value)
+    found = serving(SOURCE, PROGRAM)
+    assert (found.verdict, found.is_alarming) == ("fallback", True)
+    assert "registry cannot be used" in found.sentence
+
+
+def test_a_scorer_that_cannot_be_unpickled_names_no_data(tmp_path: Path) -> None:
+    path = tmp_path / "scorer.pkl"
+    for content in (b"", b"\x80\x05garbage", b"cos\nsystem_that_is_not\n."):
+        path.write_bytes(content)
+        with pytest.raises(ModelUnavailableError, match="cannot be loaded"):
+            load_scorer(path)
