@@ -57,6 +57,6 @@ def refused(model: RegisteredModel, why: str) -> Serving:
 def _without_champion(trained: RegisteredModel | None) -> Serving:
     if trained is None:
         return Serving("fallback", "No model has been trained yet.")
-    if trained.verdict == "blocked":
-        return Serving("blocked", trained.tags["verdict_sentence"])
+    if trained.verdict != "publish":  # no approval would let it rank
+        return Serving(trained.verdict, trained.tags["verdict_sentence"])
     return Serving("fallback", f"{trained.label} waits for approval.")

@@ -64,7 +64,11 @@ def test_a_fit_champion_serves_by_its_verdict(registry: Registry) -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "wanted", "said"),
-    [("publish", "fallback", "waits for approval"), ("blocked", "blocked", "The gates say blocked")],
+    [
+        ("publish", "fallback", "waits for approval"),
+        ("fallback", "fallback", "The gates say fallback"),
+        ("blocked", "blocked", "The gates say blocked"),
+    ],
 )
 def test_without_a_champion(registry: Registry, verdict: str, wanted: str, said: str) -> None:
     assert serving(SOURCE, PROGRAM).sentence == "No model has been trained yet."
