@@ -130,7 +130,9 @@ class _Flow:
             weight = self.weights[member][program]
             worth[program] = min(weight, worth.get(program, weight))
         drop: list[Edge] = [(f"p:{p}", "s", _minus(w), ("drop", "")) for p, w in worth.items()]
-        edges = [*self._edges(), ("t", "s", _ZERO, ("more", "")), *back, *drop]
+        closed = [*self._edges(), ("t", "s", _ZERO, ("more", "")), *back, *drop]
+        # Prices are in value alone: serving one more for no value may still better a tie, and that circle never ends.
+        edges: list[Edge] = [(a, b, (w[0], 0), what) for a, b, w, what in closed]
         prices = {p: self._price(edges, f"g:{self._team(p)}", f"p:{p}") for p in self.programs}
         teams = {g: self._price(edges, "t", f"g:{g}") for g in sorted(self.team_count)}
         total = float(chosen["value"].sum())
@@ -193,13 +195,14 @@ class _Flow:
 def _longest(edges: list[Edge], start: str, goal: str) -> tuple[Weight, list[tuple[str, str, str, str]]]:
     """Bellman-Ford over a dozen nodes; returns the best gain and its edges as (from, to, kind, member).
 
-    An optimal flow has no gaining cycle, so the best walk is a path.
+    An optimal flow has no gaining cycle, so the best walk is a path, found within as many rounds as there are nodes.
     """
     best: dict[str, Weight] = {start: _ZERO}
     via: dict[str, tuple[str, str, str, str]] = {}
-    changed = True
+    rounds, changed = len({a for a, *_ in edges} | {b for _, b, *_ in edges}) + 1, True
     while changed:
-        changed = False
+        rounds, changed = rounds - 1, False
+        assert rounds >= 0, "a circle of the residual network gains: the flow is not optimal"
         for a, b, w, (kind, member) in edges:
             if a in best and b != start and _plus(best[a], w) > best.get(b, _NONE):
                 best[b], via[b], changed = _plus(best[a], w), (a, b, kind, member), True

@@ -104,3 +104,13 @@ def test_malformed_candidates_are_refused() -> None:
     empty = allocate(frame.head(0), capacity={"a": 1})
     assert len(empty.chosen) == 0
     assert empty.shadow_price == {"a": 0.0}
+
+
+def test_a_free_place_worth_nothing_but_a_better_tie_has_no_price() -> None:
+    """Seed 1989 once never ended: one more member for no value bettered a tie, again and again."""
+    rng = np.random.default_rng(1989)
+    frame = pd.DataFrame([(p, f"m{i}") for p in "ab" for i in range(10)], columns=["program", "member_id"])
+    frame = frame.assign(value=rng.integers(-4, 5, 20).astype(float), tie=rng.random(20))
+    found = allocate(frame, capacity={"a": 1, "b": 10})
+    more = allocate(frame, capacity={"a": 2, "b": 10})
+    assert found.shadow_price == {"a": more.total_value - found.total_value, "b": 0.0} == {"a": 1.0, "b": 0.0}
