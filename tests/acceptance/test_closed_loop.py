@@ -130,6 +130,7 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
     )
     lived.select(*kept).write.parquet(str(folder / "lived"))
     lived = spark.read.parquet(str(folder / "lived"))
+    spark.conf.set("spark.sql.codegen.wholeStage", "true")
 
     draws = Draws(CONFIG.seed)
     visits = lived.where("n_ed > 0").selectExpr("*", "explode(sequence(1, n_ed)) as slot")
@@ -151,7 +152,6 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
         verdict="'publish'", model_version="'oracle:1'",
     )  # fmt: skip
     _write_features(spark, lived)
-    spark.conf.set("spark.sql.codegen.wholeStage", "true")
     yield World(priority, truth)
     for name in ("core.outcome_event", "outreach.priority", "outreach.program_summary", "outreach.realized_uplift",
                  "features.member_feature", "causal.cohort", "ops.drift", "ops.alert"):  # fmt: skip
@@ -160,16 +160,16 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
 
 def _write_features(spark: Any, lived: Any) -> None:
     """Counts of visits as of the first of each month; and the index dates of a training on the first year of them."""
-    frames = " union all ".join(
-        f"select member_id, date'{month(m)}' as as_of_date, max(age) as age, cast(sum(if(m >= {m - 1}, n_ed, 0)) as int) as ed_30,"
-        f" cast(sum(if(m >= {m - 3}, n_ed, 0)) as int) as ed_90, cast(sum(if(m >= {m - 3}, n_adm, 0)) as int) as adm_90,"
-        f" cast(sum(n_ed) as int) as ed_365"
-        f" from lived where m < {m} and m >= {m - 12} group by member_id having max(m) = {m - 1}"
-        for m in range(4, 32)
-    )
     lived.createOrReplaceTempView("lived")
+    first = f"date'{CONFIG.first_month}'"
+    counted = spark.sql(f"""
+        select member_id, add_months({first}, seen) as as_of_date, max(age) as age, cast(sum(n_ed) as int) as ed_365,
+            cast(sum(if(m >= seen - 1, n_ed, 0)) as int) as ed_30, cast(sum(if(m >= seen - 3, n_ed, 0)) as int) as ed_90,
+            cast(sum(if(m >= seen - 3, n_adm, 0)) as int) as adm_90
+        from lived lateral view explode(sequence(greatest(m + 1, 4), least(m + 12, {CONFIG.months}))) as seen
+        group by member_id, seen having max(m) = seen - 1""")
     _fill(
-        spark, "features.member_feature", spark.sql(frames), data_source=f"'{SOURCE}'", is_enrolled="true",
+        spark, "features.member_feature", counted, data_source=f"'{SOURCE}'", is_enrolled="true",
         is_deceased="false", ed_visit_30d_count="ed_30", ed_visit_90d_count="ed_90", ed_visit_365d_count="ed_365",
         acute_admission_90d_count="adm_90",
     )  # fmt: skip
