@@ -63,3 +63,9 @@ def test_parts_of_a_plan_meet_without_overlap() -> None:
     assert Part().is_delivered == "true"
     assert Part(until=day).is_delivered == "file_date <= date'2026-03-31'"
     assert Part(after=day).is_delivered == "file_date > date'2026-03-31'"
+
+
+def test_alarms_are_of_the_kinds_that_ask_for_training() -> None:
+    from jobs.due import TRAINING_KINDS
+
+    assert {"drift", "realized_uplift"} == set(TRAINING_KINDS), "jobs/drift.py and jobs/uplift.py raise these"
