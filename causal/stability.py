@@ -6,7 +6,7 @@ import numpy as np
 
 # Usual reading: below .1 stable, .1 to .25 watch, above .25 moved.
 WATCH, MOVED = 0.1, 0.25
-_FLOOR = 1e-4
+FLOOR = 1e-4
 
 
 def bin_edges(reference: np.ndarray, n_bins: int = 10) -> np.ndarray:
@@ -26,7 +26,7 @@ def shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def psi(expected: np.ndarray, actual: np.ndarray) -> float:
     """sum (actual - expected) ln(actual / expected) over bins; shares below 0.0001 are held there."""
-    p, q = np.maximum(expected, _FLOOR), np.maximum(actual, _FLOOR)
+    p, q = np.maximum(expected, FLOOR), np.maximum(actual, FLOOR)
     return float(np.sum((q - p) * np.log(q / p)))
 
 

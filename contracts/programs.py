@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.errors import ConfigError
+from contracts.monitoring import Monitoring
 from contracts.tables.core import EVENT_TYPES
 
 _FILE = Path(__file__).with_name("programs.yaml")
@@ -82,9 +83,10 @@ class Program(Frozen):
 
 
 class Programs(Frozen):
-    """All programs, and the salt of their persistent holdouts (changing it re-draws every holdout)."""
+    """All programs, the salt of their persistent holdouts (changing it re-draws every holdout), limits of alarms."""
 
     holdout_salt: str
+    monitoring: Monitoring = Monitoring()
     programs: dict[str, Program]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.assets.followed import drift_watch, follow_up
 from dagster_project.assets.landed import landing
 from dagster_project.assets.overlaid import overlay
 from dagster_project.assets.published import publication, scoring, views
@@ -34,6 +35,8 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             *views,
             night_report,
             shadow_scoring,
+            follow_up,
+            drift_watch,
         ],
         "jobs": [ingest_job, nightly_job, trained_night_job, training_job],
         "schedules": [nightly, weekly_training],

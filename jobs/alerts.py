@@ -6,7 +6,8 @@ import uuid
 from datetime import UTC, date, datetime
 
 from contracts.catalog import contract
-from jobs.delta import append, ensure_tables
+from contracts.compile.literals import sql_string
+from jobs.delta import append, ensure_tables, table_exists
 from jobs.session import spark_session
 
 
@@ -23,7 +24,7 @@ def record_alert(
     """Append one alert.
 
     Args:
-        kind: `failure`, `contract`, `gate`, `drift` or `lateness`.
+        kind: `failure`, `contract`, `gate`, `drift`, `realized_uplift` or `lateness`.
         subject: table, model, program or job that it is about.
         run_id: of the run that raised it.
         message: one or two sentences, without data.
@@ -47,3 +48,19 @@ def record_alert(
     }
     schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
     append(spark.createDataFrame([tuple(row.get(c.name) for c in table.columns)], schema), table.name, run_id)
+
+
+def raise_once(*, kind: str, subject: str, run_id: str, message: str, data_source: str, run_date: date) -> bool:
+    """`record_alert`, unless an alert of that kind and subject stands for the same source and night; whether it was new.
+
+    A night that is run again finds the same thing again, and a training that an alarm asks for is asked for once.
+    """
+    spark = spark_session()
+    if table_exists(spark, "ops.alert"):
+        there = spark.sql(f"""
+            select 1 from ops.alert where kind = {sql_string(kind)} and subject = {sql_string(subject)}
+                and data_source = {sql_string(data_source)} and run_date = date'{run_date}' limit 1""")
+        if there.collect():
+            return False
+    record_alert(kind=kind, subject=subject, run_id=run_id, message=message, data_source=data_source, run_date=run_date)
+    return True

@@ -113,20 +113,33 @@ def cohort(spark: SparkSession, program: Program, data_source: str, as_of: date)
     """Person-trials with their outcome: `member_id, index_date, is_offered, is_randomized, assignment_probability,
     outcome, followup_days`.
 
-    Follow-up starts at time zero in both arms and ends at the horizon, death or disenrolment; an offer counts
-    whether or not the member was reached (intention to treat).
+    An offer counts whether or not the member was reached (intention to treat).
+    """
+    kept = " and ".join(condition for _, condition in STEPS)
+    base = f"""
+        select member_id, index_date, is_offered, is_randomized, assignment_probability
+        from ({_eligible_sql(program, data_source, index_dates(program, as_of), as_of)}) where {kept}"""
+    return spark.sql(outcomes_sql(base, program, data_source, as_of))
+
+
+def outcomes_sql(base: str, program: Program, data_source: str, as_of: date) -> str:
+    """The trials of `base` with `outcome` and `followup_days`, as the warehouse knew them at `as_of`.
+
+    Follow-up starts at time zero in both arms and ends at the horizon, death or disenrolment.
+
+    Args:
+        base: a query with `member_id, index_date`, together unique, and whatever shall be carried along.
+        program: gives outcome and horizon.
+        data_source: whose members.
+        as_of: enrolment and events that became known later are not read.
     """
     horizon = program.outcome.horizon_days
-    kept = " and ".join(condition for _, condition in STEPS)
     events = ", ".join(f"'{kind}'" for kind in program.outcome.event_types)
     inside = "greatest(0, datediff(least(date_add(o.event_end_date, 1), c.censor_date), greatest(o.event_start_date, c.index_date)))"
     starts = "case when o.event_start_date >= c.index_date and o.event_start_date < c.censor_date then 1 else 0 end"
     measured = starts if program.outcome.measure == "count" else inside
-    return spark.sql(f"""
-    with base as (
-        select member_id, index_date, is_offered, is_randomized, assignment_probability
-        from ({_eligible_sql(program, data_source, index_dates(program, as_of), as_of)}) where {kept}
-    ),
+    return f"""
+    with base as ({base}),
     covered as (
         -- the end of the enrolment that covers time zero, as known when training; touching spans are one
         select b.member_id, b.index_date, max(s.enrollment_end_date) as covered_until
@@ -151,7 +164,7 @@ def cohort(spark: SparkSession, program: Program, data_source: str, as_of: date)
             and o.event_start_date < c.censor_date and o.event_end_date >= c.index_date
         group by c.member_id, c.index_date
     )
-    select c.member_id, c.index_date, c.is_offered, c.is_randomized, c.assignment_probability,
-        cast(coalesce(o.outcome, 0) as double) as outcome, datediff(c.censor_date, c.index_date) as followup_days
+    select c.* except (censor_date), cast(coalesce(o.outcome, 0) as double) as outcome,
+        datediff(c.censor_date, c.index_date) as followup_days
     from censored c left join observed o on o.member_id = c.member_id and o.index_date = c.index_date
-    """)
+    """

@@ -27,7 +27,7 @@ app = typer.Typer(
 
 def _register() -> None:
     """Attach the sub-commands; each module imports the heavy parts only when it runs."""
-    from dagster_project.cli import demo, engine, ingest, models, night, simulate, study, ui
+    from dagster_project.cli import demo, engine, ingest, models, night, simulate, study, ui, uplift
 
     app.add_typer(engine.app, name="engine", help="Start, stop and look at the embedded Spark Connect engine.")
     app.add_typer(
@@ -45,6 +45,7 @@ def _register() -> None:
     app.command("backfill")(night.backfill)
     app.command("train")(night.train)
     app.command("status")(night.status)
+    app.command("uplift")(uplift.uplift)
     app.command("ui")(ui.ui)
 
 

@@ -21,15 +21,29 @@ def run(
     members: Annotated[int, typer.Option(help="People ever enrolled.", min=3)] = 20_000,
     months: Annotated[int, typer.Option(help="Calendar months of history.", min=6, max=120)] = 30,
     seed: Annotated[int | None, typer.Option(help="Root of the random draws; default: the project's seed.")] = None,
+    delivered_until: Annotated[
+        str | None, typer.Option(help="Write only what was delivered up to this day; the plan is the same.")
+    ] = None,
+    delivered_after: Annotated[str | None, typer.Option(help="Write only what was delivered after this day.")] = None,
+    follow_lists: Annotated[
+        bool, typer.Option("--follow-lists", help="From the first published list on, its offers are the ones made.")
+    ] = False,
 ) -> None:
     """Simulate a plan: files in the Tuva input layer under --out, potential outcomes in the tables of `truth`."""
     from jobs.session import spark_session
     from jobs.simulate import SimulationConfig, simulate
+    from jobs.simulate.run import Part, published_offers
 
     config = SimulationConfig(
         members=members, months=months, end_date=_day(end_date), seed=settings().seed if seed is None else seed
     )
-    made = simulate(spark_session("simulate"), config, out)
+    spark = spark_session("simulate")
+    part = Part(
+        after=_day(delivered_after) if delivered_after else None,
+        until=_day(delivered_until) if delivered_until else None,
+        published=published_offers(spark) if follow_lists else None,
+    )
+    made = simulate(spark, config, out, part=part)
     for entity, folder in made.folders.items():
         typer.echo(f"{entity:18} {folder}")
     typer.echo(f"{'truth':18} {made.truth_rows:,} rows in truth.potential_outcome")

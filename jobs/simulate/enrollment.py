@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.draws import Draws, num
+from jobs.simulate.outreach import CHOSEN, LISTED, OFFERED
 from jobs.simulate.programs import PROGRAMS
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def outreach_contacts(outcomes: DataFrame, config: SimulationConfig) -> DataFram
     key = ("member_no", "m", "length(o.program)")
     channel = draws.uniform("channel", *key)
     miss = draws.uniform("miss", *key)
-    offered = "o.offer in (1, 2)"
+    offered = f"o.offer in {OFFERED}"
     return frame.selectExpr(
         "concat(substr(o.program, 1, 3), '-', substr(member_id, 2), '-', lpad(cast(m as string), 3, '0')) as contact_id",
         "member_id",
@@ -102,9 +103,9 @@ def outreach_contacts(outcomes: DataFrame, config: SimulationConfig) -> DataFram
         f" when {channel} < 0.95D then 'letter' else 'visit' end, null) as channel",
         f"if({offered}, o.team, null) as team",
         "month_start as assigned_date",
-        "if(o.offer = 1, 'care_manager', 'pilot') as assigned_by",
+        f"case o.offer when {CHOSEN} then 'care_manager' when {LISTED} then 'policy' else 'pilot' end as assigned_by",
         f"{offered} as is_offered",
-        "if(o.offer = 1, cast(null as double), 0.5D) as assignment_probability",
+        f"if(o.offer in ({CHOSEN}, {LISTED}), cast(null as double), 0.5D) as assignment_probability",
         f"if({offered}, o.is_reached, null) as is_reached",
         f"if({offered}, case when o.is_reached then 'reached' when {miss} < 0.3D then 'declined'"
         f" when {miss} < 0.9D then 'no_answer' else 'wrong_number' end, null) as disposition",

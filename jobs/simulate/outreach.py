@@ -3,6 +3,9 @@
 Care managers choose by recent crisis, which fades by itself, and by hunches that no table holds; so treated members
 differ from the others in ways seen and unseen. Choices look at need as it would be without help, which keeps every
 month computable on its own; offers of one program keep a distance, so that effects never overlap.
+
+Where lists were published, they decide from their first month on: what the simulator then delivers are the outcomes
+under the offers really made. Pilot and own choices end there, so that the holdout stays one.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from jobs.simulate.programs import ADHERENCE, ED, MAINTENANCE, PROGRAMS, TRANSIT
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-NONE, CHOSEN, PILOT_OFFERED, PILOT_CONTROL = 0, 1, 2, 3
+NONE, CHOSEN, PILOT_OFFERED, PILOT_CONTROL, LISTED = 0, 1, 2, 3, 4
+OFFERED = (CHOSEN, PILOT_OFFERED, LISTED)
 _BASE = "is_enrolled and age >= 18D and months_seen >= 3 and (hospice_month is null or m < hospice_month)"
 ELIGIBLE = {
     ED.key: f"{_BASE} and (ed_12m >= 1 or n_cond >= 2)",
@@ -27,17 +31,46 @@ ELIGIBLE = {
 }
 
 
-def with_offers(months: DataFrame, config: SimulationConfig) -> DataFrame:
-    """Adds per program `eligible_*`, `offer_*` (0 none, 1 care manager, 2 pilot offer, 3 pilot control), `reached_*`."""
+def with_offers(months: DataFrame, config: SimulationConfig, published: DataFrame | None = None) -> DataFrame:
+    """Adds per program `eligible_*`, `offer_*` (0 none, 1 care manager, 2 pilot offer, 3 pilot control, 4 published
+    list), `reached_*`.
+
+    Args:
+        months: member-months.
+        config: of the plan.
+        published: `member_id, program, offered_on` of lists to be followed.
+    """
     draws = Draws(config.seed)
+    months, first_list = _with_lists(months, config, published)
     months = months.selectExpr("*", *(f"({ELIGIBLE[p.key]}) as eligible_{p.short}" for p in PROGRAMS))
     months = months.selectExpr("*", *(f"{_candidate(p, draws, config)} as candidate_{p.short}" for p in PROGRAMS))
     return months.selectExpr(
         "*",
-        *(f"if(candidate_{p.short} > 0 and coalesce(max(candidate_{p.short}) {_before(p.months)}, 0) = 0,"
-          f" candidate_{p.short}, 0) as offer_{p.short}" for p in PROGRAMS),
+        *(f"case when m >= {first_list} then if(listed_{p.short}, {LISTED}, {NONE})"
+          f" when candidate_{p.short} > 0 and coalesce(max(candidate_{p.short}) {_before(p.months)}, 0) = 0"
+          f" then candidate_{p.short} else {NONE} end as offer_{p.short}" for p in PROGRAMS),
         *(f"{draws.uniform(f'reached {p.short}', 'member_no', 'm')} < reach_prob as reached_{p.short}" for p in PROGRAMS),
     )  # fmt: skip
+
+
+def _with_lists(months: DataFrame, config: SimulationConfig, published: DataFrame | None) -> tuple[DataFrame, int]:
+    """Adds `listed_*` per program; with the first month that a list decides (one after all months without lists).
+
+    Months are the simulator's clock: an offer of the first of a month works from that day, one of a later day from the
+    first of the next month.
+    """
+    if published is None:
+        return months.selectExpr("*", *(f"false as listed_{p.short}" for p in PROGRAMS)), config.months + 1
+    first = f"date'{config.first_month}'"
+    begins = "if(day(offered_on) = 1, offered_on, add_months(trunc(offered_on, 'MM'), 1))"
+    offers = published.selectExpr("member_id", "program", f"cast(months_between({begins}, {first}) as int) as m")
+    first_list = offers.selectExpr("min(m)").collect()[0][0]
+    listed = offers.groupBy("member_id", "m").pivot("program", [p.key for p in PROGRAMS]).count()
+    joined = months.join(listed, ["member_id", "m"], "left")
+    marked = joined.selectExpr(
+        *(f"`{name}`" for name in months.columns), *(f"{p.key} is not null as listed_{p.short}" for p in PROGRAMS)
+    )
+    return marked, config.months + 1 if first_list is None else int(first_list)
 
 
 def _before(rows: int, last: str = "1 preceding") -> str:
@@ -113,5 +146,5 @@ KEPT = (
 def _helped(program: SimulatedProgram) -> str:
     """An offer of this or the last months that reached the member still works in this month."""
     s = program.short
-    made = f"cast(offer_{s} in ({CHOSEN}, {PILOT_OFFERED}) and reached_{s} as int)"
+    made = f"cast(offer_{s} in {OFFERED} and reached_{s} as int)"
     return f"coalesce(max({made}) {_before(program.months - 1, 'current row')}, 0) = 1"

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,44 @@ class Simulated:
     truth_rows: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Which part of a plan's deliveries to write, and which published lists its outcomes follow.
+
+    The same configuration with `until` one day and then `after` that day, following the lists of the nights between,
+    is one plan told in two parts: what happened before the first list does not depend on it.
+
+    Attributes:
+        after: only files delivered later than this day.
+        until: only files delivered up to this day.
+        published: `member_id, program, offered_on`; see `published_offers`.
+    """
+
+    after: date | None = None
+    until: date | None = None
+    published: DataFrame | None = None
+
+    @property
+    def is_delivered(self) -> str:
+        """SQL condition on `file_date`."""
+        bounds = [f"file_date > date'{self.after}'"] if self.after else []
+        return " and ".join([*bounds, *([f"file_date <= date'{self.until}'"] if self.until else [])]) or "true"
+
+
+def published_offers(spark: SparkSession, data_source: str = DATA_SOURCE) -> DataFrame:
+    """Every offer of the published lists of a source, as `Part.published`."""
+    return spark.sql(f"""
+        select member_id, program, run_date as offered_on from outreach.priority
+        where data_source = '{data_source}' and decision in ('outreach', 'explore')""")
+
+
 def simulate(
-    spark: SparkSession, config: SimulationConfig, out_dir: Path | str, *, with_truth: bool = True
+    spark: SparkSession,
+    config: SimulationConfig,
+    out_dir: Path | str,
+    *,
+    with_truth: bool = True,
+    part: Part | None = None,
 ) -> Simulated:
     """Write `<out_dir>/<entity>/part-*.parquet` per entity, replacing what is there, and the tables of `truth`.
 
@@ -49,7 +86,9 @@ def simulate(
         config: equal configurations give equal rows, whatever the partitioning.
         out_dir: folder that the engine's workers can write to.
         with_truth: write `truth.potential_outcome` and `truth.unmeasured` (data source `tuva`).
+        part: of the deliveries; default all, without published lists.
     """
+    part = part or Part()
     out = Path(out_dir).resolve()
     scratch = out.parent / f".{out.name}-scratch"
     for folder in (scratch, *(out / entity for entity in ENTITIES)):
@@ -57,7 +96,7 @@ def simulate(
     try:
         with _split_code(spark):
             for first in range(1, config.members + 1, BATCH):
-                _batch(spark, config, first, min(first + BATCH - 1, config.members), out, scratch, with_truth)
+                _batch(spark, config, first, min(first + BATCH - 1, config.members), out, scratch, with_truth, part)
         truth_rows = 0
         if with_truth:
             read = spark.read.parquet
@@ -70,11 +109,18 @@ def simulate(
 
 
 def _batch(
-    spark: SparkSession, config: SimulationConfig, first: int, last: int, out: Path, scratch: Path, with_truth: bool
+    spark: SparkSession,
+    config: SimulationConfig,
+    first: int,
+    last: int,
+    out: Path,
+    scratch: Path,
+    with_truth: bool,
+    part: Part,
 ) -> None:
     """All files of the members `first` .. `last`, appended to those of the batches before."""
     people = _keep(members(spark, config, first, last), scratch / "members", f"member_no between {first} and {last}")
-    history = with_offers(member_months(people, config), config)
+    history = with_offers(member_months(people, config), config, part.published)
     outcomes = _keep(with_outcomes(history, config).where("is_enrolled").select(*KEPT), scratch / f"outcomes-{first}")
     makers: dict[str, Callable[[], DataFrame]] = {
         "eligibility": lambda: eligibility(people, config),
@@ -84,7 +130,7 @@ def _batch(
         "consent": lambda: consents(people, config),
     }
     for entity, make in makers.items():
-        make().coalesce(1).write.mode("append").options(**_QUIET).parquet(str(out / entity))
+        make().where(part.is_delivered).coalesce(1).write.mode("append").options(**_QUIET).parquet(str(out / entity))
     if with_truth:
         potential_outcomes(outcomes, config, DATA_SOURCE).write.mode("append").parquet(str(scratch / "truth"))
     shutil.rmtree(scratch / f"outcomes-{first}", ignore_errors=True)
