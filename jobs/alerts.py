@@ -24,7 +24,8 @@ def record_alert(
     """Append one alert.
 
     Args:
-        kind: `failure`, `contract`, `gate`, `drift`, `realized_uplift` or `lateness`.
+        kind: `failure`, `contract`, `gate`, `model`, `drift`, `realized_uplift` or `lateness`. What `jobs.due` reads as
+            a reason to train are `drift` and `realized_uplift` of severity `error` with a data source.
         subject: table, model, program or job that it is about.
         run_id: of the run that raised it.
         message: one or two sentences, without data.

@@ -36,7 +36,10 @@ def list_models(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Trained versions, newest first: verdict, learner, who approved, which serves."""
+    """Trained versions, newest first.
+
+    Verdict, learner, who approved, which serves; at once whether the champion and the challenger may score here.
+    """
     from jobs.model_facts import listing
 
     rows = listing(source=source, program=program, everything=everything)
@@ -64,7 +67,10 @@ def show(
     card: Annotated[bool, typer.Option("--card", help="Print the model card (Markdown); its page's path goes to standard error.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """One version: where it stands, its gates, its effects on members kept aside, and what was decided about it."""
+    """One version in full, or its card.
+
+    Where it stands, its gates, its effects on members kept aside, and what was decided about it.
+    """
     from jobs.model_card.write import redraw_card
     from jobs.model_facts import description, find
 
@@ -84,7 +90,11 @@ def compare(
     nights: Annotated[int, typer.Option("--nights", help="Nights to show at most, latest first.", min=1, max=366)] = 7,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """The challenger beside what serves: gates, effects on members kept aside, and the nights scored by both."""
+    """The challenger beside what serves.
+
+    Gates, effects on members kept aside, and the nights scored by both. Reads the warehouse, so that it may start the
+    engine.
+    """
     from jobs.model_facts import comparison, registered_name
 
     facts = comparison(registered_name(name.partition("/")[0]), version, nights)
@@ -99,7 +109,10 @@ def approve(
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Answer for a version, so that it may be promoted; on record with who, when and the note. Changes nothing yet."""
+    """Answer for a version, on record.
+
+    It may be promoted from then on; what serves does not change yet.
+    """
     from jobs.model_changes import approve_model
     from jobs.model_facts import find
     from jobs.registry import CHALLENGER
@@ -116,7 +129,10 @@ def promote(
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Make an approved version the champion; it serves from the next night on. Refused (12) where something stands against it."""
+    """Make an approved version the champion.
+
+    It serves from the next night on. Refused (12) where something stands against it: `outreach models show` says what.
+    """
     from jobs.model_changes import promote_model
     from jobs.model_facts import find
     from jobs.registry import CHALLENGER
@@ -137,7 +153,10 @@ def rollback(
     by: By = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Take the champion off and put back the one before it; the approval of the one taken off ends."""
+    """Put the champion before this one back.
+
+    The approval of the one taken off ends: it has to be approved again before it may serve again.
+    """
     from jobs.model_changes import roll_back_model
     from jobs.model_facts import registered_name
 
@@ -259,7 +278,7 @@ def _status(side: dict[str, Any] | None) -> str:
 
 def _print_nights(nights: list[dict[str, Any]]) -> None:
     if not nights:
-        return typer.echo("No night has been scored by both yet; the next one will be.")
+        return typer.echo("No night has been scored by both yet.")
 
     def dollars(value: float | None) -> str:
         return "–" if value is None else f"${value:,.0f}"
