@@ -13,6 +13,7 @@ from causal.nuisance import cross_fit
 from causal.trial import Placebo, Trial, outcome_kind
 
 _SAME_COLUMN = 0.98
+MIN_PLACEBO_ARM = 20
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ def placebo_estimates(
     found = []
     for name, placebo in placebos.items():
         rows = np.isfinite(placebo.values) & inside
-        part, y = trial.rows(rows), placebo.values[rows]
-        if part.n < 100 or min(part.t.sum(), (1 - part.t).sum()) < 20 or np.ptp(y) == 0:
+        if not has_enough(trial, placebo.values, rows):
             continue
-        use = ~np.isin(owners, placebo.exclude) & ~_copies(Z[rows], y)
+        part, y = trial.rows(rows), placebo.values[rows]
+        use = ~np.isin(owners, placebo.exclude) & ~copies(Z[rows], y)
         features = Z[np.ix_(rows, use)] if use.any() else np.zeros((part.n, 1))
         known = part.known_propensity
         u, _ = cross_fit(
@@ -64,7 +65,16 @@ def placebo_estimates(
     return tuple(found)
 
 
-def _copies(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+def has_enough(trial: Trial, values: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether `rows` have people of both arms, and enough of them differ from the commonest value to say anything."""
+    t, y = trial.t[rows], values[rows]
+    if len(t) < 100 or min(t.sum(), (1 - t).sum()) < MIN_PLACEBO_ARM:
+        return False
+    _, counts = np.unique(y, return_counts=True)
+    return bool(len(y) - counts.max() >= MIN_PLACEBO_ARM)
+
+
+def copies(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Columns that are the placebo outcome itself under another name."""
     spread = Z.std(axis=0)
     centred = (Z - Z.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)

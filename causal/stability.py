@@ -34,3 +34,13 @@ def population_stability(reference: np.ndarray, current: np.ndarray, n_bins: int
     """PSI of two samples on the reference's quantile bins; missing values are a bin of their own."""
     edges = bin_edges(reference, n_bins)
     return psi(shares(reference, edges), shares(current, edges))
+
+
+def top_overlap(one: np.ndarray, other: np.ndarray, fraction: float) -> float:
+    """Share of the top `fraction` by one score that is in the top by the other; missing scores come last.
+
+    By chance alone it is `fraction`. Ties are broken by row, alike in both.
+    """
+    count = max(round(fraction * len(one)), 1)
+    top = [set(np.argsort(-np.nan_to_num(v, nan=-np.inf), kind="stable")[:count].tolist()) for v in (one, other)]
+    return len(top[0] & top[1]) / count

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from causal.aipw import Estimate
+from causal.equity import equity_rows
 from causal.evaluation.rules import RULES
+from causal.gates.controls import MIN_CONTROLS, empirical_calibration
 from causal.options import TrainOptions
 from causal.placebo import PlaceboEstimate
 from causal.study_frame import StudyFrame, read_frame
@@ -113,9 +115,10 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
         "estimates": {arm: _estimates(study) for arm, study in arms.items()},
         "placebo": _strongest(placebos),
         "placebo_by_arm": placebos,
-        "negative_controls": _strongest(
-            {a: {p.name: _placebo(p) for p in s.negative_controls} for a, s in arms.items()}
-        ),
+        "negative_controls": _strongest({a: {p.name: _placebo(p) for p in _controls(s)} for a, s in arms.items()}),
+        "calibrated": {arm: _calibrated(study) for arm, study in arms.items()},
+        "sensitivity": {arm: _sensitivity(study) for arm, study in arms.items()},
+        "equity": {arm: _equity(study) for arm, study in arms.items()},
         "ranking": {arm: _ranking(study) for arm, study in arms.items()},
         "gates": [_plain(asdict(gate)) for study in arms.values() for gate in study.gates],
         "verdict": {arm: study.verdict for arm, study in arms.items()},
@@ -136,6 +139,70 @@ def _estimates(study: TrainedStudy) -> dict[str, Any]:
             "naive_difference": study.naive_difference,
         }
     )
+
+
+def _controls(study: TrainedStudy) -> tuple[PlaceboEstimate, ...]:
+    return () if study.negative_controls is None else study.negative_controls.estimates
+
+
+def _calibrated(study: TrainedStudy) -> dict[str, Any]:
+    """The average effect after the negative controls' systematic error is allowed for, in standard deviations of the
+    outcome; empty with fewer than MIN_CONTROLS controls.
+    """
+    found = study.negative_controls
+    if found is None or len(found.estimates) < MIN_CONTROLS:
+        return {}
+    null, calibrated = empirical_calibration(found, study.options.alpha)
+    e = calibrated.estimate
+    return _plain(
+        {
+            "n_controls": null.k,
+            "systematic_mean": null.mean,
+            "systematic_sd": null.sd,
+            "systematic_p": null.p_value,
+            "effect": found.effect.value,
+            "effect_se": found.effect.se,
+            "calibrated": e.value,
+            "se": e.se,
+            "ci_low": e.ci_low,
+            "ci_high": e.ci_high,
+            "p": calibrated.p_value,
+        }
+    )
+
+
+def _sensitivity(study: TrainedStudy) -> dict[str, Any]:
+    """Robustness value, the strongest measured confounder and the E-value; empty when the design gate failed."""
+    found = study.sensitivity
+    if found is None:
+        return {}
+    b, e = found.benchmark, found.e_value
+    return _plain(
+        {
+            "effect": found.effect.value,
+            "se": found.effect.se,
+            "robustness_value": found.robustness,
+            "robustness_value_ci": found.robustness_at_limit,
+            "benchmark": b.name if b else None,
+            "benchmark_alike": list(b.alike) if b else [],
+            "benchmark_r2_treatment": b.r2_treatment if b else None,
+            "benchmark_r2_outcome": b.r2_outcome if b else None,
+            "benchmark_strength": b.strength if b else None,
+            "benchmark_adjusted_effect": b.adjusted.value if b else None,
+            "benchmark_adjusted_ci_low": b.adjusted.ci_low if b else None,
+            "benchmark_adjusted_ci_high": b.adjusted.ci_high if b else None,
+            "benchmark_multiple": found.multiple,
+            "e_value_measure": e.measure if e else None,
+            "e_value_ratio": e.ratio if e else None,
+            "e_value": e.value if e else None,
+            "e_value_ci": e.at_limit if e else None,
+        }
+    )
+
+
+def _equity(study: TrainedStudy) -> list[dict[str, Any]]:
+    """Who would be called by group and ranking (see `equity_report`); empty without `groups`."""
+    return [] if study.equity is None else [_plain(row) for row in equity_rows(study.equity)]
 
 
 def _ranking(study: TrainedStudy) -> dict[str, Any]:

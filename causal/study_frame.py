@@ -33,6 +33,7 @@ class StudyFrame:
     known: Mapping[str, np.ndarray]
     placebos: Mapping[str, np.ndarray]
     negative_controls: Mapping[str, np.ndarray]
+    groups: pd.DataFrame | None
     arms: tuple[str, ...]
     excluded: Mapping[str, int]
 
@@ -62,6 +63,7 @@ class StudyFrame:
             known_propensity=self.known[arm][rows],
             placebos={k: v[rows] for k, v in self.placebos.items()},
             negative_controls={k: v[rows] for k, v in self.negative_controls.items()},
+            groups=None if self.groups is None else self.groups[rows],
             arm=arm,
         )
 
@@ -91,6 +93,7 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         known={arm: _known(kept, arm, spec) for arm in arms},
         placebos={c: _number(kept, c, "placebo_outcomes") for c in spec.placebo_outcomes},
         negative_controls={c: _number(kept, c, "negative_controls") for c in spec.negative_controls},
+        groups=kept[spec.groups] if spec.groups else None,
         arms=arms,
         excluded={k: int(np.sum(v)) for k, v in excluded.items() if np.sum(v)},
     )
@@ -109,6 +112,7 @@ def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
         ("weights", spec.weights),
         *(("placebo_outcomes", c) for c in spec.placebo_outcomes),
         *(("negative_controls", c) for c in spec.negative_controls),
+        *(("groups", c) for c in spec.groups),
         *(("covariates.include", c) for c in spec.covariates.include or []),
         *(("covariates.exclude", c) for c in spec.covariates.exclude),
     ]

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from causal.aipw import Estimate, att_estimate, mean_estimate, naive_difference
 from causal.encoding import FeatureEncoder, fit_encoder
+from causal.equity import equity_report, ranked
 from causal.evaluation.rules import EVALUATION_COLUMNS, Evaluation, evaluation_rows
 from causal.folds import cluster_folds, cluster_sample
 from causal.gates.context import GateContext
@@ -26,11 +27,13 @@ from causal.heldout import SMALL, HeldOut, evaluate_held_out
 from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.recalibrated import Recalibrated
 from causal.learners.registry import REGISTRY
+from causal.negative_controls import NegativeControls, negative_controls
 from causal.nuisance import NuisanceModels, Nuisances, cross_fit
 from causal.options import TrainOptions
 from causal.placebo import PlaceboEstimate, placebo_estimates
 from causal.scorer import Scorer
 from causal.selection import fit_folds, predict_folds
+from causal.sensitivity import Sensitivity, sensitivity
 from causal.serving import fallback_scorer, served_scorer
 from causal.stopwatch import Stopwatch
 from causal.support import SupportBounds, support_bounds
@@ -54,6 +57,9 @@ class TrainedStudy:
         ate, att: average effects, natural sign; None when the design gate failed.
         naive_difference: unadjusted difference in means (NaN with an empty arm).
         placebos, negative_controls: adjusted "effects" on outcomes that cannot have changed.
+        sensitivity: what a hidden confounder would need to explain the effect away.
+        equity: who would be called, by group, under this ranking and under risk ranking (see `equity_report`); None
+            without groups.
         selection_loss: DR loss of every learner minus that of the constant.
         timings: seconds by step.
     """
@@ -75,7 +81,9 @@ class TrainedStudy:
     att: Estimate | None
     naive_difference: float
     placebos: tuple[PlaceboEstimate, ...]
-    negative_controls: tuple[PlaceboEstimate, ...]
+    negative_controls: NegativeControls | None
+    sensitivity: Sensitivity | None
+    equity: pd.DataFrame | None
     selection_loss: Mapping[str, float]
     timings: Mapping[str, float]
 
@@ -84,8 +92,13 @@ class TrainedStudy:
         return gate_rows(self.gates)
 
 
-def train_study(trial: Trial, options: TrainOptions | None = None, seed: int = 0) -> TrainedStudy:
+def train_study(
+    trial: Trial, options: TrainOptions | None = None, seed: int = 0, *, previous: Scorer | None = None
+) -> TrainedStudy:
     """Train, evaluate and judge one arm. Poor data end in a `fallback` verdict, never in an exception.
+
+    Args:
+        previous: the champion that serves now, for the stability gate to compare the new ranking with.
 
     Raises:
         ConfigError, DesignError: only for malformed input (a field of wrong shape, an unknown learner).
@@ -105,14 +118,20 @@ def train_study(trial: Trial, options: TrainOptions | None = None, seed: int = 0
             seed=seed,
             threads=chosen.threads,
             alpha=chosen.alpha,
+            budget_fraction=chosen.budget_fraction,
         )
         if design(ctx).status == "fail":
             return _untrained(ctx, encoder, chosen, seed, watch)
-        return _train(ctx, encoder, chosen, seed, watch)
+        return _train(ctx, encoder, chosen, seed, watch, previous)
 
 
 def _train(
-    ctx: GateContext, encoder: FeatureEncoder, options: TrainOptions, seed: int, watch: Stopwatch
+    ctx: GateContext,
+    encoder: FeatureEncoder,
+    options: TrainOptions,
+    seed: int,
+    watch: Stopwatch,
+    previous: Scorer | None,
 ) -> TrainedStudy:
     trial = ctx.trial
     Z = encoder.transform(trial.X)
@@ -126,26 +145,43 @@ def _train(
     learner = REGISTRY[half.selection.name]
     setting = LearnerOptions(seed + 9, options.n_trees, options.threads)
     with watch.step("refit"):
-        model = Recalibrated(learner.fit(_capped(everyone, inside, options, seed), setting), half.shrinkage)
+        learnt_from = _capped(trial, inside, options, seed)
+        sample = everyone.rows(learnt_from)
+        model = Recalibrated(learner.fit(sample, setting), half.shrinkage)
     with watch.step("predict"):
         predictions = _predictions(trial, half, everyone, inside, bounds, options, setting)
     gamma = everyone.gamma
     ate = mean_estimate(gamma[inside], trial.cluster[inside], trial.weight[inside], options.alpha)
     with watch.step("placebos"):
-        placebos, controls = (
-            placebo_estimates(
-                outcomes,
-                trial,
-                encoder,
-                Z,
-                fold,
-                inside,
-                seed=seed,
-                threads=options.threads,
-                alpha=options.alpha,
-            )
-            for outcomes in (trial.placebos, trial.negative_controls)
+        placebos = placebo_estimates(
+            trial.placebos,
+            trial,
+            encoder,
+            Z,
+            fold,
+            inside,
+            seed=seed,
+            threads=options.threads,
+            alpha=options.alpha,
         )
+    with watch.step("negative_controls"):
+        controls = negative_controls(
+            trial.negative_controls,
+            trial,
+            encoder,
+            Z,
+            fold,
+            inside,
+            gamma,
+            seed=seed,
+            threads=options.threads,
+            alpha=options.alpha,
+        )
+    with watch.step("sensitivity"):
+        fragile = sensitivity(trial, Z, encoder.owners, u, inside, options.alpha)
+    people = None
+    if trial.groups is not None and half.evaluation is not None:
+        people = ranked(predictions, trial.groups, trial.cluster, trial.sign, options.budget_fraction)
     with watch.step("gates"):
         gates = run_gates(
             replace(
@@ -157,9 +193,18 @@ def _train(
                 inside=inside,
                 ate=ate,
                 placebos=placebos,
+                negative_controls=controls,
+                sensitivity=fragile,
                 evaluation=half.evaluation,
+                people=people,
+                benefit=trial.sign * model.effect(Z[learnt_from]),
+                reseeded=lambda: (
+                    trial.sign * learner.fit(sample, replace(setting, seed=setting.seed + 1)).effect(Z[learnt_from])
+                ),
+                previous=None if previous is None else trial.sign * _served_before(previous, trial.X.iloc[learnt_from]),
             ),
             skip=options.skip_gates,
+            watch=watch,
         )
     decision = verdict(gates)
     with watch.step("scorer"):
@@ -197,6 +242,8 @@ def _train(
         naive_difference=naive_difference(trial.t, trial.y, trial.weight),
         placebos=placebos,
         negative_controls=controls,
+        sensitivity=fragile,
+        equity=None if people is None else equity_report(people),
         selection_loss=half.selection.loss,
         timings=watch.seconds,
     )
@@ -294,7 +341,9 @@ def _untrained(
         att=None,
         naive_difference=naive_difference(trial.t, trial.y, trial.weight) if both else float("nan"),
         placebos=(),
-        negative_controls=(),
+        negative_controls=None,
+        sensitivity=None,
+        equity=None,
         selection_loss={},
         timings=watch.seconds,
     )
@@ -316,6 +365,11 @@ def _cross_fit(
     )
 
 
-def _capped(data: LearnerData, inside: np.ndarray, options: TrainOptions, seed: int) -> LearnerData:
-    found = data.rows(inside)
-    return found.rows(cluster_sample(found.cluster, found.t, options.max_train_rows, seed))
+def _capped(trial: Trial, inside: np.ndarray, options: TrainOptions, seed: int) -> np.ndarray:
+    """Positions of the rows that a learner is fitted on: those in support, within the cap."""
+    at = np.flatnonzero(inside)
+    return at[cluster_sample(trial.cluster[at], trial.t[at], options.max_train_rows, seed)]
+
+
+def _served_before(previous: Scorer, X: pd.DataFrame) -> np.ndarray:
+    return np.asarray(previous.score(X, intervals=False)["cate"], dtype=float)

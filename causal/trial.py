@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -42,6 +43,19 @@ class Placebo:
 
 
 @dataclass(frozen=True)
+class FollowUp:
+    """Until when a trial's outcomes had to be watched, and until when the warehouse had heard of them.
+
+    Attributes:
+        complete_on: day on which the last row's horizon and claims run-out end.
+        seen_on: day as of which the outcomes were read.
+    """
+
+    complete_on: date
+    seen_on: date
+
+
+@dataclass(frozen=True)
 class Trial:
     """Rows of one arm against control.
 
@@ -57,6 +71,7 @@ class Trial:
         negative_controls: outcomes or exposures that should show no effect, by name.
         groups: attributes for fairness and subgroup reports; never features.
         arm: name of the arm.
+        follow_up: None where nobody knows when the outcomes were read.
     """
 
     X: pd.DataFrame
@@ -70,6 +85,7 @@ class Trial:
     negative_controls: Mapping[str, Placebo] = field(default_factory=dict)
     groups: pd.DataFrame | None = None
     arm: str = "treated"
+    follow_up: FollowUp | None = None
 
     def __post_init__(self) -> None:
         n = len(self.X)
@@ -125,6 +141,7 @@ class Trial:
             negative_controls={k: Placebo(p.values[keep], p.exclude) for k, p in self.negative_controls.items()},
             groups=None if self.groups is None else self.groups.iloc[at].reset_index(drop=True),
             arm=self.arm,
+            follow_up=self.follow_up,
         )
 
 
@@ -141,6 +158,7 @@ def make_trial(
     negative_controls: Mapping[str, Placebo | np.ndarray] | None = None,
     groups: pd.DataFrame | None = None,
     arm: str = "treated",
+    follow_up: FollowUp | None = None,
 ) -> Trial:
     """Build a trial from plain arrays, with the usual defaults (own cluster per row, weight 1, nothing randomised)."""
     n = len(X)
@@ -158,6 +176,7 @@ def make_trial(
         negative_controls=_placebos(negative_controls),
         groups=None if groups is None else groups.reset_index(drop=True),
         arm=arm,
+        follow_up=follow_up,
     )
 
 

@@ -39,16 +39,29 @@ class Outcome(Frozen):
             raise ValueError(f"unknown event types {sorted(unknown)}; known: {', '.join(EVENT_TYPES)}")
 
 
-class Placebo(Frozen):
-    """The same outcome in a window before time zero, which no offer can have changed.
+class PastMeasure(Frozen):
+    """Something that happened before time zero, which no offer can have changed: a placebo outcome or negative control.
 
     Attributes:
-        feature: the feature that measures it.
-        overlapping: regular expression of covariates that contain the same window and so are left out of this check.
+        name: as printed in gates and reports.
+        measure: a feature, or one less others (`ed_visit_365d_count - ed_visit_90d_count`): an earlier window.
+        overlapping: regular expression of the covariates that contain the same days of the same thing. They leave the
+            adjustment of this check: adjusting for the measure itself would make its "effect" zero whatever is hidden.
     """
 
-    feature: str
+    name: str
+    measure: str
     overlapping: str
+
+    @property
+    def feature(self) -> str:
+        """The feature measured."""
+        return self.measure.split(" - ")[0].strip()
+
+    @property
+    def less(self) -> tuple[str, ...]:
+        """Features taken off it."""
+        return tuple(part.strip() for part in self.measure.split(" - ")[1:])
 
 
 class Program(Frozen):
@@ -59,7 +72,9 @@ class Program(Frozen):
     offer: str = Field(description="What the member is offered, in one sentence.")
     outcome: Outcome
     eligibility: str = Field(description="SQL: who the program is for.")
-    placebo: Placebo
+    placebos: tuple[PastMeasure, ...] = Field(
+        min_length=1, description="The same outcome in windows before time zero that nobody chooses members by."
+    )
     min_lookback_days: int = Field(90, description="Enrolled days needed in the year before time zero.")
     grace_days: int = Field(
         ge=0, description="An offer within so many days of the index date makes the member treated."
@@ -83,10 +98,17 @@ class Program(Frozen):
 
 
 class Programs(Frozen):
-    """All programs, the salt of their persistent holdouts (changing it re-draws every holdout), limits of alarms."""
+    """All programs, and what they share.
+
+    Attributes:
+        holdout_salt: changing it re-draws every persistent holdout.
+        monitoring: limits of the alarms.
+        negative_controls: for every program; at least 20 that vary are needed for their gate to speak.
+    """
 
     holdout_salt: str
     monitoring: Monitoring = Monitoring()
+    negative_controls: tuple[PastMeasure, ...] = ()
     programs: dict[str, Program]
 
 

@@ -95,7 +95,11 @@ class BudgetSpec(_Part):
 
 
 class StudySpec(_Part):
-    """One study: who, which treatment, which outcome, what may confound, how much capacity."""
+    """One study: who, which treatment, which outcome, what may confound, how much capacity.
+
+    `groups` are columns by which fairness is reported (numbers with many values in quarters). They stay covariates unless
+    `covariates` leaves them out.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     data: str | None = None
@@ -109,6 +113,7 @@ class StudySpec(_Part):
     assignment: Literal["observational"] | Randomized = "observational"
     placebo_outcomes: list[str] = []
     negative_controls: list[str] = []
+    groups: list[str] = []
     split: SplitSpec = SplitSpec()
     budget: BudgetSpec = BudgetSpec()
     learners: Literal["auto"] | Annotated[list[LearnerName], Field(min_length=1)] = "auto"
@@ -119,6 +124,8 @@ class StudySpec(_Part):
             raise ValueError("data: give either data or table, not both")
         if self.outcome.column == self.treatment.column:
             raise ValueError("outcome.column: is the treatment column")
+        if clash := {self.treatment.column, self.outcome.column} & set(self.groups):
+            raise ValueError(f"groups: `{min(clash)}` is the treatment or the outcome")
         if isinstance(self.assignment, Randomized):
             if isinstance(self.assignment.randomized, RandomizedArms):
                 missing = {str(v) for v in [self.treatment.control, *self.treatment.treated]} - set(

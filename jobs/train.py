@@ -5,29 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from causal.equity import equity_rows
 from causal.gates.result import MUST_PASS
 from causal.options import TrainOptions
+from causal.scorer import Scorer
 from causal.train import TrainedStudy, train_study
-from causal.trial import Placebo, Trial, make_trial
+from causal.trial import FollowUp, Placebo, Trial, make_trial
 from contracts.catalog import contract
+from contracts.errors import ModelUnavailableError
 from contracts.features import covariates
 from contracts.features import version as feature_version
-from contracts.programs import Program, programs
+from contracts.programs import PastMeasure, Program, programs
 from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.cohort import CohortStep, cohort, cohort_flow
 from jobs.decisions import approve_and_promote_unasked
 from jobs.delta import table_version
 from jobs.enforce import write_audited
+from jobs.fairness_groups import MEMBER_COLUMNS, fairness_groups
 from jobs.ledger import safe_message, step
 from jobs.model_card.collect import read_training
 from jobs.model_card.write import write_card
 from jobs.provenance import provenance
-from jobs.registry import RegisteredModel, model_name, register
+from jobs.registry import RegisteredModel, champion, load_scorer, model_name, register
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,22 +104,38 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
     """
     with step(f"train {program.key}") as record:
         sample = _sample(spark, f"{scope.where} and program = '{program.key}'")
-        study = train_study(as_trial(sample, program), _options(program, sample), scope.seed)
-        record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}"
+        serving = champion(scope.data_source, program.key)
+        trial, options = as_trial(sample, program, scope.as_of), _options(program, sample)
+        previous, not_compared = _previous_scorer(serving)
+        study = train_study(trial, options, scope.seed, previous=previous)
+        record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}{not_compared}"
         sentence = verdict_sentence(study)
         model = _register(study, program, scope.data_source, scope.as_of, sentence)
         is_champion = auto_approve and approve_and_promote_unasked(model)
     return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 
 
-def as_trial(sample: pd.DataFrame, program: Program) -> Trial:
-    """A cohort sample with features as the causal core takes it; known probabilities are passed on as given."""
+def _previous_scorer(serving: RegisteredModel | None) -> tuple[Scorer | None, str]:
+    """The champion's scorer for the new model to be compared with; without one, why (nothing, when there never was one)."""
+    if serving is None:
+        return None, ""
+    if serving.tags.get("feature_version") != feature_version():
+        return None, f"; not compared with {serving.label}, whose features were defined otherwise"
+    try:
+        return load_scorer(serving.scorer_path), ""
+    except ModelUnavailableError as error:
+        return None, f"; not compared with {serving.label}: {error}"
+
+
+def as_trial(sample: pd.DataFrame, program: Program, as_of: date) -> Trial:
+    """A cohort sample with features as the causal core takes it; known probabilities are passed on as given.
+
+    Args:
+        sample: rows of `_sample`.
+        program: says what is a placebo outcome and how long follow-up and run-out take.
+        as_of: day as of which the outcomes were read.
+    """
     names = [name for name in covariates() if name in sample]
-    overlapping = re.compile(program.placebo.overlapping)
-    placebo = Placebo(
-        sample[program.placebo.feature].to_numpy(dtype=float),
-        exclude=tuple(name for name in names if overlapping.match(name) or name == program.placebo.feature),
-    )
     return make_trial(
         sample[names],
         sample["is_offered"].to_numpy(dtype=int),
@@ -123,9 +143,26 @@ def as_trial(sample: pd.DataFrame, program: Program) -> Trial:
         program.outcome.better,
         cluster=sample["member_id"].to_numpy(),
         known_propensity=sample["assignment_probability"].to_numpy(dtype=float),
-        placebos={program.placebo.feature: placebo},
+        placebos={past.name: _placebo(past, sample, names) for past in program.placebos},
+        negative_controls={past.name: _placebo(past, sample, names) for past in programs().negative_controls},
+        groups=fairness_groups(sample),
         arm=program.key,
+        follow_up=_follow_up(sample, program, as_of),
     )
+
+
+def _follow_up(sample: pd.DataFrame, program: Program, as_of: date) -> FollowUp | None:
+    if sample.empty:
+        return None
+    return FollowUp(sample["index_date"].max() + timedelta(program.outcome.horizon_days + program.runout_days), as_of)
+
+
+def _placebo(past: PastMeasure, sample: pd.DataFrame, names: list[str]) -> Placebo:
+    values = sample[past.feature].to_numpy(dtype=float)
+    for part in past.less:
+        values = values - sample[part].to_numpy(dtype=float)
+    overlapping = re.compile(past.overlapping)
+    return Placebo(values, exclude=tuple(name for name in names if overlapping.match(name)))
 
 
 def verdict_sentence(study: TrainedStudy) -> str:
@@ -168,18 +205,23 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
     """The rows trained on with their features as of the index date: at most MAX_TRAIN_ROWS, ordered for reproducibility."""
     import pandas as pd
 
-    features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *_placebo_features()]))
+    features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *_past_features()]))
+    groups = ", ".join(f"m.{name}" for name in MEMBER_COLUMNS)
     sample = spark.sql(f"""
-        select c.member_id, c.index_date, c.is_offered, c.is_randomized, c.assignment_probability, c.outcome, {features}
+        select c.member_id, c.index_date, c.is_offered, c.is_randomized, c.assignment_probability, c.outcome, {features},
+            {groups}
         from (select * from causal.cohort where {where} and is_trained_on) c
         join features.member_feature f
           on f.data_source = c.data_source and f.member_id = c.member_id and f.as_of_date = c.index_date
+        left join core.member m on m.data_source = c.data_source and m.member_id = c.member_id
     """).toPandas()
     return pd.DataFrame(sample.sort_values(["member_id", "index_date"], ignore_index=True))
 
 
-def _placebo_features() -> list[str]:
-    return [program.placebo.feature for program in programs().programs.values()]
+def _past_features() -> list[str]:
+    """Features that placebo outcomes and negative controls are measured by."""
+    past = [*programs().negative_controls, *(m for p in programs().programs.values() for m in p.placebos)]
+    return [name for m in past for name in (m.feature, *m.less)]
 
 
 def _register(study: TrainedStudy, program: Program, data_source: str, as_of: date, sentence: str) -> RegisteredModel:
@@ -215,11 +257,12 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
     """Write what the trainings found to `causal.*`, all programs of a table in one atomic replacement."""
     import pandas as pd
 
-    gates, evaluation, models, predictions = [], [], [], []
+    gates, evaluation, equity, models, predictions = [], [], [], [], []
     for training in trained:
         labels = scope.labels(training.program)
         gates += [{**labels, **row} for row in _gate_rows(training.study)]
         evaluation += [{**labels, **row} for row in _evaluation_rows(training.study)]
+        equity += [{**labels, **row} for row in _equity_rows(training.study)]
         models.append({**labels, **_model_row(spark, training, scope)})
         predictions.append(training.sample.join(training.study.predictions.reset_index(drop=True)).assign(**labels))
     with step("write evidence"):
@@ -227,6 +270,7 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
             _write_frame(spark, "causal.oof_prediction", scope, pd.concat(predictions, ignore_index=True)),
             _write_rows(spark, "causal.evaluation", scope, evaluation),
             _write_rows(spark, "causal.gate_result", scope, gates),
+            _write_rows(spark, "causal.equity", scope, equity),
             _write_rows(spark, "causal.model", scope, models),
         ]
 
@@ -265,6 +309,11 @@ def _evaluation_rows(study: TrainedStudy) -> list[dict[str, Any]]:
         }
         for row in study.evaluation.to_dict("records")
     ]  # fmt: skip
+
+
+def _equity_rows(study: TrainedStudy) -> list[dict[str, Any]]:
+    """`causal.equity`'s columns are those of `equity_report`, the model called `model`."""
+    return [] if study.equity is None else equity_rows(study.equity)
 
 
 def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[str, Any]:

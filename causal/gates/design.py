@@ -12,8 +12,12 @@ MAX_IMBALANCE = 0.10
 
 
 def design(ctx: GateContext) -> GateResult:
-    """Arms and events large enough to learn from. Fails softly: the fallback rule ranks."""
+    """Follow-up complete, arms and events large enough to learn from. Fails softly: the fallback rule ranks."""
     trial = ctx.trial
+    late = _days_too_early(ctx)
+    if late > 0:
+        said = f"The last follow-up with its claims run-out ends {late} days after the outcomes were read: too early to tell."
+        return GateResult("design", trial.arm, "fail", False, float(late), 0.0, said)
     people = [len(np.unique(trial.cluster[trial.t == arm])) for arm in (0, 1)]
     smallest = float(min(people))
     if smallest < ctx.min_arm:
@@ -33,8 +37,14 @@ def design(ctx: GateContext) -> GateResult:
     if ctx.encoder is not None and not ctx.encoder.names:
         return GateResult("design", trial.arm, "fail", False, 0.0, 1.0, "No feature varies, so nobody can be ranked.")
     how = {"randomized": "chance decided", "mixed": "chance decided for some", "observational": "people decided"}
-    said = f"{people[1]} people were offered and {people[0]} were not; {how[trial.design]} who was."
+    said = f"{people[1]} people were offered and {people[0]} were not; {how[trial.design]} who was"
+    said += "." if trial.follow_up is None else "; every follow-up and its claims run-out are complete."
     return GateResult("design", trial.arm, "pass", False, smallest, float(ctx.min_arm), said)
+
+
+def _days_too_early(ctx: GateContext) -> int:
+    seen = ctx.trial.follow_up
+    return 0 if seen is None else (seen.complete_on - seen.seen_on).days
 
 
 def overlap(ctx: GateContext) -> GateResult:

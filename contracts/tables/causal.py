@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.model import Contract, Phi, column, table
+from contracts.model import Contract, Phi, Rule, column, table
 from contracts.tables.outreach import INTERVAL_KINDS, VERDICTS
 from contracts.tables.shapes import PROGRAMS_MATCH, SOURCES
 from contracts.types import Bool, Date, Double, Int, Str, Timestamp
@@ -88,6 +88,35 @@ class GateResult(Trained):
     value: Double = column("What was measured.", nullable=True)
     threshold: Double = column("What it was held against.", nullable=True)
     sentence: Str = column("One plain sentence.")
+
+
+@table("causal.equity", key=("data_source", "program", "trained_as_of", "dimension", "group_name", "ranking"), rules=(
+    Rule("small_groups_have_no_numbers", "not is_too_small or (people_count is null and selected_count is null)",
+         "A group of whom too few would be called is named without a number."),
+))  # fmt: skip
+class Equity(Trained):
+    """Who would be called, by group, under the model's ranking and under risk ranking, on members kept aside.
+
+    Outcome units; benefit is positive where good, need where bad.
+    """
+
+    dimension: Str = column("`sex`, `age_band`, `race`, `ethnicity`, `area_deprivation`.")
+    group_name: Str = column("Level of the dimension; `not recorded` where the source does not say.")
+    ranking: Str = column("`model` or `baseline_risk`.", isin=("model", "baseline_risk"))
+    is_too_small: Bool = column("Fewer than 11 members would be called, or fewer than 50 were there to look at.")
+    people_count: Int = column("Members kept aside.", unit="count", nullable=True, ge=50)
+    selected_count: Int = column("Of these, within the capacity.", unit="count", nullable=True, ge=11)
+    selection_rate: Double = column("Share within the capacity.", unit="share", nullable=True)
+    selection_ratio: Double = column("That share over everyone's.", unit="ratio", nullable=True, ge=0.0)
+    need: Double = column("Mean predicted outcome without outreach.", nullable=True)
+    need_selected: Double = column("The same among those within the capacity.", nullable=True)
+    need_at_cut: Double = column("The same among those just above and below the cut.", nullable=True)
+    benefit_selected: Double = column("Measured benefit (AIPW) of those within the capacity.", nullable=True)
+    benefit_selected_se: Double = column("Its standard error, clustered by person.", nullable=True, ge=0.0)
+    calibration_gap: Double = column(
+        "Measured less predicted benefit in the group, less the same in everyone; model only.", nullable=True
+    )
+    calibration_gap_se: Double = column("Its standard error, clustered by person.", nullable=True, ge=0.0)
 
 
 @table("causal.model", key=("data_source", "program", "trained_as_of"))

@@ -17,11 +17,15 @@ _GATE_TITLES = {
     "overlap": "Comparable people in both groups",
     "balance": "The groups are alike",
     "placebo_outcome": "No effect where there can be none",
+    "negative_controls": "Many outcomes that outreach cannot change",
     "refutation": "The estimate survives attacks",
+    "sensitivity": "How strong a hidden reason would have to be",
     "heterogeneity": "Some benefit more, and the model finds them",
     "beats_simple_rules": "Better than simple rules",
     "calibration": "Predicted differences are the right size",
     "value_at_capacity": "Calling those on top helps",
+    "equity": "Groups of people are treated alike",
+    "stability": "Another seed calls the same people",
 }
 Z95 = 1.959963984540054
 

@@ -11,8 +11,9 @@ import pytest
 
 from causal.options import TrainOptions
 from causal.study import SCORE_COLUMNS, run_study
+from causal.study_frame import read_frame
 from contracts.errors import ConfigError
-from contracts.study import parse_study
+from contracts.study import StudySpec, parse_study
 
 QUICK = TrainOptions(n_trees=40, threads=1, refutation_rows=800, refutation_simulations=2)
 KEYS = {"name", "n", "n_treated", "arms", "learner", "estimand", "seed", "versions", "estimates", "placebo", "ranking"}
@@ -89,6 +90,9 @@ def test_several_arms_give_the_published_keys() -> None:
         ({"cluster": "nope"}, "cluster"),
         ({"weights": "sex"}, "weights"),
         ({"placebo_outcomes": ["nope"]}, "placebo_outcomes"),
+        ({"negative_controls": ["nope"]}, "negative_controls"),
+        ({"groups": ["nope"]}, "groups"),
+        ({"groups": ["visits"]}, "groups"),
         ({"covariates": {"include": ["visits"]}}, "covariates.include"),
         ({"covariates": {"include": []}}, "covariates"),
         ({"assignment": {"randomized": 1.5}}, "randomized"),
@@ -104,6 +108,40 @@ def test_several_arms_give_the_published_keys() -> None:
 def test_a_malformed_study_names_the_field(change: dict[str, object], field: str) -> None:
     with pytest.raises(ConfigError, match=field):
         run_study(arms_frame(90), parse_study(arms_spec(**change)), 1, options=QUICK)
+
+
+def test_a_study_tells_sensitivity_calibration_and_equity() -> None:
+    rng = np.random.default_rng(1)
+    frame = arms_frame(1500)
+    controls = [f"past_{j}" for j in range(20)]
+    frame[controls] = rng.poisson(1.0, size=(1500, 20))
+    spec = parse_study(
+        arms_spec(
+            treatment={"column": "arm", "control": "none", "treated": ["mail"]},
+            negative_controls=controls,
+            groups=["sex", "age"],
+        )
+    )
+    skip = frozenset({"refutation"})
+    options = TrainOptions(n_trees=20, threads=1, skip_gates=skip)
+    facts = json.loads(json.dumps(run_study(frame, spec, 1, options=options).facts, allow_nan=False))
+    assert set(facts["negative_controls"]) == set(controls)
+    calibrated = facts["calibrated"]["mail"]
+    assert calibrated["n_controls"] == 20
+    assert calibrated["ci_low"] < calibrated["calibrated"] < calibrated["ci_high"]
+    fragile = facts["sensitivity"]["mail"]
+    assert 0 < fragile["robustness_value_ci"] < fragile["robustness_value"] < 1
+    assert fragile["e_value_measure"] == "rate_ratio"
+    assert 1 <= fragile["e_value_ci"] <= fragile["e_value"]
+    rows = pd.DataFrame(facts["equity"]["mail"])
+    assert set(rows["dimension"]) == {"sex", "age"}
+    assert set(rows["ranking"]) == {"model", "baseline_risk"}
+    assert set(rows.loc[rows["dimension"] == "sex", "group_name"]) == {"f", "m", "not recorded"}
+    assert "age" in run_frame_covariates(frame, spec), "a group stays a covariate unless it is left out"
+
+
+def run_frame_covariates(frame: pd.DataFrame, spec: StudySpec) -> list[str]:
+    return list(read_frame(frame, spec).features.columns)
 
 
 def test_rows_left_out_are_counted() -> None:

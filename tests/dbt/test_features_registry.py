@@ -23,7 +23,8 @@ def test_sixty_features_or_more_may_enter_a_model() -> None:
 @pytest.mark.parametrize("key", list(programs().programs))
 def test_programs_name_only_registered_features(key: str) -> None:
     program = programs().programs[key]
-    words = set(re.findall(r"[a-z_][a-z0-9_]*", f"{program.eligibility} {program.fallback} {program.placebo.feature}"))
+    measures = " ".join(m.measure for m in (*program.placebos, *programs().negative_controls))
+    words = set(re.findall(r"[a-z_][a-z0-9_]*", f"{program.eligibility} {program.fallback} {measures}"))
     assert words - _SQL_WORDS <= set(registry())
 
 

@@ -29,15 +29,48 @@ def test_sql_reads_known_features_only(key: str) -> None:
         assert read <= set(registry()), f"{key}: unknown features {sorted(read - set(registry()))}"
 
 
-@pytest.mark.parametrize("key", list(programs().programs))
-def test_placebo_is_a_feature_and_leaves_covariates(key: str) -> None:
-    placebo = programs().programs[key].placebo
-    assert placebo.feature in registry()
-    left_out = [name for name in covariates() if re.match(placebo.overlapping, name)]
-    assert placebo.feature in left_out, f"{key}: the placebo outcome must not adjust for itself"
+PAST = {
+    f"{key}: {measure.name}": measure
+    for key, measures in {
+        **{key: program.placebos for key, program in programs().programs.items()},
+        "all": programs().negative_controls,
+    }.items()
+    for measure in measures
+}
+
+
+@pytest.mark.parametrize("name", list(PAST))
+def test_past_measures_are_features_that_leave_the_covariates(name: str) -> None:
+    past = PAST[name]
+    assert {past.feature, *past.less} <= set(registry()), f"{name}: unknown features"
+    left_out = [c for c in covariates() if re.match(past.overlapping, c)]
+    assert past.feature in left_out, f"{name}: the measure must not adjust for itself"
     assert len(left_out) < len(covariates()) / 2, (
-        f"{key}: the pattern leaves out {len(left_out)} of {len(covariates())} covariates"
+        f"{name}: the pattern leaves out {len(left_out)} of {len(covariates())} covariates"
     )
+    if past.less:
+        assert set(past.less) - set(left_out), f"{name}: the later windows should stay in the adjustment"
+
+
+@pytest.mark.parametrize("name", list(PAST))
+def test_past_measures_end_before_what_members_are_chosen_by(name: str) -> None:
+    """Recent use decides whom care managers choose: as a control it would be a measured reason, not a hidden one."""
+    past = PAST[name]
+    if past.feature.startswith("area_"):
+        return
+    first = [registry()[past.feature].window, *(registry()[part].window for part in past.less)]
+    days = [tuple(int(d) for d in (w or "1-1").split("-")) for w in first]
+    covered = set(range(days[0][0], days[0][1] + 1)) - {d for low, high in days[1:] for d in range(low, high + 1)}
+    assert min(covered) > 90, f"{name}: begins {min(covered)} days before time zero"
+    assert covered == set(range(min(covered), max(covered) + 1)), f"{name}: windows that do not nest"
+
+
+def test_there_are_controls_enough_and_each_is_named_once() -> None:
+    names = [measure.name for measure in programs().negative_controls]
+    assert len(names) == len(set(names))
+    assert len(names) >= 20
+    for program in programs().programs.values():
+        assert len({measure.name for measure in program.placebos}) == len(program.placebos)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,222 @@
+"""Whom the list leaves out: selection, need, benefit and calibration by group, under our ranking and under risk ranking.
+
+Measured on people kept aside (by models that have not seen them). "Need" is the predicted outcome without outreach in
+the bad direction; "benefit" comes from AIPW scores, so it is what happened, not what was promised. A group of whom too
+few would be called is named without a number (HIPAA's usual cell of 11).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from causal.aipw import Estimate, clustered_se, estimate
+
+RANKINGS = ("model", "baseline_risk")
+MIN_SELECTED = 11
+MIN_PEOPLE = 50
+# Need at the cut is read from the people this far above and below it (share of all).
+_CUT_BAND = 0.05
+_BANDS = 4
+_MOST_LEVELS = 20
+NOT_RECORDED = "not recorded"
+
+EQUITY_COLUMNS = (
+    "dimension",
+    "group_name",
+    "ranking",
+    "is_too_small",
+    "people_count",
+    "selected_count",
+    "selection_rate",
+    "selection_ratio",
+    "need",
+    "need_selected",
+    "need_at_cut",
+    "benefit_selected",
+    "benefit_selected_se",
+    "calibration_gap",
+    "calibration_gap_se",
+)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """People kept aside, as both rankings see them; every array has one value per row.
+
+    Attributes:
+        groups: attributes by dimension, text (see `banded`).
+        benefit: predicted benefit, positive is good.
+        need: predicted outcome without treatment, positive is bad.
+        gamma: AIPW score in benefit direction.
+        fraction: share of people whom the capacity reaches.
+    """
+
+    groups: pd.DataFrame
+    benefit: np.ndarray
+    need: np.ndarray
+    gamma: np.ndarray
+    cluster: np.ndarray
+    weight: np.ndarray
+    fraction: float
+
+    @property
+    def gap(self) -> np.ndarray:
+        """Measured less predicted benefit of every row, less its mean: positive where the model promises too little."""
+        raw = self.gamma - self.benefit
+        return raw - np.average(raw, weights=self.weight)
+
+
+def ranked(
+    predictions: pd.DataFrame, groups: pd.DataFrame, cluster: np.ndarray, sign: float, fraction: float
+) -> Ranked:
+    """The rows kept aside that are in support, from the predictions of a study in the order of its trial."""
+    keep = ((predictions["split"] == "test") & predictions["in_support"] & predictions["cate"].notna()).to_numpy()
+    part = predictions[keep]
+    return Ranked(
+        banded(groups)[keep].reset_index(drop=True),
+        sign * part["cate"].to_numpy(dtype=float),
+        -sign * part["baseline"].to_numpy(dtype=float),
+        sign * part["gamma"].to_numpy(dtype=float),
+        cluster[keep],
+        part["weight"].to_numpy(dtype=float),
+        fraction,
+    )
+
+
+def banded(groups: pd.DataFrame) -> pd.DataFrame:
+    """Attributes as text: numbers with many values become quarters, missing values a level of their own."""
+    return pd.DataFrame({str(name): _levels(groups[name]) for name in groups}, index=groups.index)
+
+
+def equity_report(people: Ranked) -> pd.DataFrame:
+    """One row per dimension, group and ranking; EQUITY_COLUMNS. Numbers of groups that are too small are missing.
+
+    `selection_ratio` is the group's selection rate over everyone's; `calibration_gap` (of the model only) is measured
+    less predicted benefit in the group, less the same in everyone, outcome units.
+    """
+    rows = []
+    for ranking in RANKINGS:
+        score = people.benefit if ranking == "model" else people.need
+        chosen, near = _selected(score, people), _near_cut(score, people.fraction)
+        for dimension in people.groups:
+            levels = people.groups[dimension].to_numpy()
+            rows += [
+                _row(people, str(dimension), str(level), levels == level, ranking, chosen, near)
+                for level in sorted(set(levels))
+            ]
+    # As objects, so that counts stay whole numbers beside missing ones.
+    return pd.DataFrame(rows, columns=list(EQUITY_COLUMNS), dtype=object)
+
+
+def equity_rows(report: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a report as plain values, missing numbers as None."""
+    return [
+        {str(k): None if pd.isna(v) else v for k, v in zip(report.columns, row, strict=True)}
+        for row in report.itertuples(index=False)
+    ]
+
+
+def gap_estimate(people: Ranked, member: np.ndarray, alpha: float = 0.05) -> Estimate:
+    """Calibration gap of a group (boolean (n,)) relative to everyone, cluster-robust."""
+    w, gap = people.weight, people.gap
+    share = float(w[member].sum() / w.sum())
+    value = float(np.average(gap[member], weights=w[member]))
+    # The mean over everyone is estimated from the same rows: its influence is part of the group's.
+    influence = member / share * (gap - value) - gap
+    return estimate(value, clustered_se(influence, people.cluster, w), int(member.sum()), alpha)
+
+
+def selection_log_ratio(people: Ranked, member: np.ndarray, chosen: np.ndarray, alpha: float = 0.05) -> Estimate:
+    """Log of the group's selection rate over everyone's, cluster-robust; minus infinity when nobody is selected."""
+    w = people.weight
+    everyone, own = float(np.average(chosen, weights=w)), float(np.average(chosen[member], weights=w[member]))
+    if own <= 0:
+        return estimate(float("-inf"), float("inf"), int(member.sum()), alpha)
+    share = float(w[member].sum() / w.sum())
+    influence = member / share * (chosen - own) / own - (chosen - everyone) / everyone
+    se = clustered_se(influence, people.cluster, w)
+    return estimate(float(np.log(own / everyone)), se, int(member.sum()), alpha)
+
+
+def selected_by_model(people: Ranked) -> np.ndarray:
+    """Share of each row that the model's ranking calls: 1, 0, or between where a tie straddles the capacity."""
+    return _selected(people.benefit, people)
+
+
+def large_enough(people: Ranked, member: np.ndarray) -> bool:
+    """Whether a group has enough people to be judged, however few of them are selected."""
+    return len(np.unique(people.cluster[member])) >= MIN_PEOPLE
+
+
+def bonferroni(alpha: float, tests: int) -> float:
+    """Two-sided critical value for so many tests."""
+    return float(norm.ppf(1 - alpha / (2 * max(tests, 1))))
+
+
+def _row(
+    people: Ranked, dimension: str, group: str, member: np.ndarray, ranking: str, chosen: np.ndarray, near: np.ndarray
+) -> dict[str, object]:
+    w = people.weight
+    picked = member & (chosen > 0)
+    out: dict[str, object] = {"dimension": dimension, "group_name": group, "ranking": ranking}
+    n_selected = len(np.unique(people.cluster[picked]))
+    if n_selected < MIN_SELECTED or not large_enough(people, member) or w[picked].sum() <= 0:
+        return out | {"is_too_small": True}
+    rate, everyone = np.average(chosen[member], weights=w[member]), np.average(chosen, weights=w)
+    share = (w * chosen)[picked]
+    benefit = float(np.average(people.gamma[picked], weights=share))
+    gap = gap_estimate(people, member) if ranking == "model" else None
+    at_cut = member & near
+    return out | {
+        "is_too_small": False,
+        "people_count": len(np.unique(people.cluster[member])),
+        "selected_count": n_selected,
+        "selection_rate": float(rate),
+        "selection_ratio": float(rate / everyone),
+        "need": float(np.average(people.need[member], weights=w[member])),
+        "need_selected": float(np.average(people.need[picked], weights=share)),
+        "need_at_cut": float(np.average(people.need[at_cut], weights=w[at_cut]))
+        if len(np.unique(people.cluster[at_cut])) >= MIN_SELECTED and w[at_cut].sum() > 0
+        else None,
+        "benefit_selected": benefit,
+        "benefit_selected_se": clustered_se(people.gamma[picked] - benefit, people.cluster[picked], share),
+        "calibration_gap": None if gap is None else gap.value,
+        "calibration_gap_se": None if gap is None else gap.se,
+    }
+
+
+def _selected(score: np.ndarray, people: Ranked) -> np.ndarray:
+    """Share of each row within the top `fraction` of the weight; a tie at the cut shares what is left of it."""
+    w = people.weight
+    budget = people.fraction * w.sum()
+    levels, code = np.unique(-score, return_inverse=True)
+    mass = np.bincount(code, weights=w, minlength=len(levels))
+    before = np.cumsum(mass) - mass
+    share = np.clip((budget - before) / np.where(mass > 0, mass, 1.0), 0.0, 1.0)
+    return share[code]
+
+
+def _near_cut(score: np.ndarray, fraction: float) -> np.ndarray:
+    place = (np.argsort(np.argsort(-score, kind="stable"), kind="stable") + 0.5) / max(len(score), 1)
+    return np.abs(place - fraction) <= _CUT_BAND
+
+
+def _levels(column: pd.Series) -> np.ndarray:
+    known = column.notna().to_numpy()
+    text = np.full(len(column), NOT_RECORDED, dtype=object)
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if is_number and column.nunique() > _MOST_LEVELS:
+        values = column.astype(float).to_numpy()[known]
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, _BANDS + 1)))
+        at = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+        names = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+        text[known] = np.array(names, dtype=object)[at]
+        return text
+    text[known] = column[known].astype(str).to_numpy()
+    return text

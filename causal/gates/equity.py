@@ -1,0 +1,107 @@
+"""Does the list treat groups of people alike for the same benefit?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from causal.equity import (
+    MIN_SELECTED,
+    NOT_RECORDED,
+    Ranked,
+    bonferroni,
+    gap_estimate,
+    large_enough,
+    selected_by_model,
+    selection_log_ratio,
+)
+from causal.gates.context import GateContext
+from causal.gates.material import material
+from causal.gates.result import GateResult
+
+# The four-fifths rule of the US Uniform Guidelines on Employee Selection Procedures (29 CFR 1607.4 D).
+FOUR_FIFTHS = 0.8
+
+
+def equity(ctx: GateContext) -> GateResult:
+    """Soft. Looks at every group with enough people, of every attribute given, on people kept aside.
+
+    fail: the model promises a group more or less than it measurably got (against everyone; Bonferroni over groups, and
+    by a material amount): its places follow from an error. Value: that gap in standard deviations of the outcome.
+    inconclusive: a group is selected at clearly less than four fifths of everyone's rate although its members are in no
+    less need: possibly right, but for a person to look at; or there is nothing to look at. Otherwise value: the lowest
+    selection ratio.
+    """
+    arm, people = ctx.trial.arm, ctx.people
+    if people is None or people.groups.shape[1] == 0:
+        said = "No attributes of people were given, so groups could not be compared."
+        return GateResult("equity", arm, "inconclusive", False, None, FOUR_FIFTHS, said)
+    if len(people.benefit) == 0 or np.ptp(people.benefit) == 0:
+        said = "The model ranks nobody before anybody, so no group can be left out by it."
+        return GateResult("equity", arm, "inconclusive", False, None, FOUR_FIFTHS, said)
+    groups, too_small = _groups(people)
+    if not groups:
+        said = "Every group is too small to look at."
+        return GateResult("equity", arm, "inconclusive", False, None, FOUR_FIFTHS, said)
+    critical = bonferroni(ctx.alpha, len(groups))
+    return _miscalibrated(ctx, people, groups, critical) or _left_out(ctx, people, groups, critical, too_small)
+
+
+def _groups(people: Ranked) -> tuple[dict[str, np.ndarray], int]:
+    """Members (boolean (n,)) of each group that can be judged, by its name in words, and how many cannot."""
+    found, too_small = {}, 0
+    for dimension in people.groups:
+        levels = people.groups[dimension].to_numpy()
+        for level in sorted(set(levels) - {NOT_RECORDED}):
+            member = levels == level
+            if not large_enough(people, member):
+                too_small += 1
+            elif not member.all():
+                found[f"{dimension} {level}"] = member
+    return found, too_small
+
+
+def _miscalibrated(
+    ctx: GateContext, people: Ranked, groups: dict[str, np.ndarray], critical: float
+) -> GateResult | None:
+    spread = max(float(np.std(ctx.trial.y)), 1e-300)
+    gaps = {name: gap_estimate(people, member) for name, member in groups.items()}
+    limit = material(ctx)
+    shown = {k: g for k, g in gaps.items() if abs(g.z) > critical and abs(g.value) / spread > limit}
+    if not shown:
+        return None
+    name = max(shown, key=lambda k: abs(shown[k].z))
+    gap = shown[name]
+    how = "too little: people in it lose places" if gap.value > 0 else "too much: others lose places to it"
+    said = f"The model promises `{name}` {how} (measured less promised benefit, against everyone: {gap.value:.3g} per person)."
+    return GateResult("equity", ctx.trial.arm, "fail", False, abs(gap.value) / spread, limit, said)
+
+
+def _left_out(
+    ctx: GateContext, people: Ranked, groups: dict[str, np.ndarray], critical: float, too_small: int
+) -> GateResult:
+    chosen = selected_by_model(people)
+    ratios = {k: selection_log_ratio(people, member, chosen) for k, member in groups.items()}
+    lowest = min(ratios, key=lambda k: ratios[k].value)
+    ratio = float(np.exp(ratios[lowest].value))
+    skipped = f" {too_small} groups are too small to look at." if too_small else ""
+    few = len(np.unique(people.cluster[groups[lowest] & (chosen > 0)])) < MIN_SELECTED
+    shown = "clearly less than four fifths" if few else f"{ratio:.2f} times"
+    w, member = people.weight, groups[lowest]
+    in_need = np.average(people.need[member], weights=w[member]) >= np.average(people.need, weights=w)
+    if ratios[lowest].value + critical * _finite(ratios[lowest].se) < np.log(FOUR_FIFTHS) and in_need:
+        said = (
+            f"`{lowest}` is called at {shown} everyone's rate although its members are in no less need; "
+            f"the model finds less benefit there.{skipped}"
+        )
+        return GateResult("equity", ctx.trial.arm, "inconclusive", False, None if few else ratio, FOUR_FIFTHS, said)
+    said = (
+        f"No group of {len(groups)} looked at is promised more or less than it got"
+        + ("." if few else f"; `{lowest}` is called least, at {ratio:.2f} times everyone's rate.")
+        + skipped
+    )
+    return GateResult("equity", ctx.trial.arm, "pass", False, None if few else ratio, FOUR_FIFTHS, said)
+
+
+def _finite(se: float) -> float:
+    """An infinite error belongs to a group of whom nobody is called: that is as low as a rate can be."""
+    return se if np.isfinite(se) else 0.0

@@ -1,0 +1,248 @@
+"""The thirteen gates together: order, timing, what each status does to the verdict, and that each finds its own defect.
+
+How often sound trials fail a gate is measured at length by `tests/bench/bench_gates.py`; the short form is here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from gate_worlds import Defect, gate_world
+
+from causal.aipw import estimate
+from causal.encoding import fit_encoder
+from causal.folds import cluster_folds
+from causal.gates.context import GateContext
+from causal.gates.design import design
+from causal.gates.refutation import MAX_SHIFT, refutation, refutation_shifts
+from causal.gates.registry import GATE_NAMES, run_gates
+from causal.gates.result import GateResult, Status, verdict
+from causal.gates.sensitivity import sensitivity
+from causal.gates.stability import stability
+from causal.nuisance import Nuisances, cross_fit
+from causal.options import TrainOptions
+from causal.sensitivity import Benchmark, EValue, Sensitivity
+from causal.stability import top_overlap
+from causal.stopwatch import Stopwatch
+from causal.train import TrainedStudy, train_study
+from causal.trial import FollowUp, Trial, make_trial
+
+QUICK = TrainOptions(learners=("linear_dr",), threads=1, refutation_rows=800, refutation_simulations=4)
+NEW = ("negative_controls", "refutation", "sensitivity", "equity", "stability")
+
+
+def status(study: TrainedStudy) -> dict[str, str]:
+    return {g.name: g.status for g in study.gates}
+
+
+def test_the_gates_are_those_of_the_standard_in_its_order() -> None:
+    assert GATE_NAMES == (
+        "design", "overlap", "balance", "placebo_outcome", "negative_controls", "refutation", "sensitivity",
+        "heterogeneity", "beats_simple_rules", "calibration", "value_at_capacity", "equity", "stability",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["randomized", "observational"])
+def test_sound_trials_fail_no_gate_that_looks_for_a_defect(kind: str, seed: int) -> None:
+    study = train_study(gate_world(kind, 1500, seed), QUICK, seed)  # type: ignore[arg-type]
+    found = status(study)
+    assert study.verdict != "blocked"
+    assert [name for name in NEW if found[name] == "fail"] == [], study.gate_frame.to_string()
+    assert all(g.sentence.endswith(".") for g in study.gates)
+    timed = {name for name in study.timings if name.startswith("gate_")}
+    assert timed == {f"gate_{name}" for name in GATE_NAMES}, "the share of each gate is on record"
+
+
+@pytest.mark.parametrize(
+    ("defect", "gate", "ends"),
+    [
+        (Defect(hidden=0.7), "negative_controls", "blocked"),
+        (Defect(group_effect=1.2), "equity", "fallback"),
+    ],
+)
+def test_each_defect_is_found(defect: Defect, gate: str, ends: str) -> None:
+    kind = "observational" if defect.hidden else "randomized"
+    study = train_study(gate_world(kind, 3000, 11, defect=defect), QUICK, 1)  # type: ignore[arg-type]
+    assert status(study)[gate] == "fail", study.gate_frame.to_string()
+    assert study.verdict == ends
+
+
+def test_a_list_that_the_seed_makes_is_found() -> None:
+    """A forest of two trees on pure noise ranks by its seed."""
+    options = replace(QUICK, learners=("causal_forest",), n_trees=4, skip_gates=frozenset({"refutation"}))
+    study = train_study(gate_world("randomized", 1500, 5, effect=0.0), options, 1)
+    assert status(study)["stability"] == "fail", study.gate_frame.to_string()
+    assert study.verdict == "fallback"
+
+
+def one(name: str, state: Status, hard: bool = False) -> GateResult:
+    return GateResult(name, "arm", state, hard, None, None, ".")
+
+
+def test_what_the_new_gates_do_to_the_verdict() -> None:
+    sound = [one(name, "pass", name in ("placebo_outcome", "refutation", "calibration")) for name in GATE_NAMES]
+    assert verdict(sound) == "publish"
+    for at, gate in enumerate(sound):
+        if gate.name not in NEW:
+            continue
+        unclear = [*sound[:at], replace(gate, status="inconclusive"), *sound[at + 1 :]]
+        assert verdict(unclear) == "publish", f"{gate.name}: not being able to tell must not hinder"
+        failed = [*sound[:at], replace(gate, status="fail"), *sound[at + 1 :]]
+        assert verdict(failed) == ("blocked" if gate.name == "refutation" else "fallback")
+
+
+# --- refutation -----------------------------------------------------------------------------------------------------
+
+
+def prepared(trial: Trial) -> GateContext:
+    encoder = fit_encoder(trial.X)
+    Z = encoder.transform(trial.X)
+    fold = cluster_folds(trial.cluster, trial.t, 3, 0)
+    u, _ = cross_fit(
+        Z, trial.t, trial.y, trial.weight, trial.known_propensity, fold, trial.outcome_kind, seed=0, threads=1
+    )
+    inside = (u.propensity > 0.05) & (u.propensity < 0.95)
+    return GateContext(trial, encoder, Z, fold, u, inside=inside, refutation_rows=3000, refutation_simulations=4)
+
+
+def wavy_trial(n: int = 3000, seed: int = 1) -> Trial:
+    """Selection and outcome follow one feature, the outcome in waves: only right propensities balance it."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 4))
+    t = rng.binomial(1, 1 / (1 + np.exp(-1.2 * x[:, 0])))
+    y = 2 * np.sin(1.5 * x[:, 0]) + 0.3 * rng.normal(size=n) - 0.3 * t
+    return make_trial(pd.DataFrame(x, columns=list("abcd")), t, y, "lower")
+
+
+def test_dummy_outcome_moves_nothing_when_the_adjustment_is_right() -> None:
+    ctx = prepared(wavy_trial())
+    before = np.random.get_state()[1].copy()
+    shifts = refutation_shifts(ctx)
+    assert set(shifts) == set(MAX_SHIFT)
+    assert shifts["dummy_outcome"] < 1.5
+    assert (np.random.get_state()[1] == before).all(), "the global random state is put back"
+    assert refutation_shifts(ctx) == shifts, "the same seed gives the same shifts"
+
+
+def test_dummy_outcome_finds_propensities_turned_round() -> None:
+    """As from a column that codes the arms the other way."""
+    ctx = prepared(wavy_trial())
+    assert ctx.nuisances is not None
+    u = ctx.nuisances
+    result = refutation(replace(ctx, nuisances=Nuisances(u.mu0, u.mu1, np.clip(1 - u.propensity, 0.05, 0.95))))
+    assert (result.status, result.hard, result.threshold) == ("fail", True, 2.5)
+    assert "made up from the features alone" in result.sentence
+
+
+# --- sensitivity ----------------------------------------------------------------------------------------------------
+
+
+def judged(multiple: float, held: float, *, limit: float = 0.1, known: float | None = None) -> GateResult:
+    n = 200
+    trial = make_trial(
+        pd.DataFrame({"a": np.arange(n)}), np.arange(n) % 2, np.arange(n) * 1.0, "lower", known_propensity=known
+    )
+    benchmark = Benchmark("age", (), 0.1, 0.2, 0.15, estimate(held, 0.1, n))
+    found = Sensitivity(estimate(1.0, 0.1, n), 0.2, limit, benchmark, multiple, EValue("risk_ratio", 1.5, 2.4, 1.8))
+    return sensitivity(GateContext(trial, sensitivity=found))
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "words"),
+    [
+        (judged(1.4, 0.3), "pass", "1.4 times the strength of `age`"),
+        (judged(0.7, -0.2), "inconclusive", "0.7 times"),
+        (judged(0.05, -2.0), "fail", "only 0.1 times"),
+        (judged(0.05, -2.0, limit=0.0), "inconclusive", "nothing to explain away"),
+        (judged(0.05, -2.0, known=0.5), "pass", "Chance decided"),
+    ],
+)
+def test_sensitivity_answers(result: GateResult, state: str, words: str) -> None:
+    assert (result.status, result.hard, result.value, result.threshold) == (state, False, 0.2, 0.15)
+    assert words in result.sentence
+    assert "E-value 2.40" in result.sentence
+
+
+# --- stability ------------------------------------------------------------------------------------------------------
+
+
+def ranked_by(own: np.ndarray, other: np.ndarray, previous: np.ndarray | None = None) -> GateResult:
+    n = len(own)
+    trial = make_trial(pd.DataFrame({"a": np.arange(n)}), np.arange(n) % 2, np.arange(n) * 1.0, "lower")
+    return stability(GateContext(trial, benefit=own, reseeded=lambda: other, previous=previous, budget_fraction=0.2))
+
+
+def test_stability_answers() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=2000)
+    near, far = own + 0.2 * rng.normal(size=2000), rng.normal(size=2000)
+    assert ranked_by(own, own).value == 1.0
+    assert ranked_by(own, near).status == "pass"
+    assert ranked_by(own, far).status == "fail"
+    assert ranked_by(own, far).value == pytest.approx(0.2, abs=0.06)
+    assert "ranks nobody" in ranked_by(np.zeros(2000), far).sentence
+    same = ranked_by(own, near, previous=near)
+    assert same.status == "pass"
+    assert "the model that serves now" in same.sentence
+    assert ranked_by(own, near, previous=far).status == "inconclusive"
+    assert ranked_by(own, near, previous=near + 5).status == "inconclusive", "same order, other promises"
+    assert ranked_by(own, near, previous=np.full(2000, np.nan)).status == "pass"
+
+
+def test_top_overlap() -> None:
+    assert top_overlap(np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 2, 3]), 0.5) == 0.5
+    assert top_overlap(np.array([4.0, 3, 2, 1]), np.array([np.nan, 3, 2, 1]), 0.5) == 0.5
+    assert top_overlap(np.arange(10.0), np.arange(10.0), 0.05) == 1.0
+
+
+def test_the_last_champion_is_compared(world) -> None:
+    options = replace(QUICK, learners=("causal_forest",), n_trees=60, skip_gates=frozenset({"refutation"}))
+    made = world("randomized", 1500, seed=1)
+    first = train_study(made.trial, options, 1)
+    again = train_study(made.trial, options, 2, previous=first.scorer)
+    assert "the model that serves now" in {g.name: g.sentence for g in again.gates}["stability"]
+    assert "serves now" not in {g.name: g.sentence for g in first.gates}["stability"]
+
+
+# --- design ---------------------------------------------------------------------------------------------------------
+
+
+def test_outcomes_read_before_run_out_fail_the_design() -> None:
+    trial = gate_world("randomized", 400, 1)
+    seen = date(2026, 11, 1)
+    early = replace(trial, follow_up=FollowUp(date(2026, 11, 20), seen))
+    result = design(GateContext(early))
+    assert (result.status, result.value) == ("fail", 19.0)
+    assert "too early" in result.sentence
+    assert verdict(run_gates(GateContext(early))) == "fallback"
+    ready = replace(trial, follow_up=FollowUp(seen, seen))
+    assert design(GateContext(ready)).status == "pass"
+    assert "run-out are complete" in design(GateContext(ready)).sentence
+    assert early.rows(np.arange(100)).follow_up == early.follow_up
+
+
+def test_gates_not_asked_are_not_timed() -> None:
+    watch = Stopwatch()
+    few = gate_world("randomized", 400, 1).rows(np.arange(30))
+    results = run_gates(GateContext(few), watch=watch)
+    assert [r.name for r in results] == list(GATE_NAMES)
+    assert set(watch.seconds) == {"gate_design"}
+    assert all(r.status == "inconclusive" for r in results[1:])
+
+
+def test_scores_used_by_the_gates_are_the_studys() -> None:
+    """The effect behind the negative controls is the average effect that the study publishes."""
+    trial = gate_world("observational", 1500, 4)
+    study = train_study(trial, replace(QUICK, skip_gates=frozenset({"refutation"})), 2)
+    assert study.negative_controls is not None
+    assert study.ate is not None
+    spread = float(np.std(trial.y))
+    assert study.negative_controls.effect.value * spread == pytest.approx(study.ate.value)
+    assert study.negative_controls.effect.se * spread == pytest.approx(study.ate.se, rel=1e-6)
+    p = study.predictions
+    assert p.loc[p["in_support"], "gamma"].mean() == pytest.approx(study.ate.value)
