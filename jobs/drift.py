@@ -236,7 +236,8 @@ def _compare_sql(long: str) -> str:
         from long where is_reference group by program, variable
     ),
     binned as (
-        select l.program, l.variable,
+        -- The hint: the planner takes the stacked rows for as few as the members, and would ship them, not the edges.
+        select /*+ broadcast(e) */ l.program, l.variable,
             case when l.value is null then -1 {bins} else {_BINS - 1} end as bin,
             count_if(is_reference) as r, count_if(not is_reference) as t,
             count(case when is_reference then value end) as rn, sum(case when is_reference then value end) as rs,

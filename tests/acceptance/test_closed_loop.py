@@ -18,12 +18,10 @@ import pytest
 
 from causal.assignment import is_held_out, uniform
 from contracts.catalog import contract
-from contracts.features import registry
 from contracts.programs import program as program_of
 from jobs.alerts import record_alert
 from jobs.delta import ensure_tables
-from jobs.drift import drifted, update_drift
-from jobs.simulate import Shifts, SimulationConfig
+from jobs.simulate import SimulationConfig
 from jobs.simulate.draws import Draws
 from jobs.simulate.months import event_day, member_months
 from jobs.simulate.outreach import with_offers, with_outcomes
@@ -32,11 +30,9 @@ from jobs.simulate.truth import potential_outcomes
 from jobs.uplift import realized_uplift, update_realized_uplift
 
 PROGRAM, SOURCE = "ed_diversion", "tuva"
-FIRST_NIGHT, NIGHTS, DRIFT = 13, 12, 28  # months: a year of lists; later emergency use rises by 30 %
+FIRST_NIGHT, NIGHTS = 13, 12  # months: a year of lists
 CAPACITY, EXPLORED, HELD_OUT = 900, 60, 0.3
-CONFIG = SimulationConfig(
-    members=24_000, months=31, end_date=date(2026, 7, 31), seed=31, confounding=0.3, shifts=Shifts(drift_month=DRIFT)
-)
+CONFIG = SimulationConfig(members=24_000, months=31, end_date=date(2026, 7, 31), seed=31, confounding=0.3)
 
 
 def month(m: int) -> date:
@@ -151,33 +147,10 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
         spark, "outreach.program_summary", nights, data_source=f"'{SOURCE}'", program=f"'{PROGRAM}'",
         verdict="'publish'", model_version="'oracle:1'",
     )  # fmt: skip
-    _write_features(spark, lived)
     yield World(priority, truth)
     for name in ("core.outcome_event", "outreach.priority", "outreach.program_summary", "outreach.realized_uplift",
-                 "features.member_feature", "causal.cohort", "ops.drift", "ops.alert"):  # fmt: skip
+                 "ops.alert"):  # fmt: skip
         spark.sql(f"delete from {name}")
-
-
-def _write_features(spark: Any, lived: Any) -> None:
-    """Counts of visits as of the first of each month; and the index dates of a training on the first year of them."""
-    lived.createOrReplaceTempView("lived")
-    first = f"date'{CONFIG.first_month}'"
-    counted = spark.sql(f"""
-        select member_id, add_months({first}, seen) as as_of_date, max(age) as age, cast(sum(n_ed) as int) as ed_365,
-            cast(sum(if(m >= seen - 1, n_ed, 0)) as int) as ed_30, cast(sum(if(m >= seen - 3, n_ed, 0)) as int) as ed_90,
-            cast(sum(if(m >= seen - 3, n_adm, 0)) as int) as adm_90
-        from lived lateral view explode(sequence(greatest(m + 1, 4), least(m + 12, {CONFIG.months}))) as seen
-        group by member_id, seen having max(m) = seen - 1""")
-    _fill(
-        spark, "features.member_feature", counted, data_source=f"'{SOURCE}'", is_enrolled="true",
-        is_deceased="false", ed_visit_30d_count="ed_30", ed_visit_90d_count="ed_90", ed_visit_365d_count="ed_365",
-        acute_admission_90d_count="adm_90",
-    )  # fmt: skip
-    dates = spark.sql(f"select explode(sequence(date'{month(4)}', date'{month(15)}', interval 1 month)) as index_date")
-    _fill(
-        spark, "causal.cohort", dates, data_source=f"'{SOURCE}'", program=f"'{PROGRAM}'",
-        trained_as_of=f"date'{month(15)}'", member_id="'nobody'",
-    )  # fmt: skip
 
 
 def _listed(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -237,29 +210,3 @@ def test_a_model_that_promises_too_much_is_caught_within_two_windows(spark: Any,
     assert len(new) == before + 1
     assert {row["severity"] for row in new} == {"error"}, "the retraining trigger reads errors"
     assert PROGRAM in {row["subject"] for row in new}
-
-
-@pytest.mark.timeout(2400)
-def test_drift_is_caught_within_two_windows_and_quiet_months_are_quiet(spark: Any, world: World) -> None:
-    quiet = [month(m) for m in range(DRIFT - 11, DRIFT + 1)]
-    for night in quiet:
-        update_drift(SOURCE, night, run_id="quiet")
-    assert len(_alerts(spark, "drift")) <= 1, "false alarms in a quiet year"
-    false_alarms = len(_alerts(spark, "drift"))
-    for m in (DRIFT + 1, DRIFT + 2):
-        update_drift(SOURCE, month(m), run_id="drift")
-        print(
-            pd.DataFrame(drifted(SOURCE, month(m)))[
-                ["variable", "psi", "reference_mean", "night_mean", "mean_z", "is_moved"]
-            ].head(4)
-        )
-    new = _alerts(spark, "drift")[false_alarms:]
-    assert len(new) == 1, "emergency use rose by 30 % and nobody was told"
-    assert "ed_visit" in new[0]["subject"], new[0]["subject"]
-    top = drifted(SOURCE, month(DRIFT + 2))[0]
-    assert top["is_alarm"]
-    assert top["variable"].startswith("ed_visit")
-
-
-def test_features_used_here_are_registered() -> None:
-    assert {"ed_visit_30d_count", "ed_visit_90d_count", "ed_visit_365d_count", "age"} <= set(registry())
