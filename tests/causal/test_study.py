@@ -111,6 +111,8 @@ def test_a_malformed_study_names_the_field(change: dict[str, object], field: str
 
 
 def test_a_study_tells_sensitivity_calibration_and_equity() -> None:
+    from jobs.study import render_report
+
     rng = np.random.default_rng(1)
     frame = arms_frame(1500)
     controls = [f"past_{j}" for j in range(20)]
@@ -137,6 +139,9 @@ def test_a_study_tells_sensitivity_calibration_and_equity() -> None:
     assert set(rows["dimension"]) == {"sex", "age"}
     assert set(rows["ranking"]) == {"model", "baseline_risk"}
     assert set(rows.loc[rows["dimension"] == "sex", "group_name"]) == {"f", "m", "not recorded"}
+    page = render_report(facts)
+    assert "sex: not recorded" in page
+    assert page.count("<td>risk</td>") == len(rows) // 2
     assert "age" in run_frame_covariates(frame, spec), "a group stays a covariate unless it is left out"
 
 
