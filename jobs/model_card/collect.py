@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from contracts.features import registry
@@ -17,7 +17,7 @@ from jobs.provenance import MODEL_CONTRACTS, SCORING_LIBRARIES
 from jobs.registry import RegisteredModel
 from jobs.report.assemble import plan_of
 from jobs.report.evidence import Z95, evidence_of
-from jobs.report.night import Interval
+from jobs.report.night import Evidence, FlowStep, Interval
 from jobs.report.suppression import SMALLEST, rounded
 from jobs.report.words import brief_day
 
@@ -108,7 +108,7 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
         trained_at=trained["trained_at"],
         verdict=model.verdict,
         plan=plan_of(program),
-        evidence=evidence,
+        evidence=replace(evidence, flow=(*evidence.flow, _sampled(evidence, share)) if evidence.flow else ()),
         estimand=sentences.estimand(program),
         trial=sentences.trial_table(program, **facts, index_words=_index_words(cohort), learner=model.tags["learner"]),
         randomised_share=share,
@@ -130,6 +130,14 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
         misuses=sentences.misuses(),
         reproduction=_reproduction(model, trained, rows.tables),
     )
+
+
+def _sampled(evidence: Evidence, randomised_share: float) -> FlowStep:
+    """The last step of the cohort: what the model was trained on of all that qualified."""
+    words = (
+        "Their offer was drawn at random, and in the sample" if randomised_share >= 1 else "In the sample trained on"
+    )
+    return FlowStep(words, evidence.trial_count, evidence.offered_count)
 
 
 def _index_words(cohort: dict[str, Any] | None) -> str:

@@ -51,7 +51,8 @@ def _context(facts: CardFacts, standing: Standing) -> dict[str, object]:
         "share": share,
         "percent": percent,
         "did": did,
-        "by": by,
+        "who": who,
+        "approved": approved(standing.approval),
     }
 
 
@@ -96,8 +97,20 @@ def did(decision: Decision, version: int) -> str:
     return _ACTIONS[decision.action]
 
 
-def by(decision: Decision) -> str:
-    """Who decided, and how."""
+def who(decision: Decision) -> str:
+    """Who decided, and under which login."""
     if decision.actor_kind == "auto":
-        return "automatically, no person was asked"
+        return "nobody was asked (automatic)"
     return decision.actor if decision.actor == decision.login else f"{decision.actor} (login {decision.login})"
+
+
+def approved(decision: Decision | None) -> str:
+    """The approval that holds, in a sentence without a full stop."""
+    if decision is None:
+        return "No approval holds"
+    day = f"{decision.decided_at:%Y-%m-%d}"
+    return (
+        f"Approved automatically on {day}, nobody was asked"
+        if decision.actor_kind == "auto"
+        else f"Approved on {day} by {who(decision)}"
+    )

@@ -14,6 +14,7 @@ class Standing:
     """A version's place, and what was decided about it.
 
     Attributes:
+        verdict: of its gates.
         serves: it is the champion.
         is_latest: it was trained last.
         unfit: why it may not score here, None when it may.
@@ -21,6 +22,7 @@ class Standing:
         decisions: those about this version, and those that took it off.
     """
 
+    verdict: str
     serves: bool
     is_latest: bool
     unfit: str | None
@@ -32,6 +34,8 @@ class Standing:
         """In a few words."""
         if self.serves:
             return "Champion: it serves" if self.unfit is None else "Champion, but it may not score"
+        if self.is_latest and self.verdict == "blocked":
+            return "Challenger: blocked, it may not be approved"
         if self.is_latest:
             return "Challenger: approved, waits to be promoted" if self.approval else "Challenger: waits for approval"
         return "Not in use"
@@ -42,6 +46,7 @@ def standing(model: RegisteredModel) -> Standing:
     champion, latest = aliased(model.name, CHAMPION), aliased(model.name, CHALLENGER)
     found = trail(model.name)
     return Standing(
+        verdict=model.verdict,
         serves=champion is not None and champion.version == model.version,
         is_latest=latest is not None and latest.version == model.version,
         unfit=unfit(model),

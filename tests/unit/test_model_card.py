@@ -19,7 +19,7 @@ from contracts.errors import ModelUnavailableError
 from contracts.features import covariates
 from contracts.features import registry as features
 from contracts.programs import program
-from jobs.decisions import Actor, approve, promote, roll_back
+from jobs.decisions import Actor, approve, approve_and_promote_unasked, promote, roll_back
 from jobs.model_card import sentences
 from jobs.model_card.collect import TrainingRows, card_facts, subgroups
 from jobs.model_card.facts import CardFacts, read_facts, to_json
@@ -168,6 +168,27 @@ def test_a_model_that_could_not_be_trained_draws(registry: Registry) -> None:
     ):
         assert words in text, words
     assert "no valid interval" in render_markdown(facts, standing(model))
+
+
+def test_the_cohort_ends_with_what_was_trained_on(registry: Registry) -> None:
+    model = registry.train()
+    last = [made(model, randomised=n).evidence.flow[-1] for n in (3600, 900)]
+    assert [(step.remaining, step.offered) for step in last] == [(39_110, 1_600)] * 2
+    assert ["random" in step.words for step in last] == [True, False]
+
+
+@pytest.mark.parametrize(("verdict", "words"), [("publish", "waits for approval"), ("blocked", "may not be approved")])
+def test_where_a_challenger_stands(registry: Registry, verdict: str, words: str) -> None:
+    model = registry.train(verdict)
+    assert words in check(render_html(made(model), standing(model)))
+
+
+def test_an_automatic_approval_reads_as_one(registry: Registry) -> None:
+    model = registry.train()
+    assert approve_and_promote_unasked(model)
+    for shown in (check(render_html(made(model), standing(model))), render_markdown(made(model), standing(model))):
+        assert "Approved automatically on" in shown
+        assert "nobody was asked" in shown
 
 
 def test_facts_survive_json(registry: Registry, tmp_path: Path) -> None:
