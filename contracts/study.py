@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from contracts.errors import ConfigError
 
@@ -47,7 +47,7 @@ class OutcomeSpec(_Part):
     column: str
     better: Literal["lower", "higher"]
     unit: str | None = None
-    usd_per_unit: Annotated[float, Field(ge=0)] | None = None
+    usd_per_unit: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class CovariateSpec(_Part):
@@ -64,14 +64,20 @@ class RandomizedColumn(_Part):
 
 
 class RandomizedArms(_Part):
-    """One probability per arm, control included."""
+    """One probability per arm, control included; numbers are allowed as names of arms."""
 
     arms: dict[str, Annotated[float, Field(gt=0, lt=1)]]
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _names_are_text(cls, arms: Any) -> Any:
+        return {str(k): v for k, v in arms.items()} if isinstance(arms, Mapping) else arms
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> RandomizedArms:
         total = sum(self.arms.values())
-        if abs(total - 1.0) > 1e-6:
+        # 0.33, 0.33 and 0.33 are meant as thirds.
+        if abs(total - 1.0) > 0.015:
             raise ValueError(f"arms: the probabilities must sum to 1, they sum to {total:g}")
         return self
 
@@ -117,8 +123,11 @@ class StudySpec(_Part):
     def _one_input_and_known_arms(self) -> StudySpec:
         if self.data is not None and self.table is not None:
             raise ValueError("data: give either data or table, not both")
-        if self.outcome.column == self.treatment.column:
-            raise ValueError("outcome.column: is the treatment column")
+        taken: dict[str, str] = {}
+        for field, column in self._roles():
+            if column in taken:
+                raise ValueError(f"{field}: `{column}` is already {taken[column]}")
+            taken[column] = field
         if isinstance(self.assignment, Randomized):
             if isinstance(self.assignment.randomized, RandomizedArms):
                 missing = {str(v) for v in [self.treatment.control, *self.treatment.treated]} - set(
@@ -130,13 +139,25 @@ class StudySpec(_Part):
                 raise ValueError("assignment.randomized: several arms need one probability per arm (arms: {...})")
         return self
 
+    def _roles(self) -> list[tuple[str, str]]:
+        """(field, column) of every role that a column can have only one of."""
+        single = [
+            ("treatment.column", self.treatment.column),
+            ("outcome.column", self.outcome.column),
+            ("unit_id", self.unit_id),
+            ("cluster", None if self.cluster == self.unit_id else self.cluster),
+            ("weights", self.weights),
+        ]
+        if isinstance(self.assignment, Randomized) and isinstance(self.assignment.randomized, RandomizedColumn):
+            single.append(("assignment.randomized.column", self.assignment.randomized.column))
+        lists = [("placebo_outcomes", c) for c in self.placebo_outcomes]
+        lists += [("negative_controls", c) for c in self.negative_controls]
+        return [(field, column) for field, column in [*single, *lists] if column is not None]
+
     @property
     def role_columns(self) -> frozenset[str]:
         """Columns that can never be covariates."""
-        roles = [self.treatment.column, self.outcome.column, self.unit_id, self.cluster, self.weights]
-        if isinstance(self.assignment, Randomized) and isinstance(self.assignment.randomized, RandomizedColumn):
-            roles.append(self.assignment.randomized.column)
-        return frozenset([c for c in roles if c] + self.placebo_outcomes + self.negative_controls)
+        return frozenset(column for _, column in self._roles())
 
 
 def parse_study(raw: Mapping[str, Any], *, source: str = "study") -> StudySpec:
@@ -152,12 +173,27 @@ def parse_study(raw: Mapping[str, Any], *, source: str = "study") -> StudySpec:
 def load_study(path: Path) -> StudySpec:
     """Read and validate one YAML file. Raises `ConfigError`."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
     except FileNotFoundError:
         raise ConfigError(f"The study file {path.name} does not exist.", todo="check the path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"The study file {path.name} cannot be read.", actual=error.strerror) from None
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ConfigError(f"The study file {path.name} is not valid YAML.", actual=f"{line}{error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"The study file {path.name} is not valid YAML.", actual=str(error).split("\n")[0]) from None
     return parse_study(raw, source=path.name)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose `yes`, `no`, `on` and `off` stay words: they are common names of arms."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if not (tag == "tag:yaml.org,2002:bool" and first in "yYnNoO")]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _named(error: ValidationError, source: str) -> ConfigError:
