@@ -155,6 +155,7 @@ class Market:
         keep = _best_of_each(worth, _most_served(self.use, self.limit + self._steps, np.count_nonzero(worth > 0, axis=0)))
         self._ids, self._worth, self._value = ids[keep], worth[keep], value[keep]
         self._members = Members(self._worth, _TOLERANCE)
+        self._solved_without: dict[int, Whole | None] = {}
 
     def allocate(self) -> Allocation:
         """The best allocation."""
@@ -213,25 +214,26 @@ class Market:
     def _relaxed_value(self) -> float:
         return self._members.relax(self.use, self.limit).value
 
-    @cached_property
-    def _without(self) -> tuple[Whole | None, ...]:
-        """The best allocation with what one offer of option k uses taken away, for every k; None: there is not enough."""
-        left = [self.limit - self.use[:, k] for k in range(len(self.options))]
-        return tuple(None if (rest < 0).any() else self._members.solve(self.use, rest) for rest in left)
+    def _without(self, option: int) -> Whole | None:
+        """The best allocation with what one offer of an option uses taken away; None: there is not enough."""
+        if option not in self._solved_without:
+            rest = self.limit - self.use[:, option]
+            self._solved_without[option] = None if (rest < 0).any() else self._members.solve(self.use, rest)
+        return self._solved_without[option]
 
     def _would_take(self, options: np.ndarray, worth: np.ndarray, row: int | None) -> bool:
-        """Serving the member in option k is worth its worth there and what the others then get: at most `_without[k]`.
+        """Serving the member in option k is worth its worth there and what the others then get: at most `_without(k)`.
 
         That is exact when the best allocation of the others does without the member anyway; else it is only a bound,
         and the allocation is solved once more.
         """
         totals = [
-            -np.inf if (w := self._without[k]) is None else v + w.value for k, v in zip(options, worth, strict=True)
+            -np.inf if (w := self._without(k)) is None else v + w.value for k, v in zip(options, worth, strict=True)
         ]
         best = int(np.argmax(totals))
         if totals[best] <= self._whole.value + 1e-9 * self._whole.value:
             return False
-        others = self._without[options[best]]
+        others = self._without(options[best])
         if row is None or (others is not None and others.choice[row] < 0):
             return True
         changed = self._worth.copy()

@@ -24,7 +24,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from causal.allocation import Allocation, Limits, Market, Option, most_served, resources
@@ -67,9 +66,10 @@ class NightPlan:
         counts = offers.groupby(["program", "channel"]).size()
         return {option: int(counts.get((option.program, option.channel), 0)) for option in self.options}
 
-    def fallback_value(self, rank: np.ndarray | pd.Series, effect_share: float) -> np.ndarray:
-        """What a place in the fallback ranking counts: more for better ranks, in no unit, 0 far below the cut."""
-        return np.maximum(4.0 * self.depth - np.asarray(rank, dtype=float), 0.0) * effect_share
+    @property
+    def fallback_base(self) -> int:
+        """A place in a fallback ranking counts this less the rank: far above any rank that can be reached."""
+        return 4 * self.depth
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,17 @@ class Served:
     Attributes:
         picks: `program, member_id, channel, picked`; `picked` is `outreach`, or `spared` (without channel) for who is held
             out but would be offered the program otherwise.
-        by_effect: the allocation of the programs ranked by effect, in dollars.
-        one_more: per such program, what one more offer through its first channel would add, in dollars.
+        market: of the programs ranked by effect, in dollars.
+        gap_usd: how far its total may be from the best that there is; 0 when it is proven to be the best.
     """
 
     picks: pd.DataFrame
-    by_effect: Allocation
-    one_more: Mapping[str, float]
+    market: Market
+    gap_usd: float
+
+    def one_more(self, plan: NightPlan) -> dict[str, float]:
+        """Per program ranked by effect, what one more offer through its first channel would add, in dollars."""
+        return {key: self.market.one_more(key, plan.first(key).channel) for key in plan.of("publish")}
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,8 @@ def serve(plan: NightPlan, candidates: pd.DataFrame) -> Served:
             spared_by_rule.assign(channel=None, picked="spared"),
         ]
     )
-    one_more = {key: effect.one_more(key, plan.first(key).channel) for key in plan.of("publish")}
-    return Served(picks[["program", "member_id", "channel", "picked"]].reset_index(drop=True), by_effect, one_more)
+    picks = picks[["program", "member_id", "channel", "picked"]].reset_index(drop=True)
+    return Served(picks, effect, by_effect.gap)
 
 
 def explore_chance(slots: int, others: int) -> float:
@@ -182,22 +186,22 @@ def explore_chance(slots: int, others: int) -> float:
     return min(slots / (others + 1), 1.0)
 
 
-def capacity_use(plan: NightPlan, offers: pd.DataFrame, by_effect: Allocation) -> list[CapacityUse]:
+def capacity_use(plan: NightPlan, offers: pd.DataFrame, served: Served) -> list[CapacityUse]:
     """Tonight's use of every limit.
 
     Args:
         plan: of the night.
         offers: `program, channel`, one row per offer, exploration included.
-        by_effect: gives the prices.
+        served: gives the prices.
     """
     counts = plan.counted(offers)
-    price = {(use.kind, use.name): use.price for use in by_effect.limits}
+    prices = {(use.kind, use.name): use.price for use in served.market.limit_uses()}
     found = []
     for resource in resources(plan.options, plan.limits):
         used = sum(counts[option] * use for option, use in zip(plan.options, resource.use, strict=True))
         unit, size = ("hours", 60.0) if resource.kind == "team" else (resource.unit, 1.0)
         key = (resource.kind, resource.name)
-        found.append(CapacityUse(*key, unit, resource.limit / size, used / size, price.get(key)))
+        found.append(CapacityUse(*key, unit, resource.limit / size, used / size, prices.get(key)))
     return found
 
 

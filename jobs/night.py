@@ -6,6 +6,7 @@ import uuid
 from datetime import date
 from functools import reduce
 
+from causal.policy import plan_night
 from contracts.catalog import contract
 from contracts.features import version as feature_version
 from contracts.programs import programs
@@ -14,9 +15,11 @@ from jobs.code_version import code_version
 from jobs.delta import ensure_tables, table_exists
 from jobs.enforce import write_audited
 from jobs.ledger import step
-from jobs.publish import allocate_night, create_views, decided, predicate, ranked, summarised
+from jobs.publish import allocate_night, capacity_prices, create_views, decided, predicate, ranked, summarised
 from jobs.score import Serving, score_program, serving
 from jobs.session import spark_session
+
+PUBLISHED = ("outreach.priority", "outreach.capacity_price", "outreach.program_summary")
 
 
 def served_programs(data_source: str) -> dict[str, Serving]:
@@ -45,10 +48,13 @@ def night_id(data_source: str, run_date: date, served: dict[str, Serving]) -> st
 def score_night(data_source: str, run_date: date, *, run_id: str) -> AuditResult:
     """Write `causal.member_score` of a night: every member and program, before allocation."""
     spark = spark_session()
-    ensure_tables(spark, [contract("outreach.priority"), contract("outreach.program_summary")])
-    served = served_programs(data_source)
+    ensure_tables(spark, [contract(name) for name in PUBLISHED])
+    served, configured = served_programs(data_source), programs()
     with step("score", data_source=data_source, run_date=run_date) as record:
-        frames = [score_program(spark, p, served[key], data_source, run_date) for key, p in programs().programs.items()]
+        frames = [
+            score_program(spark, configured, program, served[key], data_source, run_date)
+            for key, program in configured.programs.items()
+        ]
         rows = reduce(lambda a, b: a.unionByName(b), frames)
         table = contract("causal.member_score")
         audit = write_audited(
@@ -73,15 +79,18 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
     configured = programs()
     where = predicate(data_source, run_date)
     served = served_programs(data_source)
-    shares = {key: p.holdout_share for key, p in configured.programs.items()}
     with step("publish", data_source=data_source, run_date=run_date) as record:
         scores = spark.sql(f"select * from causal.member_score where {where}")
-        rows = ranked(scores, configured.holdout_salt, shares).persist(StorageLevel.MEMORY_AND_DISK)
+        scored = {row["program"]: row["verdict"] for row in scores.select("program", "verdict").distinct().collect()}
+        plan = plan_night(configured, {key: scored.get(key, "blocked") for key in configured.programs})
+        rows = ranked(scores, configured, plan).persist(StorageLevel.MEMORY_AND_DISK)
         try:
             salt = f"{configured.holdout_salt}|explore|{run_date}"
-            allocation = allocate_night(rows, configured.programs, salt)
+            allocation = allocate_night(rows, plan, salt)
+            if allocation.served.gap_usd >= 1:
+                record.message = f"The list may be up to ${allocation.served.gap_usd:,.0f} below the best there is."
             identity = night_id(data_source, run_date, served)
-            priority = decided(rows, allocation, configured.programs, identity)
+            priority = decided(rows, allocation, configured, plan, salt, identity)
             published = write_audited(
                 priority, contract("outreach.priority"), run_id=run_id, where=where, data_source=data_source
             )
@@ -91,11 +100,14 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
                 spark.sql(f"select * from outreach.priority where {where}"),
                 allocation,
                 configured.programs,
+                plan,
                 served,
                 identity,
             )
+            prices = capacity_prices(spark, allocation, plan, data_source, run_date, identity)
             audits = [
                 published,
+                write_audited(prices, contract("outreach.capacity_price"), run_id=run_id, where=where),
                 write_audited(summary, contract("outreach.program_summary"), run_id=run_id, where=where),
             ]
         finally:

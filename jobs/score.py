@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.features import covariates, registry
 from contracts.features import version as feature_version
-from contracts.programs import Program
+from contracts.programs import Program, Programs
+from jobs.options import benefit_sql, best_value_sql, cautious_benefit_sql
 from jobs.registry import RegisteredModel, challenger, champion, load_scorer
 from jobs.tonight import tonight
 
@@ -130,25 +131,29 @@ def _shipped(spark: SparkSession, model: RegisteredModel) -> str:
     return name
 
 
-def score_program(spark: SparkSession, program: Program, serve: Serving, data_source: str, run_date: date) -> DataFrame:
+def score_program(
+    spark: SparkSession, configured: Programs, program: Program, serve: Serving, data_source: str, run_date: date
+) -> DataFrame:
     """Rows of `causal.member_score` for one program: every member with features tonight.
 
     Effects are estimated for eligible members only, suppressed ones included, so that a report can say what
     suppression costs. Without a model that may rank, `rank_value` is the program's fallback rule.
     """
-    everyone = tonight(spark, program, data_source, run_date)
-    eligible = "(blocked_by is null or blocked_by in ('consent', 'cooldown'))"
+    everyone = tonight(spark, configured, program, data_source, run_date)
+    eligible = "(blocked_by is null or blocked_by in ('consent', 'language', 'cooldown'))"
     if serve.model is None:
         scored = spark.createDataFrame([], _SCORES)
     else:
         rows = everyone.where(eligible).select("member_id", *covariates())
         scored = rows.mapInArrow(_score_partition(_shipped(spark, serve.model)), _SCORES)
-    sign = -1 if program.outcome.better == "lower" else 1
-    value = f"({sign} * cate * {program.outcome.usd_per_unit} - {program.cost_per_contact_usd})"
     by_effect = serve.verdict == "publish"
+    expected = best_value_sql(program, benefit_sql(program))
+    cautious = configured.rank_by == "lower_limit"
+    ranked_by = best_value_sql(program, cautious_benefit_sql(program)) if cautious else expected
     fallback_reason = "'" + program.fallback_reason.replace("'", "\\'") + "'"
     reasons = ("reason_1", "reason_2", "reason_3") if by_effect else (fallback_reason, "reason_1", "reason_2")
-    joined = everyone.select("member_id", "blocked_by", "fallback_score").join(scored, "member_id", "left")
+    known = everyone.select("member_id", "blocked_by", "allowed_channels", "fallback_score")
+    joined = known.join(scored, "member_id", "left")
     return joined.selectExpr(
         f"'{data_source}' as data_source",
         f"date'{run_date}' as run_date",
@@ -156,14 +161,15 @@ def score_program(spark: SparkSession, program: Program, serve: Serving, data_so
         "member_id",
         f"{eligible} as is_eligible",
         "blocked_by",
+        "allowed_channels",
         "is_in_support",
         "cate",
         "cate_lower",
         "cate_upper",
         "coalesce(interval_kind, 'none') as interval_kind",
         "baseline_risk",
-        f"case when {eligible} then cast({value if by_effect else 'fallback_score'} as double) end as rank_value",
-        f"cast({value if by_effect else 'null'} as double) as expected_net_value_usd",
+        f"case when {eligible} then cast({ranked_by if by_effect else 'fallback_score'} as double) end as rank_value",
+        f"cast({expected if by_effect else 'null'} as double) as expected_net_value_usd",
         *(f"case when {eligible} then {reason} end as reason_{n}" for n, reason in enumerate(reasons, start=1)),
         f"'{serve.verdict}' as verdict",
         f"'{serve.model_version}' as model_version",
