@@ -1,4 +1,7 @@
-"""Results of audits in `ops.contract_result`: appended once per layer, read back to skip what has not changed."""
+"""Results of audits in `ops`: appended once per layer, read back to skip what has not changed and to see what has.
+
+`ops.contract_result` has a row per rule, `ops.table_profile` one per statistic of a profiled table.
+"""
 
 from __future__ import annotations
 
@@ -13,30 +16,44 @@ from contracts.catalog import contract as contract_of
 from contracts.compile.literals import sql_string
 from contracts.compile.rules import rules_of
 from contracts.model import Severity, TableContract, Tier
-from jobs.audit_result import AuditResult, RuleResult, Verdict
+from jobs.audit_result import AuditResult, RuleResult, Statistic, Verdict
 from jobs.delta import append
+from jobs.trailing import NIGHTS
 
-_TABLE = "ops.contract_result"
+RESULTS, PROFILES = "ops.contract_result", "ops.table_profile"
 
 
-def fingerprint(contract: TableContract, row_filter: str | None, versions: Mapping[str, int | None]) -> str:
-    """Hash of all that an audit's outcome depends on: rules and limits, filter, Delta versions of the tables read."""
-    rules = [(rule.name, rule.severity, rule.sql, rule.reference) for rule in rules_of(contract)]
-    limits = (contract.version, contract.key, contract.quarantine_limit, contract.min_rows, contract.broken_key)
-    text = repr((contract.name, limits, rules, row_filter, sorted(versions.items())))
+def fingerprint(
+    contract: TableContract, row_filter: str | None, versions: Mapping[str, int | None], data_source: str | None
+) -> str:
+    """Hash of all that an audit's outcome depends on: rules and limits, filter, Delta versions of the tables read.
+
+    The source counts where a rule is about all rows of one source together. The night does not: how fresh the newest
+    facts are is reckoned anew when an audit is reused.
+    """
+    rules = [(rule.name, rule.severity, rule.sql, rule.reference, rule.measure) for rule in rules_of(contract)]
+    limits = (contract.version, contract.key, contract.broken_key, contract.surveys, contract.profile)
+    source = data_source if contract.is_judged_per_source else None
+    text = repr((contract.name, limits, rules, row_filter, source, sorted(versions.items())))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def record_results(spark: SparkSession, results: Iterable[AuditResult], run_id: str) -> None:
     """Append the results of one run, all at once (an append costs about a second however few its rows)."""
     now = dt.datetime.now(dt.UTC)
-    rows = [_row(result, rule, run_id, now) for result in results for rule in result.rules]
+    kept = list(results)
+    _append_rows(spark, RESULTS, [_row(result, rule, run_id, now) for result in kept for rule in result.rules], run_id)
+    fresh = [result for result in kept if not result.is_reused]
+    _append_rows(spark, PROFILES, [_profile_row(r, s, run_id, now) for r in fresh for s in r.statistics], run_id)
+
+
+def _append_rows(spark: SparkSession, table: str, rows: Sequence[Mapping[str, Any]], run_id: str) -> None:
     if not rows:
         return
-    columns = contract_of(_TABLE).columns
+    columns = contract_of(table).columns
     schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in columns)
     data = [tuple(row[column.name] for column in columns) for row in rows]
-    append(spark.createDataFrame(data, schema), _TABLE, run_id)
+    append(spark.createDataFrame(data, schema), table, run_id)
 
 
 def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -> dict[str, Any]:
@@ -45,6 +62,7 @@ def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -
         "run_id": run_id,
         "table_name": result.table,
         "data_source": result.data_source,
+        "run_date": result.run_date,
         "row_filter": result.row_filter,
         "rule": rule.name,
         "kind": rule.kind,
@@ -53,6 +71,8 @@ def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -
         "tier": str(rule.tier),
         "rows_checked": rule.rows_checked,
         "rows_broken": rule.rows_broken,
+        "observed": rule.observed,
+        "expected": rule.expected,
         "verdict": str(rule.verdict),
         "message": rule.message,
         "contract_version": result.contract_version,
@@ -63,6 +83,50 @@ def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -
     }
 
 
+def _profile_row(result: AuditResult, statistic: Statistic, run_id: str, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "audit_id": result.audit_id,
+        "run_id": run_id,
+        "table_name": result.table,
+        "data_source": result.data_source,
+        "run_date": result.run_date,
+        "column_name": statistic.column,
+        "statistic": statistic.name,
+        "category": statistic.category or "",
+        "value": statistic.value,
+        "profiled_at": now,
+    }
+
+
+def trailing_statistics(
+    spark: SparkSession, tables: Iterable[str], data_source: str | None, run_date: dt.date | None
+) -> dict[str, list[list[Statistic]]]:
+    """Per table the statistics of the last nights before `run_date` of the same source, the newest night first."""
+    names = ", ".join(sql_string(name) for name in sorted(tables))
+    if not names or run_date is None:
+        return {}
+    night = f"table_name IN ({names}) AND data_source <=> {_literal(data_source)} AND run_date < date'{run_date}'"
+    rows = spark.table(PROFILES).where(night).orderBy("run_date", "profiled_at").collect()
+    last: dict[tuple[str, dt.date], list[Any]] = {}
+    for row in rows:
+        kept = last.setdefault((row["table_name"], row["run_date"]), [])
+        if kept and kept[0]["audit_id"] != row["audit_id"]:
+            kept.clear()  # the night was audited again: only its last audit counts
+        kept.append(row)
+    found: dict[str, list[list[Statistic]]] = {}
+    for (table, _), night_rows in sorted(last.items(), key=lambda item: item[0][1], reverse=True):
+        nights = found.setdefault(table, [])
+        if len(nights) < NIGHTS:
+            nights.append(
+                [Statistic(r["column_name"], r["statistic"], r["value"], r["category"] or None) for r in night_rows]
+            )
+    return found
+
+
+def _literal(text: str | None) -> str:
+    return "NULL" if text is None else sql_string(text)
+
+
 def results_by_fingerprint(spark: SparkSession, wanted: Mapping[str, TableContract]) -> dict[str, AuditResult]:
     """Earlier audits with one of these fingerprints, that is of tables that have not changed since.
 
@@ -71,7 +135,7 @@ def results_by_fingerprint(spark: SparkSession, wanted: Mapping[str, TableContra
     if not wanted:
         return {}
     stamps = ", ".join(sql_string(stamp) for stamp in wanted)
-    rows = spark.table(_TABLE).where(f"fingerprint IN ({stamps}) AND NOT is_reused").collect()
+    rows = spark.table(RESULTS).where(f"fingerprint IN ({stamps}) AND NOT is_reused").collect()
     latest = {row["fingerprint"]: row["audit_id"] for row in sorted(rows, key=lambda row: row["audited_at"])}
     return {
         stamp: _result(wanted[stamp], [row for row in rows if row["audit_id"] == audit_id])
@@ -94,6 +158,8 @@ def _result(contract: TableContract, rows: Sequence[Any]) -> AuditResult:
             verdict=Verdict(found[rule.name]["verdict"]),
             description=rule.description,
             message=found[rule.name]["message"],
+            observed=found[rule.name]["observed"],
+            expected=rule.expected,
         )
         for rule in rules_of(contract)
         if rule.name in found
@@ -110,4 +176,5 @@ def _result(contract: TableContract, rows: Sequence[Any]) -> AuditResult:
         data_source=first["data_source"],
         row_filter=first["row_filter"],
         table_version=first["table_version"],
+        run_date=first["run_date"],
     )

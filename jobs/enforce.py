@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import cast
 
 from pyspark.sql import DataFrame
@@ -19,27 +20,49 @@ from pyspark.storagelevel import StorageLevel
 
 from contracts.catalog import contract as contract_of
 from contracts.catalog import layer
-from contracts.compile.rules import rules_of
+from contracts.compile.rules import Scope, row_rules, rules_of
 from contracts.errors import ContractError
 from contracts.model import Severity, TableContract
-from jobs.audit_result import AuditResult, Findings, RuleResult, Verdict, judge
-from jobs.audit_target import AuditTarget, references_of, rows_of, unwritten_target, written_target
-from jobs.contract_results import fingerprint, record_results, results_by_fingerprint
+from jobs.audit_result import AuditResult, Findings, RuleResult, Statistic, Verdict, aged, judge
+from jobs.audit_target import (
+    AuditTarget,
+    Night,
+    missing_table,
+    questions_of,
+    references_of,
+    rows_of,
+    unwritten_target,
+    written_target,
+)
+from jobs.contract_results import (
+    PROFILES,
+    RESULTS,
+    fingerprint,
+    record_results,
+    results_by_fingerprint,
+    trailing_statistics,
+)
 from jobs.delta import (
+    Content,
     append,
+    commit_note,
     conform,
+    content_at,
+    content_of,
     ensure_tables,
-    holds_exactly,
     overwrite_where,
     table_exists,
     table_version,
     was_never_filled,
 )
-from jobs.quarantine import quarantine_rows
-from jobs.row_flags import classified, flagged, tally
+from jobs.profile import age_days, statistics_in
+from jobs.quarantine import QUARANTINE, quarantine_rows
+from jobs.row_flags import Tally, classified, count_orphans, flagged, tally
+from jobs.trailing import trend_scores
 
 __all__ = [
-    "AuditResult", "RuleResult", "Verdict", "audit_layer", "audit_table", "prepare", "record_results", "write_audited",
+    "AuditResult", "RuleResult", "Verdict", "Write", "audit_layer", "audit_table", "prepare", "record_results",
+    "write_all_audited", "write_audited",
 ]  # fmt: skip
 
 # Two tables at a time: on two cores a small audit is mostly planning and waiting, which overlap.
@@ -50,18 +73,50 @@ _PREPARED: set[str] = set()
 
 
 @dataclass(frozen=True)
+class Write:
+    """Rows that are to be written to a table.
+
+    Attributes:
+        rows: with exactly the contract's columns.
+        contract: of the table, which is created where missing.
+        where: with `replace`, the Spark SQL condition whose rows are replaced; None replaces all.
+        mode: `replace` or `append`.
+    """
+
+    rows: DataFrame
+    contract: TableContract
+    where: str | None = None
+    mode: str = "replace"
+
+
+@dataclass(frozen=True)
 class _Inspection:
-    """One table's rows with all that its rules found in them."""
+    """One table's rows with all that its rules found in them.
+
+    Attributes:
+        rows: with `__rules` and `__bad`.
+        is_by_row: each bad row is bad by its own values, not by its key or by what it refers to.
+        content: of the good rows, where it is known.
+    """
 
     rows: DataFrame
     found: Findings
-    rules: tuple[RuleResult, ...]
+    is_by_row: bool = True
+    content: Content | None = None
+
+
+@dataclass(frozen=True)
+class _History:
+    """What earlier audits left: results of unchanged tables by fingerprint, statistics of trailing nights by table."""
+
+    results: Mapping[str, AuditResult]
+    nights: Mapping[str, Sequence[Sequence[Statistic]]]
 
 
 def prepare(spark: SparkSession) -> None:
     """Create the `ops` tables that enforcement writes, where missing; looks once per session."""
     if spark.session_id not in _PREPARED:
-        ensure_tables(spark, [contract_of("ops.quarantine"), contract_of("ops.contract_result")])
+        ensure_tables(spark, [contract_of(name) for name in (QUARANTINE, RESULTS, PROFILES)])
         _PREPARED.add(spark.session_id)
 
 
@@ -73,6 +128,7 @@ def audit_layer(
     *,
     where: str | None = None,
     data_source: str | None = None,
+    run_date: date | None = None,
 ) -> list[AuditResult]:
     """Audit the layer's tables that exist, and record all results in one append.
 
@@ -82,20 +138,24 @@ def audit_layer(
         run_id: of the night.
         tables: only these, as `schema.table`; default all of the layer that exist.
         where: Spark SQL condition that selects the night's rows in every table.
-        data_source: recorded with the results.
+        data_source: of the night: whose rows the rules about a table as a whole look at; None: all.
+        run_date: of the night.
 
     Raises:
         ContractError: one of `tables` does not exist.
     """
     prepare(spark)
+    night = Night(data_source, run_date)
     wanted = layer(schema) if tables is None else [contract_of(name) for name in tables]
-    present = [contract for contract in wanted if table_exists(spark, contract.name)]
-    if tables is not None and (absent := {c.name for c in wanted} - {c.name for c in present}):
-        raise ContractError(f"Tables to audit do not exist: {', '.join(sorted(absent))}.", todo="Build them first.")
-    with ThreadPoolExecutor(_THREADS) as pool:
-        targets = list(pool.map(lambda contract: written_target(spark, contract, where), present))
-        last = results_by_fingerprint(spark, {target.fingerprint: target.contract for target in targets})
-        results = list(pool.map(lambda target: _audit(spark, target, run_id, data_source, last), targets))
+    with ThreadPoolExecutor(_THREADS) as pool, commit_note(spark, run_id):
+        exists = list(pool.map(lambda contract: table_exists(spark, contract.name), wanted))
+        if tables is not None and not all(exists):
+            absent = sorted(contract.name for contract, there in zip(wanted, exists, strict=True) if not there)
+            raise ContractError(f"Tables to audit do not exist: {', '.join(absent)}.", todo="Build them first.")
+        present = [contract for contract, there in zip(wanted, exists, strict=True) if there]
+        targets = list(pool.map(lambda contract: written_target(spark, contract, where, night), present))
+        history = _history(spark, targets)
+        results = list(pool.map(lambda target: _audit(spark, target, run_id, history), targets))
     record_results(spark, results, run_id)
     return results
 
@@ -107,57 +167,93 @@ def audit_table(
     run_id: str,
     where: str | None = None,
     data_source: str | None = None,
+    run_date: date | None = None,
     record: bool = True,
 ) -> AuditResult:
     """Audit one written table; quarantine and remove its bad rows, or block it and leave it as it is.
 
-    A table whose Delta version, contract and referenced tables are those of its last audit is not read again.
-    A table without bad rows gets no new Delta version.
+    A table whose Delta version, contract and the tables that its rules read are those of its last audit is not read
+    again. A table without bad rows gets no new Delta version.
 
     Args:
         spark: the session.
         contract: of the table.
         run_id: of the night.
         where: Spark SQL condition that selects the rows to audit; the others are not touched.
-        data_source: recorded with the result.
+        data_source: as in `audit_layer`.
+        run_date: of the night.
         record: False when the caller records several results in one append.
     """
     prepare(spark)
-    target = written_target(spark, contract, where)
-    last = results_by_fingerprint(spark, {target.fingerprint: contract})
-    result = _audit(spark, target, run_id, data_source, last)
+    target = written_target(spark, contract, where, Night(data_source, run_date))
+    with commit_note(spark, run_id):
+        result = _audit(spark, target, run_id, _history(spark, [target]))
     if record:
         record_results(spark, [result], run_id)
     return result
 
 
-def _audit(
-    spark: SparkSession,
-    target: AuditTarget,
-    run_id: str,
-    data_source: str | None,
-    last: Mapping[str, AuditResult],
-) -> AuditResult:
+def _history(spark: SparkSession, targets: Iterable[AuditTarget]) -> _History:
+    filled = [target for target in targets if not _is_unfilled(target)]
+    results = results_by_fingerprint(spark, {target.fingerprint: target.contract for target in filled})
+    profiled = [t for t in filled if t.contract.profile and t.fingerprint not in results]
+    if not profiled:
+        return _History(results, {})
+    night = profiled[0].night
+    return _History(
+        results, trailing_statistics(spark, [t.contract.name for t in profiled], night.data_source, night.run_date)
+    )
+
+
+def _is_unfilled(target: AuditTarget) -> bool:
+    return target.version is not None and was_never_filled(target.contract.name)
+
+
+def _audit(spark: SparkSession, target: AuditTarget, run_id: str, history: _History) -> AuditResult:
     started = time.monotonic()
-    if target.fingerprint in last:
-        return replace(last[target.fingerprint], audit_id=_new_id(), data_source=data_source, is_reused=True)
-    contract, where = target.contract, target.row_filter
-    if was_never_filled(contract.name):
-        none = Findings(rows=0, broken={}, conflicts=0, bad=0, unknown=frozenset())
-        empty = _Inspection(spark.table(contract.name), none, judge(contract, none))
-        return replace(_result(target, empty, data_source), seconds=time.monotonic() - started)
-    seen = _inspect(spark, target, rows_of(spark, target))
+    if target.fingerprint in history.results:
+        return _reused(history.results[target.fingerprint], target)
+    if _is_unfilled(target):
+        nothing = _Inspection(spark.table(target.contract.name), Findings(rows=0, broken={}))
+        return replace(_result(target, nothing), seconds=time.monotonic() - started)
+    seen = _inspect(spark, target, rows_of(spark, target), history)
     try:
-        result = _result(target, seen, data_source)
+        result = _result(target, seen)
         if result.rows_quarantined:
-            quarantine_rows(seen.rows, contract, run_id, target.version)
-            overwrite_where(seen.rows.where("NOT __bad").select(*contract.column_names), contract.name, where, run_id)
-            after = {**target.versions, contract.name: table_version(spark, contract.name)}
-            stamp = fingerprint(contract, where, after)
-            result = replace(result, table_version=after[contract.name], fingerprint=stamp)
+            quarantine_rows(seen.rows, target.contract, run_id, target.version)
+            result = _without_bad_rows(spark, target, seen, result, run_id)
     finally:
         seen.rows.unpersist()
     return replace(result, seconds=time.monotonic() - started)
+
+
+def _without_bad_rows(
+    spark: SparkSession, target: AuditTarget, seen: _Inspection, result: AuditResult, run_id: str
+) -> AuditResult:
+    """Take the bad rows out of the written table: by a condition where their own values make them bad, else by rewriting."""
+    contract, where = target.contract, target.row_filter
+    if seen.is_by_row:
+        broken = " OR ".join(rule.sql for rule in row_rules(contract) if rule.severity is Severity.ERROR)
+        spark.sql(f"DELETE FROM {contract.name} WHERE ({broken}){'' if where is None else f' AND ({where})'}")
+    else:
+        overwrite_where(seen.rows.where("NOT __bad").select(*contract.column_names), contract.name, where, run_id)
+    after = {**target.versions, contract.name: table_version(spark, contract.name)}
+    stamp = fingerprint(contract, where, after, target.night.data_source)
+    return replace(result, table_version=after[contract.name], fingerprint=stamp)
+
+
+def _reused(last: AuditResult, target: AuditTarget) -> AuditResult:
+    """An earlier audit's result, for a table that has not changed since; only its newest fact is older by now."""
+    night = target.night
+    days = 0 if last.run_date is None or night.run_date is None else (night.run_date - last.run_date).days
+    return replace(
+        last,
+        audit_id=_new_id(),
+        data_source=night.data_source,
+        run_date=night.run_date,
+        rules=aged(target.contract, last.rules, days),
+        is_reused=True,
+    )
 
 
 def write_audited(
@@ -168,6 +264,7 @@ def write_audited(
     where: str | None = None,
     mode: str = "replace",
     data_source: str | None = None,
+    run_date: date | None = None,
     record: bool = True,
 ) -> AuditResult:
     """Write the good rows of `df` to the contract's table and quarantine the bad ones; write nothing if blocked.
@@ -181,72 +278,142 @@ def write_audited(
         run_id: of the night.
         where: with `replace`, the Spark SQL condition whose rows are replaced; None replaces all.
         mode: `replace` or `append`.
-        data_source: recorded with the result.
+        data_source: as in `audit_layer`.
+        run_date: of the night.
         record: False when the caller records several results in one append.
 
     Raises:
         ContractError: `df` lacks columns, or has other ones, or of other types.
     """
-    started = time.monotonic()
+    write = Write(df, contract, where, mode)
+    if record:
+        return write_all_audited([write], run_id=run_id, data_source=data_source, run_date=run_date)[0]
     spark = cast(SparkSession, df.sparkSession)
+    _make_room(spark, [contract])
+    with commit_note(spark, run_id):
+        return _write(spark, write, run_id, Night(data_source, run_date))
+
+
+def write_all_audited(
+    writes: Sequence[Write], *, run_id: str, data_source: str | None = None, run_date: date | None = None
+) -> list[AuditResult]:
+    """`write_audited` for several tables at once: two at a time, their results recorded in one append.
+
+    The tables must not refer to one another.
+    """
+    spark = cast(SparkSession, writes[0].rows.sparkSession)
+    night = Night(data_source, run_date)
+    _make_room(spark, [write.contract for write in writes])
+    with ThreadPoolExecutor(_THREADS) as pool, commit_note(spark, run_id):
+        results = list(pool.map(lambda write: _write(spark, write, run_id, night), writes))
+    record_results(spark, results, run_id)
+    return results
+
+
+def _make_room(spark: SparkSession, contracts: Sequence[TableContract]) -> None:
     prepare(spark)
-    ensure_tables(spark, [contract])
-    staged = flagged(conform(df, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
+    ensure_tables(spark, contracts)
+
+
+def _write(spark: SparkSession, write: Write, run_id: str, night: Night) -> AuditResult:
+    started, contract = time.monotonic(), write.contract
+    staged = flagged(conform(write.rows, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        target = unwritten_target(spark, contract, where)
-        seen = _inspect(spark, target, staged)
-        result = _result(target, seen, data_source)
+        target = unwritten_target(spark, contract, write.where, night)
+        seen = _inspect(spark, target, staged, _history(spark, [target]), with_content=write.mode == "replace")
+        result = _result(target, seen)
         if not result.blocked:
             if result.rows_quarantined:
                 quarantine_rows(seen.rows, contract, run_id, None)
             good = (seen.rows.where("NOT __bad") if result.rows_quarantined else staged).select(*contract.column_names)
-            if mode == "append":
-                append(good, contract.name, run_id)
-            elif not holds_exactly(good, contract.name, where):
-                overwrite_where(good, contract.name, where, run_id)
+            _put(spark, good, write, seen.content, run_id)
             result = replace(result, table_version=table_version(spark, contract.name))
         seen.rows.unpersist()
     finally:
         staged.unpersist()
-    if record:
-        record_results(spark, [result], run_id)
     return replace(result, seconds=time.monotonic() - started)
 
 
-def _inspect(spark: SparkSession, target: AuditTarget, rows: DataFrame) -> _Inspection:
+def _put(spark: SparkSession, good: DataFrame, write: Write, content: Content | None, run_id: str) -> None:
+    """Append, or replace what is not the same already."""
+    if write.mode == "append":
+        append(good, write.contract.name, run_id)
+    elif was_never_filled(write.contract.name) or content_at(spark, write.contract, write.where) != (
+        content or content_of(good)
+    ):
+        overwrite_where(good, write.contract.name, write.where, run_id)
+
+
+def _inspect(
+    spark: SparkSession, target: AuditTarget, rows: DataFrame, history: _History, *, with_content: bool = False
+) -> _Inspection:
     """One query counts everything; a second one only where keys repeat or `error` references are broken."""
     contract = target.contract
+    rules = {rule.name: rule for rule in rules_of(contract)}
     tables = references_of(spark, target, rows)
     known = {name: table for name, table in tables.items() if table is not None}
-    counts = tally(rows, contract, known)
-    errors = {rule.name for rule in rules_of(contract) if rule.severity is Severity.ERROR}
-    lost = {name: known[name] for name, orphans in counts.orphans.items() if orphans and name in errors}
+    orphans = [count_orphans(rows, rules[name], table) for name, table in known.items()]
+    asked = [*orphans, *questions_of(spark, target, rows)]
+    counts = tally(rows, contract, asked, with_content=with_content)
+    orphaned = {name: int(counts.values[name]) for name in known}
+    lost = {name: known[name] for name, n in orphaned.items() if n and rules[name].severity is Severity.ERROR}
     seen = classified(rows, contract, lost, twins=counts.twins > 0, narrow=counts.rows > _MANY_ROWS)
-    broken = {**counts.broken, **counts.orphans}
-    conflicts, bad = 0, counts.bad
-    if counts.twins or lost:
+    found = _found(target, counts, orphaned, history)
+    is_by_row = not counts.twins and not lost
+    if not is_by_row:
         seen = seen.persist(StorageLevel.MEMORY_AND_DISK)  # counted, quarantined and written from one computation
         row = seen.selectExpr(
             "count_if(__copy > 1) AS copies", "count_if(__conflict) AS conflicts", "count_if(__bad) AS bad"
         ).collect()[0]
-        broken["key__unique"], conflicts, bad = row["copies"], row["conflicts"], row["bad"]
-    unknown = frozenset(name for name, table in tables.items() if table is None)
-    found = Findings(rows=counts.rows, broken=broken, conflicts=conflicts, bad=bad, unknown=unknown)
-    return _Inspection(seen, found, judge(contract, found))
+        broken = {**found.broken, "key__unique": row["copies"]}
+        found = replace(found, broken=broken, conflicts=row["conflicts"], bad=row["bad"])
+    return _Inspection(seen, found, is_by_row, counts.content if is_by_row else None)
 
 
-def _result(target: AuditTarget, seen: _Inspection, data_source: str | None) -> AuditResult:
+def _found(target: AuditTarget, counts: Tally, orphaned: Mapping[str, int], history: _History) -> Findings:
+    contract = target.contract
+    statistics = statistics_in(contract, counts.values)
+    trends = trend_scores(contract, statistics, history.nights.get(contract.name, ()))
+    age = age_days(counts.values, target.night.run_date)
+    fresh = {} if age is None else {"known_at__is_fresh": age}
+    return Findings(
+        rows=counts.rows,
+        broken={**counts.broken, **orphaned},
+        bad=counts.bad,
+        unknown=_unknown(target),
+        values={**counts.values, **trends, **fresh},
+        statistics=statistics,
+    )
+
+
+def _unknown(target: AuditTarget) -> dict[str, str]:
+    """Rules that cannot be judged, with the table that is missing."""
+    missing: dict[str, str] = {}
+    for rule in rules_of(target.contract):
+        if rule.scope is Scope.REFERENCE and rule.reference is not None:
+            name = rule.reference.table
+            if name != target.contract.name and target.versions[name] is None:
+                missing[rule.name] = name
+    for survey in target.contract.surveys:
+        absent = missing_table(target, survey)
+        missing |= {} if absent is None else {measure.name: absent for measure in survey.measures}
+    return missing
+
+
+def _result(target: AuditTarget, seen: _Inspection) -> AuditResult:
     result = AuditResult(
         audit_id=_new_id(),
         table=target.contract.name,
         contract_version=target.contract.version,
         rows_checked=seen.found.rows,
         rows_quarantined=0,
-        rules=seen.rules,
+        rules=judge(target.contract, seen.found),
         fingerprint=target.fingerprint,
-        data_source=data_source,
+        data_source=target.night.data_source,
         row_filter=target.row_filter,
         table_version=target.version,
+        run_date=target.night.run_date,
+        statistics=seen.found.statistics,
     )
     return result if result.blocked else replace(result, rows_quarantined=seen.found.bad)
 
