@@ -92,6 +92,7 @@ class TableContract:
     quarantine_limit: float
     min_rows: int
     broken_key: BrokenKey
+    is_deprecated: bool
     model: type[Contract]
 
     @property
@@ -169,6 +170,7 @@ class Terms:
         max_age_days: service level: days from the newest `known_at` of a source to the night.
         quarantine_limit: share of rows that may be quarantined; above it the table is blocked.
         min_rows: fewer rows than this break the rule `row_count__at_least`.
+        is_deprecated: said in one release, so that the table may be gone in a later one.
         broken_key: by default `quarantine` in raw and staging, which hold what others deliver, else `block`.
     """
 
@@ -186,6 +188,7 @@ class Terms:
     quarantine_limit: float = 0.05
     min_rows: int = 0
     broken_key: BrokenKey | None = None
+    is_deprecated: bool = False
 
 
 _TERMS: dict[type[Contract], Terms] = {}
@@ -280,5 +283,6 @@ def resolve(model: type[Contract]) -> TableContract:
         quarantine_limit=terms.quarantine_limit,
         min_rows=terms.min_rows,
         broken_key=terms.broken_key or _default_broken_key(schema),
+        is_deprecated=terms.is_deprecated,
         model=model,
     )

@@ -96,7 +96,13 @@ class Findings:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """The audit of one table by one version of its contract."""
+    """The audit of one table by one version of its contract.
+
+    Attributes:
+        rows_checked: rows that were looked at: all, or those of files that came after `since_version`.
+        rows_total: rows that the table holds after an audit of new files; None: those checked and not quarantined.
+        table_version: Delta version that the audit left behind.
+    """
 
     audit_id: str
     table: str
@@ -110,6 +116,9 @@ class AuditResult:
     table_version: int | None = None
     run_date: date | None = None
     statistics: tuple[Statistic, ...] = ()
+    rules_fingerprint: str = ""
+    since_version: int | None = None
+    rows_total: int | None = None
     is_reused: bool = False
     seconds: float = field(default=0.0, compare=False)
 

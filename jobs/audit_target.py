@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
@@ -14,9 +15,12 @@ from contracts.compile.literals import sql_string
 from contracts.compile.rules import Scope, rules_of
 from contracts.compile.survey import tables_read
 from contracts.model import Survey, TableContract
-from jobs.contract_results import fingerprint
-from jobs.delta import conform, read_version, table_exists, table_version
+from jobs.contract_results import Fingerprint, fingerprint
+from jobs.delta import conform, only_appended_since, read_version, table_exists, table_version
 from jobs.profile import other_tables, profile_answer, survey_answer
+
+# More files than this make a condition longer than the scan that it saves.
+_MOST_FILES = 500
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,17 @@ class AuditTarget:
     Attributes:
         row_filter: Spark SQL condition that selects the rows; None: all.
         versions: Delta version of the table and of each table that its rules read; None where there is none.
-        fingerprint: equal to that of an earlier audit exactly when nothing has changed since.
+        since_version: only files that came after this version are looked at; None: all rows.
+        files: hashes of these files.
     """
 
     contract: TableContract
     row_filter: str | None
     night: Night
     versions: Mapping[str, int | None]
-    fingerprint: str
+    fingerprint: Fingerprint
+    since_version: int | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def version(self) -> int | None:
@@ -79,6 +86,15 @@ def _beside(spark: SparkSession, contract: TableContract) -> dict[str, int | Non
     return {name: table_version(spark, name) if table_exists(spark, name) else None for name in others}
 
 
+def selection(target: AuditTarget) -> str | None:
+    """Spark SQL condition that selects the rows to look at; None: all of the table."""
+    conditions = [] if target.row_filter is None else [f"({target.row_filter})"]
+    if target.since_version is not None:
+        listed = ", ".join(sql_string(sha) for sha in target.files)
+        conditions.append(f"file_sha256 IN ({listed})" if listed else "false")
+    return " AND ".join(conditions) or None
+
+
 def rows_of(spark: SparkSession, target: AuditTarget) -> DataFrame:
     """The rows to audit, at the version pinned.
 
@@ -87,7 +103,33 @@ def rows_of(spark: SparkSession, target: AuditTarget) -> DataFrame:
     """
     assert target.version is not None
     rows = conform(read_version(spark, target.contract.name, target.version), target.contract)
-    return rows if target.row_filter is None else rows.where(target.row_filter)
+    condition = selection(target)
+    return rows if condition is None else rows.where(condition)
+
+
+def is_audited_by_file(contract: TableContract) -> bool:
+    """Whether each delivered file can be judged apart from the others: its rows have keys of their own, and no rule looks
+    beyond a row and its key."""
+    return contract.key[:1] == ("file_sha256",) and not (contract.references or contract.surveys or contract.profile)
+
+
+def narrowed(spark: SparkSession, target: AuditTarget, since: int | None) -> AuditTarget:
+    """The target with only the files that came after version `since`, where nothing but additions were made to the table.
+
+    A delivery is judged once: a plan's history of claims is not read again each night for the few that are new.
+    """
+    name = target.contract.name
+    if since is None or target.version is None or not is_audited_by_file(target.contract):
+        return target
+    if since >= target.version or not only_appended_since(spark, name, since):
+        return target
+    try:
+        before = read_version(spark, name, since).select("file_sha256").distinct()
+        now = read_version(spark, name, target.version).select("file_sha256").distinct()
+        files = [row[0] for row in now.exceptAll(before).limit(_MOST_FILES + 1).collect()]
+    except PySparkException:
+        return target  # the older version was vacuumed: all is looked at again
+    return target if len(files) > _MOST_FILES else replace(target, since_version=since, files=tuple(sorted(files)))
 
 
 def references_of(spark: SparkSession, target: AuditTarget, rows: DataFrame) -> dict[str, DataFrame | None]:

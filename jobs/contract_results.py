@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql.connect.session import SparkSession
@@ -23,10 +24,23 @@ from jobs.trailing import NIGHTS
 RESULTS, PROFILES = "ops.contract_result", "ops.table_profile"
 
 
+@dataclass(frozen=True)
+class Fingerprint:
+    """What an audit's outcome depends on, as two hashes.
+
+    Attributes:
+        rules: of the contract's rules and limits and of the filter.
+        all: of these and of the Delta versions of all tables read; equal to an earlier one exactly when nothing changed.
+    """
+
+    rules: str
+    all: str
+
+
 def fingerprint(
     contract: TableContract, row_filter: str | None, versions: Mapping[str, int | None], data_source: str | None
-) -> str:
-    """Hash of all that an audit's outcome depends on: rules and limits, filter, Delta versions of the tables read.
+) -> Fingerprint:
+    """The fingerprint of an audit.
 
     The source counts where a rule is about all rows of one source together. The night does not: how fresh the newest
     facts are is reckoned anew when an audit is reused.
@@ -34,8 +48,12 @@ def fingerprint(
     rules = [(rule.name, rule.severity, rule.sql, rule.reference, rule.measure) for rule in rules_of(contract)]
     limits = (contract.version, contract.key, contract.broken_key, contract.surveys, contract.profile)
     source = data_source if contract.is_judged_per_source else None
-    text = repr((contract.name, limits, rules, row_filter, source, sorted(versions.items())))
-    return hashlib.sha256(text.encode()).hexdigest()
+    asked = _digest((contract.name, limits, rules, row_filter, source))
+    return Fingerprint(asked, _digest((asked, sorted(versions.items()))))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 def record_results(spark: SparkSession, results: Iterable[AuditResult], run_id: str) -> None:
@@ -64,6 +82,7 @@ def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -
         "data_source": result.data_source,
         "run_date": result.run_date,
         "row_filter": result.row_filter,
+        "since_version": result.since_version,
         "rule": rule.name,
         "kind": rule.kind,
         "scope": str(rule.scope),
@@ -78,6 +97,7 @@ def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -
         "contract_version": result.contract_version,
         "table_version": result.table_version,
         "fingerprint": result.fingerprint,
+        "rules_fingerprint": result.rules_fingerprint,
         "is_reused": result.is_reused,
         "audited_at": now,
     }
@@ -143,6 +163,21 @@ def results_by_fingerprint(spark: SparkSession, wanted: Mapping[str, TableContra
     }
 
 
+def audited_versions(spark: SparkSession, rules_fingerprints: Iterable[str]) -> dict[str, int]:
+    """Per table the Delta version that its last audit by these very rules left behind, if that audit did not block it."""
+    stamps = ", ".join(sql_string(stamp) for stamp in rules_fingerprints)
+    if not stamps:
+        return {}
+    rows = spark.sql(f"""
+        select table_name, max_by(table_version, audited_at) as version, max_by(is_blocked, audited_at) as is_blocked
+        from (
+          select table_name, audit_id, max(table_version) as table_version, max(audited_at) as audited_at,
+            bool_or(verdict = 'failed') as is_blocked
+          from {RESULTS} where rules_fingerprint in ({stamps}) group by table_name, audit_id
+        ) group by table_name""").collect()
+    return {row["table_name"]: row["version"] for row in rows if row["version"] is not None and not row["is_blocked"]}
+
+
 def _result(contract: TableContract, rows: Sequence[Any]) -> AuditResult:
     found = {row["rule"]: row for row in rows}
     first = rows[0]
@@ -173,6 +208,8 @@ def _result(contract: TableContract, rows: Sequence[Any]) -> AuditResult:
         rows_quarantined=share["rows_broken"] if share and share["verdict"] == Verdict.PASSED else 0,
         rules=rules,
         fingerprint=first["fingerprint"],
+        rules_fingerprint=first["rules_fingerprint"] or "",
+        since_version=first["since_version"],
         data_source=first["data_source"],
         row_filter=first["row_filter"],
         table_version=first["table_version"],

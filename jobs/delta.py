@@ -6,6 +6,7 @@ the row is quarantined under the rule's name instead of failing the write of the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,6 +110,27 @@ def _local_commits(name: str) -> dict[int, Path]:
     schema, table = name.split(".")
     log = Path(settings().warehouse_url) / f"{schema}.db" / table / "_delta_log"
     return {int(path.stem): path for path in log.glob("*.json") if path.stem.isdigit()}
+
+
+# What leaves the rows of a table as they were, in the words of Delta's log.
+_NO_CHANGE_OF_ROWS = ("SET TBLPROPERTIES", "ADD COLUMNS", "CHANGE COLUMN", "OPTIMIZE")
+
+
+def only_appended_since(spark: SparkSession, name: str, version: int) -> bool:
+    """Whether every commit after `version` only added rows: no update, deletion, replacement or restoration."""
+    commits = _local_commits(name)
+    if commits:
+        lines = [path.read_text(encoding="utf-8") for v, path in commits.items() if v > version]
+        infos = [
+            json.loads(line)["commitInfo"] for text in lines for line in text.splitlines() if '"commitInfo"' in line
+        ]
+        modes = [(info["operation"], info.get("operationParameters", {}).get("mode")) for info in infos]
+    else:
+        rows = spark.sql(f"DESCRIBE HISTORY {name}").where(f"version > {version}")
+        modes = [(row[0], row[1]) for row in rows.selectExpr("operation", "operationParameters['mode']").collect()]
+    return all(
+        operation in _NO_CHANGE_OF_ROWS or (operation == "WRITE" and mode == "Append") for operation, mode in modes
+    )
 
 
 def was_never_filled(name: str) -> bool:

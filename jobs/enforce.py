@@ -20,23 +20,24 @@ from pyspark.storagelevel import StorageLevel
 
 from contracts.catalog import contract as contract_of
 from contracts.catalog import layer
-from contracts.compile.rules import Scope, row_rules, rules_of
+from contracts.compile.rules import row_rules
 from contracts.errors import ContractError
 from contracts.model import Severity, TableContract
 from jobs.audit_result import AuditResult, Findings, RuleResult, Statistic, Verdict, aged, judge
 from jobs.audit_target import (
     AuditTarget,
     Night,
-    missing_table,
-    questions_of,
-    references_of,
+    is_audited_by_file,
+    narrowed,
     rows_of,
+    selection,
     unwritten_target,
     written_target,
 )
 from jobs.contract_results import (
     PROFILES,
     RESULTS,
+    audited_versions,
     fingerprint,
     record_results,
     results_by_fingerprint,
@@ -55,10 +56,9 @@ from jobs.delta import (
     table_version,
     was_never_filled,
 )
-from jobs.profile import age_days, statistics_in
+from jobs.inspection import Inspection, inspect
 from jobs.quarantine import QUARANTINE, quarantine_rows
-from jobs.row_flags import Tally, classified, count_orphans, flagged, tally
-from jobs.trailing import trend_scores
+from jobs.row_flags import flagged
 
 __all__ = [
     "AuditResult", "RuleResult", "Verdict", "Write", "audit_layer", "audit_table", "prepare", "record_results",
@@ -67,8 +67,6 @@ __all__ = [
 
 # Two tables at a time: on two cores a small audit is mostly planning and waiting, which overlap.
 _THREADS = 2
-# Above this, repeated keys are sorted out apart from the rest of the table.
-_MANY_ROWS = 2_000_000
 _PREPARED: set[str] = set()
 
 
@@ -90,27 +88,18 @@ class Write:
 
 
 @dataclass(frozen=True)
-class _Inspection:
-    """One table's rows with all that its rules found in them.
+class _History:
+    """What earlier audits left.
 
     Attributes:
-        rows: with `__rules` and `__bad`.
-        is_by_row: each bad row is bad by its own values, not by its key or by what it refers to.
-        content: of the good rows, where it is known.
+        results: of unchanged tables, by fingerprint.
+        nights: statistics of the trailing nights, by table.
+        versions: Delta version up to which a table's files were judged by the same rules, by table.
     """
-
-    rows: DataFrame
-    found: Findings
-    is_by_row: bool = True
-    content: Content | None = None
-
-
-@dataclass(frozen=True)
-class _History:
-    """What earlier audits left: results of unchanged tables by fingerprint, statistics of trailing nights by table."""
 
     results: Mapping[str, AuditResult]
     nights: Mapping[str, Sequence[Sequence[Statistic]]]
+    versions: Mapping[str, int]
 
 
 def prepare(spark: SparkSession) -> None:
@@ -195,14 +184,19 @@ def audit_table(
 
 def _history(spark: SparkSession, targets: Iterable[AuditTarget]) -> _History:
     filled = [target for target in targets if not _is_unfilled(target)]
-    results = results_by_fingerprint(spark, {target.fingerprint: target.contract for target in filled})
-    profiled = [t for t in filled if t.contract.profile and t.fingerprint not in results]
-    if not profiled:
-        return _History(results, {})
-    night = profiled[0].night
-    return _History(
-        results, trailing_statistics(spark, [t.contract.name for t in profiled], night.data_source, night.run_date)
-    )
+    results = results_by_fingerprint(spark, {target.fingerprint.all: target.contract for target in filled})
+    changed = [target for target in filled if target.fingerprint.all not in results]
+    by_file = [target.fingerprint.rules for target in changed if is_audited_by_file(target.contract)]
+    profiled = [target for target in changed if target.contract.profile]
+    nights = {}
+    if profiled:
+        night, names = profiled[0].night, [target.contract.name for target in profiled]
+        nights = trailing_statistics(spark, names, night.data_source, night.run_date)
+    return _History(results, nights, audited_versions(spark, by_file))
+
+
+def _before(target: AuditTarget, history: _History) -> Sequence[Sequence[Statistic]]:
+    return history.nights.get(target.contract.name, ())
 
 
 def _is_unfilled(target: AuditTarget) -> bool:
@@ -211,12 +205,13 @@ def _is_unfilled(target: AuditTarget) -> bool:
 
 def _audit(spark: SparkSession, target: AuditTarget, run_id: str, history: _History) -> AuditResult:
     started = time.monotonic()
-    if target.fingerprint in history.results:
-        return _reused(history.results[target.fingerprint], target)
+    if target.fingerprint.all in history.results:
+        return _reused(spark, history.results[target.fingerprint.all], target)
     if _is_unfilled(target):
-        nothing = _Inspection(spark.table(target.contract.name), Findings(rows=0, broken={}))
+        nothing = Inspection(spark.table(target.contract.name), Findings(rows=0, broken={}))
         return replace(_result(target, nothing), seconds=time.monotonic() - started)
-    seen = _inspect(spark, target, rows_of(spark, target), history)
+    target = narrowed(spark, target, history.versions.get(target.contract.name))
+    seen = inspect(spark, target, rows_of(spark, target), _before(target, history))
     try:
         result = _result(target, seen)
         if result.rows_quarantined:
@@ -224,30 +219,35 @@ def _audit(spark: SparkSession, target: AuditTarget, run_id: str, history: _Hist
             result = _without_bad_rows(spark, target, seen, result, run_id)
     finally:
         seen.rows.unpersist()
-    return replace(result, seconds=time.monotonic() - started)
+    return replace(_with_total(spark, result), seconds=time.monotonic() - started)
 
 
 def _without_bad_rows(
-    spark: SparkSession, target: AuditTarget, seen: _Inspection, result: AuditResult, run_id: str
+    spark: SparkSession, target: AuditTarget, seen: Inspection, result: AuditResult, run_id: str
 ) -> AuditResult:
     """Take the bad rows out of the written table: by a condition where their own values make them bad, else by rewriting."""
-    contract, where = target.contract, target.row_filter
+    contract, looked_at = target.contract, selection(target)
     if seen.is_by_row:
         broken = " OR ".join(rule.sql for rule in row_rules(contract) if rule.severity is Severity.ERROR)
-        spark.sql(f"DELETE FROM {contract.name} WHERE ({broken}){'' if where is None else f' AND ({where})'}")
+        spark.sql(f"DELETE FROM {contract.name} WHERE ({broken}) AND {looked_at or 'true'}")
     else:
-        overwrite_where(seen.rows.where("NOT __bad").select(*contract.column_names), contract.name, where, run_id)
+        overwrite_where(seen.rows.where("NOT __bad").select(*contract.column_names), contract.name, looked_at, run_id)
     after = {**target.versions, contract.name: table_version(spark, contract.name)}
-    stamp = fingerprint(contract, where, after, target.night.data_source)
-    return replace(result, table_version=after[contract.name], fingerprint=stamp)
+    stamp = fingerprint(contract, target.row_filter, after, target.night.data_source)
+    return replace(result, table_version=after[contract.name], fingerprint=stamp.all)
 
 
-def _reused(last: AuditResult, target: AuditTarget) -> AuditResult:
+def _with_total(spark: SparkSession, result: AuditResult) -> AuditResult:
+    """An audit of new files does not tell how many rows there are in all; Delta's log does."""
+    return result if result.since_version is None else replace(result, rows_total=spark.table(result.table).count())
+
+
+def _reused(spark: SparkSession, last: AuditResult, target: AuditTarget) -> AuditResult:
     """An earlier audit's result, for a table that has not changed since; only its newest fact is older by now."""
     night = target.night
     days = 0 if last.run_date is None or night.run_date is None else (night.run_date - last.run_date).days
     return replace(
-        last,
+        _with_total(spark, last),
         audit_id=_new_id(),
         data_source=night.data_source,
         run_date=night.run_date,
@@ -320,7 +320,9 @@ def _write(spark: SparkSession, write: Write, run_id: str, night: Night) -> Audi
     staged = flagged(conform(write.rows, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         target = unwritten_target(spark, contract, write.where, night)
-        seen = _inspect(spark, target, staged, _history(spark, [target]), with_content=write.mode == "replace")
+        seen = inspect(
+            spark, target, staged, _before(target, _history(spark, [target])), with_content=write.mode == "replace"
+        )
         result = _result(target, seen)
         if not result.blocked:
             if result.rows_quarantined:
@@ -344,63 +346,7 @@ def _put(spark: SparkSession, good: DataFrame, write: Write, content: Content | 
         overwrite_where(good, write.contract.name, write.where, run_id)
 
 
-def _inspect(
-    spark: SparkSession, target: AuditTarget, rows: DataFrame, history: _History, *, with_content: bool = False
-) -> _Inspection:
-    """One query counts everything; a second one only where keys repeat or `error` references are broken."""
-    contract = target.contract
-    rules = {rule.name: rule for rule in rules_of(contract)}
-    tables = references_of(spark, target, rows)
-    known = {name: table for name, table in tables.items() if table is not None}
-    orphans = [count_orphans(rows, rules[name], table) for name, table in known.items()]
-    asked = [*orphans, *questions_of(spark, target, rows)]
-    counts = tally(rows, contract, asked, with_content=with_content)
-    orphaned = {name: int(counts.values[name]) for name in known}
-    lost = {name: known[name] for name, n in orphaned.items() if n and rules[name].severity is Severity.ERROR}
-    seen = classified(rows, contract, lost, twins=counts.twins > 0, narrow=counts.rows > _MANY_ROWS)
-    found = _found(target, counts, orphaned, history)
-    is_by_row = not counts.twins and not lost
-    if not is_by_row:
-        seen = seen.persist(StorageLevel.MEMORY_AND_DISK)  # counted, quarantined and written from one computation
-        row = seen.selectExpr(
-            "count_if(__copy > 1) AS copies", "count_if(__conflict) AS conflicts", "count_if(__bad) AS bad"
-        ).collect()[0]
-        broken = {**found.broken, "key__unique": row["copies"]}
-        found = replace(found, broken=broken, conflicts=row["conflicts"], bad=row["bad"])
-    return _Inspection(seen, found, is_by_row, counts.content if is_by_row else None)
-
-
-def _found(target: AuditTarget, counts: Tally, orphaned: Mapping[str, int], history: _History) -> Findings:
-    contract = target.contract
-    statistics = statistics_in(contract, counts.values)
-    trends = trend_scores(contract, statistics, history.nights.get(contract.name, ()))
-    age = age_days(counts.values, target.night.run_date)
-    fresh = {} if age is None else {"known_at__is_fresh": age}
-    return Findings(
-        rows=counts.rows,
-        broken={**counts.broken, **orphaned},
-        bad=counts.bad,
-        unknown=_unknown(target),
-        values={**counts.values, **trends, **fresh},
-        statistics=statistics,
-    )
-
-
-def _unknown(target: AuditTarget) -> dict[str, str]:
-    """Rules that cannot be judged, with the table that is missing."""
-    missing: dict[str, str] = {}
-    for rule in rules_of(target.contract):
-        if rule.scope is Scope.REFERENCE and rule.reference is not None:
-            name = rule.reference.table
-            if name != target.contract.name and target.versions[name] is None:
-                missing[rule.name] = name
-    for survey in target.contract.surveys:
-        absent = missing_table(target, survey)
-        missing |= {} if absent is None else {measure.name: absent for measure in survey.measures}
-    return missing
-
-
-def _result(target: AuditTarget, seen: _Inspection) -> AuditResult:
+def _result(target: AuditTarget, seen: Inspection) -> AuditResult:
     result = AuditResult(
         audit_id=_new_id(),
         table=target.contract.name,
@@ -408,7 +354,9 @@ def _result(target: AuditTarget, seen: _Inspection) -> AuditResult:
         rows_checked=seen.found.rows,
         rows_quarantined=0,
         rules=judge(target.contract, seen.found),
-        fingerprint=target.fingerprint,
+        fingerprint=target.fingerprint.all,
+        rules_fingerprint=target.fingerprint.rules,
+        since_version=target.since_version,
         data_source=target.night.data_source,
         row_filter=target.row_filter,
         table_version=target.version,

@@ -34,7 +34,6 @@ class Tally:
         bad: rows that break a row rule of severity `error`.
         twins: rows that share their key's hash with an earlier one: no fewer than the true duplicates, and 0
             exactly when the key is unique.
-        values: answers to the questions asked along with the counts, by name; without those that were NULL.
         content: of the rows that are not bad, the `jobs.delta.Content`; None where it was not asked for, or keys repeat.
     """
 
@@ -42,7 +41,6 @@ class Tally:
     broken: Mapping[str, int]
     bad: int
     twins: int
-    values: Mapping[str, float]
     content: Content | None = None
 
 
@@ -92,40 +90,29 @@ def _key_hash_sql(contract: TableContract) -> str:
     return f"xxhash64({columns}, {nulls})"
 
 
-def tally(
-    df: DataFrame, contract: TableContract, questions: Sequence[DataFrame] = (), *, with_content: bool = False
-) -> Tally:
-    """Count every rule's broken rows, and answer other questions about the table, in one query.
-
-    Its answer has one row per distinct mask, that is per way in which rules are broken together, and one per value.
+def tally(df: DataFrame, contract: TableContract, *, with_content: bool = False) -> Tally:
+    """Count every rule's broken rows in one query; its answer has one row per way in which rules are broken together.
 
     Args:
         df: the rows, with or without mask words.
         contract: of the rows.
-        questions: frames of `name STRING, value DOUBLE`.
         with_content: hash the rows on the way, to be compared with those of a table.
     """
     rules = row_rules(contract)
     rows = flagged(df, contract)
     hashes = _content_columns(contract) if with_content else {}
-    answer = _by_mask(rows, rules, keyed=bool(contract.key), hashes=hashes)
-    empty = ", ".join(["0L AS n", "0L AS twins", *(f"0L AS {name}" for name in (*_words(rules), *hashes))])
-    for question in questions:
-        answer = answer.unionByName(question.selectExpr("name", "value", *empty.split(", ")))
-    groups = answer.collect()
-    masks = [group for group in groups if group["name"] is None]
-    twins = sum(group["twins"] for group in masks)
+    masks = _by_mask(rows, rules, keyed=bool(contract.key), hashes=hashes).collect()
+    twins = sum(mask["twins"] for mask in masks)
     if twins:  # a key's lowest mask stands for all of its rows there: right only where each key has one row
         masks = _by_mask(rows, rules, keyed=False, hashes={}).collect()
     errors = _error_positions(rules)
-    good = [group for group in masks if not any(_is_set(group, i) for i in errors)]
-    rows_seen = sum(group["n"] for group in masks)
+    good = [mask for mask in masks if not any(_is_set(mask, i) for i in errors)]
+    rows_seen = sum(mask["n"] for mask in masks)
     return Tally(
         rows=rows_seen,
-        broken={rule.name: sum(g["n"] for g in masks if _is_set(g, i)) for i, rule in enumerate(rules)},
-        bad=rows_seen - sum(group["n"] for group in good),
+        broken={rule.name: sum(mask["n"] for mask in masks if _is_set(mask, i)) for i, rule in enumerate(rules)},
+        bad=rows_seen - sum(mask["n"] for mask in good),
         twins=twins,
-        values={g["name"]: g["value"] for g in groups if g["name"] is not None and g["value"] is not None},
         content=_content(good, list(hashes)) if with_content and not twins else None,
     )
 
@@ -165,18 +152,14 @@ def _by_mask(rows: DataFrame, rules: Sequence[CompiledRule], *, keyed: bool, has
         lowest = [F.min(word).alias(word) for word in words]
         summed = [F.sum(name).alias(name) for name in ("n", *hashes)]
         per_key = per_key.groupBy(KEY_HASH).agg(*lowest, *summed)
-    totals = per_key.groupBy(*words).agg(
+    return per_key.groupBy(*words).agg(
         F.sum("n").alias("n"), F.expr("sum(n - 1)").alias("twins"), *(F.sum(name).alias(name) for name in hashes)
     )
-    return totals.selectExpr(
-        "CAST(NULL AS string) AS name", "CAST(NULL AS double) AS value", "n", "twins", *words, *hashes
-    )
 
 
-def count_orphans(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> DataFrame:
-    """One row `name, value`: how many rows `orphans_of` finds."""
-    counted = orphans_of(rows, rule, target).agg(F.count(F.lit(1)).alias("n"))
-    return counted.selectExpr(f"{sql_string(rule.name)} AS name", "CAST(n AS double) AS value")
+def count_orphans(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> int:
+    """How many rows `orphans_of` finds."""
+    return int(orphans_of(rows, rule, target).count())
 
 
 def orphans_of(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> DataFrame:

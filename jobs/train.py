@@ -20,7 +20,7 @@ from contracts.programs import Program
 from jobs.audit_result import AuditResult
 from jobs.cohort import CohortStep, cohort, cohort_flow
 from jobs.delta import table_version
-from jobs.enforce import write_audited
+from jobs.enforce import Write, write_all_audited
 from jobs.ledger import step
 from jobs.registry import RegisteredModel, champion, model_name, promote, register
 
@@ -77,10 +77,11 @@ def write_cohorts(spark: SparkSession, chosen: Iterable[Program], scope: Scope) 
             record.rows_out = flow[-1].remaining_count
     with step("write cohorts") as record:
         rows = reduce(lambda one, other: one.unionByName(other), frames)
-        audits = [
-            write_audited(rows, contract("causal.cohort"), run_id=scope.run_id, where=scope.where),
+        writes = [
+            Write(rows, contract("causal.cohort"), scope.where),
             _write_rows(spark, "causal.cohort_flow", scope, flows),
         ]
+        audits = _write_all(writes, scope)
         record.rows_out = audits[0].rows_checked
     return audits
 
@@ -225,12 +226,13 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
         models.append({**labels, **_model_row(spark, training, scope)})
         predictions.append(training.sample.join(training.study.predictions.reset_index(drop=True)).assign(**labels))
     with step("write evidence"):
-        return [
+        writes = [
             _write_frame(spark, "causal.oof_prediction", scope, pd.concat(predictions, ignore_index=True)),
             _write_rows(spark, "causal.evaluation", scope, evaluation),
             _write_rows(spark, "causal.gate_result", scope, gates),
             _write_rows(spark, "causal.model", scope, models),
         ]
+        return _write_all(writes, scope)
 
 
 def _gate_rows(study: TrainedStudy) -> list[dict[str, Any]]:
@@ -272,20 +274,24 @@ def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[st
     }
 
 
-def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]]) -> AuditResult:
-    """Write a few rows from the driver into the training's part of a table, through its contract."""
+def _write_all(writes: list[Write], scope: Scope) -> list[AuditResult]:
+    return write_all_audited(writes, run_id=scope.run_id, data_source=scope.data_source, run_date=scope.as_of)
+
+
+def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]]) -> Write:
+    """The write of a few rows from the driver into the training's part of a table."""
     table = contract(name)
     schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
     full = [tuple(_plain(row.get(c.name)) for c in table.columns) for row in rows]
-    return write_audited(spark.createDataFrame(full, schema), table, run_id=scope.run_id, where=scope.where)
+    return Write(spark.createDataFrame(full, schema), table, scope.where)
 
 
-def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> AuditResult:
+def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> Write:
     """As `_write_rows` for the training samples' size: by Arrow, not row by row."""
     table = contract(name)
     sent = spark.createDataFrame(frame[list(table.column_names)])
     rows = sent.selectExpr(*(f"cast({c.name} as {c.spark_type}) as {c.name}" for c in table.columns))
-    return write_audited(rows, table, run_id=scope.run_id, where=scope.where)
+    return Write(rows, table, scope.where)
 
 
 def _plain(value: Any) -> Any:

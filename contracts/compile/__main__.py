@@ -1,13 +1,17 @@
-"""`python -m contracts.compile dbt`: write the files that are rendered from the contracts."""
+"""`python -m contracts.compile [dbt] [odcs] [docs]`: write the files that are rendered from the contracts."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from contracts.compile.dbt_yml import write
+from contracts.compile import dbt_yml, dictionary, odcs, quality_page
 
-_TARGETS = {"dbt": write}
+_TARGETS = {
+    "dbt": (dbt_yml.write,),
+    "odcs": (odcs.write,),
+    "docs": (dictionary.write, quality_page.write),
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -18,8 +22,8 @@ def main(arguments: list[str]) -> int:
         return 2
     root = Path(__file__).resolve().parents[2]
     for name in arguments or _TARGETS:
-        for path in _TARGETS[name](root):
-            print(path.relative_to(root))
+        paths = [path for write in _TARGETS[name] for path in write(root)]
+        print(f"{name}: {len(paths)} files")
     return 0
 
 

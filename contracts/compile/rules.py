@@ -19,7 +19,7 @@ from sqlglot import exp
 from contracts.compile.checks import compile_check
 from contracts.compile.survey import check_survey
 from contracts.errors import ConfigError
-from contracts.model import Column, Measure, Reference, Rule, Severity, TableContract, Tier
+from contracts.model import Check, Column, Measure, Reference, Rule, Severity, TableContract, Tier
 
 
 class Scope(StrEnum):
@@ -40,6 +40,7 @@ class CompiledRule:
         kind: `not_null`, `in_range`, `expression`, `unique`, `reference`, ...
         sql: row rules only: Spark SQL boolean, TRUE when the row breaks the rule, never NULL; else "".
         columns: the columns it reads, in the contract's order.
+        check: of a rule on one column: the Pandera check; None for `not_null`.
         reference: of a reference rule.
         measure: of a table rule: what is measured and which values are expected.
     """
@@ -52,6 +53,7 @@ class CompiledRule:
     sql: str
     description: str
     columns: tuple[str, ...]
+    check: Check | None = None
     reference: Reference | None = None
     measure: Measure | None = None
 
@@ -96,12 +98,12 @@ def _column_rules(column: Column) -> Iterable[CompiledRule]:
         yield _of_column(column, "not_null", sql, f"{column.name} is given.")
     for check in column.checks:
         kind, sql, words = compile_check(column, check)
-        yield _of_column(column, kind, sql, f"{column.name} is {words}.")
+        yield _of_column(column, kind, sql, f"{column.name} is {words}.", check)
 
 
-def _of_column(column: Column, kind: str, sql: str, description: str) -> CompiledRule:
-    name = f"{column.name}__{kind}"
-    return CompiledRule(name, kind, Scope.ROW, column.severity, column.tier, sql, description, (column.name,))
+def _of_column(column: Column, kind: str, sql: str, description: str, check: Check | None = None) -> CompiledRule:
+    name, severity, tier = f"{column.name}__{kind}", column.severity, column.tier
+    return CompiledRule(name, kind, Scope.ROW, severity, tier, sql, description, (column.name,), check)
 
 
 def _expression(rule: Rule, contract: TableContract) -> CompiledRule:

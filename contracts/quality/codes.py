@@ -31,6 +31,7 @@ STATES = (
     "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "PR", "GU", "VI", "AS", "MP", "AA", "AE", "AP",
 )  # fmt: skip
 
+
 def matches(column: str, pattern: str) -> str:
     """The whole value is of the form `pattern`."""
     return f"{column} rlike '^(?:{pattern})$'"

@@ -17,8 +17,8 @@ _PROSTATE = "diagnosis_code_type = 'icd-10-cm' and element_at(diagnosis_codes, 1
 
 
 def _differs(column: str) -> str:
-    """Whether a group has two values of a column; by their hashes, which the fast aggregation can hold."""
-    hashed = f"if({column} is null, null, xxhash64({column}))"
+    """Whether a claim has two values of a column today; by their hashes, which the fast aggregation can hold."""
+    hashed = f"if({_IN_FORCE} and {column} is not null, xxhash64({column}), null)"
     return f"min({hashed}) <> max({hashed})"
 
 
@@ -31,7 +31,8 @@ LINES_OF_CLAIM = Survey(
       count_if(stays_differ) as claim_has_one_admission,
       count_if(drgs_differ) as claim_has_one_drg,
       count_if(first_line <> 1) as claim_starts_at_line_one,
-      count_if(last_line > 999) as claim_has_at_most_999_lines
+      count_if(last_line > 999) as claim_has_at_most_999_lines,
+      count_if(originals = 0) as adjustment_has_original
     from (
       select
         {_differs("claim_type")} as types_differ,
@@ -39,10 +40,10 @@ LINES_OF_CLAIM = Survey(
         {_differs("bill_type_code")} as bills_differ,
         {_differs("admission_date")} as stays_differ,
         {_differs("drg_code")} as drgs_differ,
-        min(claim_line_number) as first_line,
-        max(claim_line_number) as last_line
+        min(if({_IN_FORCE}, claim_line_number, null)) as first_line,
+        max(if({_IN_FORCE}, claim_line_number, null)) as last_line,
+        count_if(adjustment_type_code = '0') as originals
       from {{rows}}
-      where {_IN_FORCE}
       group by xxhash64(data_source, claim_id)
     )""",
     (
@@ -53,19 +54,8 @@ LINES_OF_CLAIM = Survey(
         none_of("claim_has_one_drg", "All lines of a claim have one DRG."),
         none_of("claim_starts_at_line_one", "The lines of a claim are numbered from 1."),
         none_of("claim_has_at_most_999_lines", "A claim has 999 lines at most (ASC X12 837)."),
+        none_of("adjustment_has_original", "An adjusted or cancelled claim was delivered in the original before."),
     ),
-)
-
-ADJUSTMENTS = Survey(
-    """
-    select count(*) as adjustment_has_original
-    from (
-      select count_if(adjustment_type_code = '0') as originals
-      from {rows}
-      group by xxhash64(data_source, claim_id)
-      having originals = 0
-    )""",
-    (none_of("adjustment_has_original", "An adjusted or cancelled claim was delivered in the original before."),),
 )
 
 BILLED_TWICE = Survey(

@@ -1,6 +1,6 @@
 """Measures of the analytical tier: how much care, what it costs, how soon it is told; each with a reference range.
 
-They look at the last twelve months that have had three more to be told (run-out), by the source's own clock. With less
+They look at the last twelve months that have had three more to be told (run-out), by the source's own clock. With fewer
 than 50 member-years there is nothing to measure. Ranges span commercial and Medicare plans: a value outside says that a
 feed is missing, doubled or misread, not that the plan is unusual.
 """
@@ -9,42 +9,77 @@ from __future__ import annotations
 
 from contracts.model import Measure, Survey
 
-_FEWEST_YEARS = 50
+_FEWEST_DAYS = 50 * 365.25
 _MEDICARE = "MedPAC Data Book; HCUP Statistical Briefs (AHRQ)"
+_IN_FORCE = "superseded_at is null and not is_void"
 
-_HEARD = "heard as (select add_months(trunc(max(known_at), 'MM'), -3) as until from {rows})"
-_YEARS = f"""years as (
-      select if(sum(covered_days) >= {_FEWEST_YEARS} * 365.25, sum(covered_days) / 365.25, null) as n
-      from {{core.member_month}} cross join heard
-      where year_month >= add_months(until, -12) and year_month < until
+
+def _monthly(day: str, condition: str, **sums: str) -> str:
+    """One row per month: sums over the table's rows, covered `days`, and whether it is in the last year that is told in full.
+
+    One scan of the table and one of the member months; all that follows is a few hundred rows.
+    """
+    columns = ", ".join(f"{sql} as {name}" for name, sql in sums.items())
+    return f"""(
+      select
+        *,
+        month >= add_months(until, -12) and month < until as is_last,
+        month >= add_months(until, -24) and month < add_months(until, -12) as is_before
+      from (
+        select *, add_months(trunc(max(heard) over (), 'MM'), -3) as until
+        from (
+          select trunc({day}, 'MM') as month, max(known_at) as heard, count(*) as lines, {columns}
+          from {{rows}} where {condition} group by 1
+        ) as told
+        full outer join (
+          select year_month as month, sum(covered_days) as days from {{core.member_month}} group by 1
+        ) as covered using (month)
+      )
     )"""
 
 
-def _seen(day: str, columns: str, condition: str = "superseded_at is null", months: int = 12) -> str:
-    """Rows of the last months, by the date `day`."""
-    return f"""seen as (
-      select {columns} from {{rows}} cross join heard
-      where {condition} and {day} >= add_months(until, -{months}) and {day} < until
-    )"""
+def _last(column: str) -> str:
+    """Sum over the last year; NULL with too few members to say anything."""
+    enough = f"sum(if(is_last, days, 0)) >= {_FEWEST_DAYS}"
+    return f"if({enough}, sum(if(is_last, {column}, 0)), null)"
 
 
-def _per_thousand(condition: str) -> str:
-    return f"1000 * count_if({condition}) / max(n)"
+def _per_thousand(column: str) -> str:
+    return f"1000 * 365.25 * {_last(column)} / {_last('days')}"
+
+
+def _per_member_month(column: str) -> str:
+    return f"365.25 / 12 * {_last(column)} / {_last('days')}"
+
+
+def _rate(year: str, column: str) -> str:
+    return f"(sum(if({year}, {column}, 0)) / sum(if({year}, days, 0)))"
+
+
+def _thinnest(column: str) -> str:
+    """The smallest month of the last year against its median month."""
+    return f"if(count_if(is_last) >= 6, min(if(is_last, coalesce({column}, 0), null)) / median(if(is_last, coalesce({column}, 0), null)), null)"
 
 
 ENCOUNTERS = Survey(
     f"""
-    with {_HEARD}, {_YEARS}, {_seen("encounter_start_date", "*")}
     select
-      {_per_thousand("encounter_type = 'emergency_department'")} as ed_visits_per_1000,
-      {_per_thousand("encounter_type = 'acute_inpatient'")} as admissions_per_1000,
-      {_per_thousand("encounter_type in ('office_visit', 'telehealth', 'urgent_care')")} as office_visits_per_1000,
-      avg(if(n is not null and encounter_type = 'acute_inpatient', length_of_stay_days, null)) as mean_length_of_stay_days,
-      if(max(n) is null, null, avg(if(encounter_type = 'acute_inpatient', if(is_unplanned, 1, 0), null)))
-        as unplanned_admission_share,
-      if(max(n) is null, null, avg(if(encounter_type = 'acute_inpatient', if(primary_diagnosis_code is null, 1, 0), null)))
-        as admission_without_diagnosis_share
-    from years left join seen on true""",
+      {_per_thousand("emergencies")} as ed_visits_per_1000,
+      {_per_thousand("stays")} as admissions_per_1000,
+      {_per_thousand("visits")} as office_visits_per_1000,
+      {_last("nights")} / {_last("stays")} as mean_length_of_stay_days,
+      {_last("unplanned")} / {_last("stays")} as unplanned_admission_share,
+      {_last("undiagnosed")} / {_last("stays")} as admission_without_diagnosis_share
+    from {_monthly(
+        "encounter_start_date",
+        "superseded_at is null",
+        emergencies="count_if(encounter_type = 'emergency_department')",
+        stays="count_if(encounter_type = 'acute_inpatient')",
+        visits="count_if(encounter_type in ('office_visit', 'telehealth', 'urgent_care'))",
+        nights="sum(if(encounter_type = 'acute_inpatient', length_of_stay_days, 0))",
+        unplanned="count_if(encounter_type = 'acute_inpatient' and is_unplanned)",
+        undiagnosed="count_if(encounter_type = 'acute_inpatient' and primary_diagnosis_code is null)",
+    )}""",
     (
         Measure("ed_visits_per_1000", "Emergency visits per 1,000 member-years.", 100, 1000, "visits", "NCHS Data Brief 478: 430 in 2021, all payers; HEDIS EDU: 150 (commercial) to 510 (Medicare)"),
         Measure("admissions_per_1000", "Acute admissions per 1,000 member-years.", 30, 450, "admissions", _MEDICARE),
@@ -57,61 +92,43 @@ ENCOUNTERS = Survey(
 
 CLAIMS = Survey(
     f"""
-    with {_HEARD}, {_YEARS}, {_seen(
-        "claim_start_date",
-        "claim_line_number, paid_amount, known_at, claim_end_date, trunc(claim_start_date, 'MM') as month, diagnosis_codes",
-        "superseded_at is null and not is_void",
-    )},
-    by_month as (select count(*) as lines from seen group by month),
-    steady as (select if(count(*) >= 6, min(lines) / median(lines), null) as share from by_month)
     select
-      sum(cast(paid_amount as double)) / max(n) / 12 as medical_paid_per_member_month,
-      if(max(n) is null, null, avg(if(size(diagnosis_codes) = 0, 1, 0))) as line_without_diagnosis_share,
-      if(max(n) is null, null, avg(if(datediff(cast(known_at as date), claim_end_date) <= 90, 1, 0)))
-        as known_within_90_days_share,
-      if(max(n) is null, null, avg(if(paid_amount = 0, 1, 0))) as unpaid_line_share,
-      max(share) as thinnest_month_share
-    from years left join seen on true cross join steady""",
+      {_per_member_month("paid")} as medical_paid_per_member_month,
+      {_last("undiagnosed")} / {_last("lines")} as line_without_diagnosis_share,
+      {_last("soon_known")} / {_last("lines")} as known_within_90_days_share,
+      {_last("unpaid")} / {_last("lines")} as unpaid_line_share,
+      {_thinnest("lines")} as thinnest_month_share,
+      if(sum(if(is_before, stays, 0)) >= 100, {_rate("is_last", "stays")} / {_rate("is_before", "stays")}, null)
+        as stay_rate_like_year_before
+    from {_monthly(
+        "claim_start_date",
+        _IN_FORCE,
+        paid="sum(cast(paid_amount as double))",
+        undiagnosed="count_if(size(diagnosis_codes) = 0)",
+        soon_known="count_if(datediff(cast(known_at as date), claim_end_date) <= 90)",
+        unpaid="count_if(paid_amount = 0)",
+        stays="count_if(claim_line_number = 1 and bill_type_code rlike '^0?11[1-9]')",
+    )}""",
     (
         Measure("medical_paid_per_member_month", "Paid for medical claims per member and month.", 100, 2500, "usd", "HCCI 2021: 540 with drugs (commercial); CMS: about 1,000 (Medicare fee for service)"),
         Measure("line_without_diagnosis_share", "Share of claim lines without any diagnosis.", 0, 0.02, "of lines"),
         Measure("known_within_90_days_share", "Share of claim lines known within 90 days of their service.", 0.8, 1, "of lines", "CCW, Medicare Claims Maturity"),
         Measure("unpaid_line_share", "Share of claim lines that pay nothing.", 0, 0.4, "of lines"),
         Measure("thinnest_month_share", "Lines of the thinnest month against the median month: a feed that failed to come.", 0.5, 1, "of the median month"),
-    ),
-)  # fmt: skip
-
-STAY_CLAIMS = Survey(
-    f"""
-    with {_HEARD}, {_seen(
-        "claim_start_date",
-        "claim_start_date >= add_months(until, -12) as is_last_year",
-        "superseded_at is null and not is_void and claim_line_number = 1 and bill_type_code rlike '^0?11[1-9]'",
-        24,
-    )}
-    select
-      if(count(*) >= 100, count_if(is_last_year) / nullif(count_if(not is_last_year), 0), null) as stay_claims_like_year_before
-    from seen""",
-    (
-        Measure("stay_claims_like_year_before", "Claims for hospital stays in the last year against the year before.", 0.75, 1.33, "of the year before"),
+        Measure("stay_rate_like_year_before", "Hospital stays claimed per member in the last year against the year before.", 0.75, 1.33, "of the year before"),
     ),
 )  # fmt: skip
 
 FILLS = Survey(
     f"""
-    with {_HEARD}, {_YEARS}, {_seen(
-        "dispensing_date",
-        "paid_amount, days_supply, trunc(dispensing_date, 'MM') as month",
-        "superseded_at is null and not is_void",
-    )},
-    by_month as (select count(*) as fills from seen group by month),
-    steady as (select if(count(*) >= 6, min(fills) / median(fills), null) as share from by_month)
     select
-      {_per_thousand("days_supply is not null")} as fills_per_1000,
-      sum(cast(paid_amount as double)) / max(n) / 12 as pharmacy_paid_per_member_month,
-      if(max(n) is null, null, avg(days_supply)) as mean_days_supply,
-      max(share) as thinnest_month_share
-    from years left join seen on true cross join steady""",
+      {_per_thousand("lines")} as fills_per_1000,
+      {_per_member_month("paid")} as pharmacy_paid_per_member_month,
+      {_last("supplied")} / {_last("lines")} as mean_days_supply,
+      {_thinnest("lines")} as thinnest_month_share
+    from {_monthly(
+        "dispensing_date", _IN_FORCE, paid="sum(cast(paid_amount as double))", supplied="sum(days_supply)"
+    )}""",
     (
         Measure("fills_per_1000", "Fills per 1,000 member-years.", 4000, 60000, "fills", "KFF: about 12,000 retail fills, all payers; MedPAC: about 55,000 thirty-day fills (Part D)"),
         Measure("pharmacy_paid_per_member_month", "Paid for fills per member and month.", 20, 600, "usd", "HCCI 2021: 110 (commercial); MedPAC: about 300 gross (Part D)"),

@@ -75,8 +75,8 @@ class MemberMonth(Sourced):
 
 @table("core.medical_claim", key=("data_source", "claim_id", "claim_line_number", "known_at"), writer="dbt", references=(MEMBER,),
        surveys=(
-           together.LINES_OF_CLAIM, together.ADJUSTMENTS, together.BILLED_TWICE, together.STAYS, together.CLAIM_AND_MEMBER,
-           utilisation.CLAIMS, utilisation.STAY_CLAIMS, utilisation.HEAVY_USERS,
+           together.LINES_OF_CLAIM, together.BILLED_TWICE, together.STAYS, together.CLAIM_AND_MEMBER,
+           utilisation.CLAIMS, utilisation.HEAVY_USERS,
        ),
        max_age_days=_MONTHLY, profile=("claim_type", "adjustment_type_code", "paid_amount", "service_category"), rules=(
     Rule("end_not_before_start", "claim_end_date >= claim_start_date", "A claim ends on or after its start."),

@@ -59,6 +59,9 @@ class ContractResult(Contract):
     row_filter: Str = column(
         "Spark SQL condition that selected the audited rows; NULL: the whole table.", nullable=True
     )
+    since_version: Long = column(
+        "Only files that came after this Delta version were looked at; NULL: all rows.", nullable=True
+    )
     rule: Str = column("Rule, unique within the table.")
     kind: Str = column("Kind of rule, e.g. `not_null`, `in_set`, `expression`, `unique`, `reference`.")
     scope: Str = column("What decides it.", isin=("row", "key", "reference", "table"))
@@ -78,6 +81,9 @@ class ContractResult(Contract):
     contract_version: Str = column("Version of the contract.")
     table_version: Long = column("Delta version that the audit left behind; NULL: nothing written.", nullable=True)
     fingerprint: Str = column("Hash of rules, filter and the versions of all tables read: equal means nothing to do.")
+    rules_fingerprint: Str = column(
+        "Hash of the rules alone: what an earlier audit has to share to be built on.", nullable=True
+    )
     is_reused: Bool = column("True where the table had not changed since its last audit.")
     audited_at: Timestamp = column("When (UTC).")
 
