@@ -24,6 +24,9 @@ from jobs.decisions import approve_and_promote_unasked
 from jobs.delta import table_version
 from jobs.enforce import write_audited
 from jobs.ledger import safe_message, step
+from jobs.lineage import record as lineage
+from jobs.lineage.models import COUNTED, measured, trained
+from jobs.lineage.plan import MadeOf, computed
 from jobs.model_card.collect import read_training
 from jobs.model_card.write import write_card
 from jobs.provenance import provenance
@@ -84,7 +87,7 @@ def write_cohorts(spark: SparkSession, chosen: Iterable[Program], scope: Scope) 
         rows = reduce(lambda one, other: one.unionByName(other), frames)
         audits = [
             write_audited(rows, contract("causal.cohort"), run_id=scope.run_id, where=scope.where),
-            _write_rows(spark, "causal.cohort_flow", scope, flows),
+            _write_rows(spark, "causal.cohort_flow", scope, flows, COUNTED),
         ]
         record.rows_out = audits[0].rows_checked
     return audits
@@ -104,6 +107,7 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
         record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}"
         sentence = verdict_sentence(study)
         model = _register(study, program, scope.data_source, scope.as_of, sentence)
+        lineage.worked([trained(model)])
         is_champion = auto_approve and approve_and_promote_unasked(model)
     return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 
@@ -169,12 +173,14 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
     import pandas as pd
 
     features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *_placebo_features()]))
-    sample = spark.sql(f"""
+    rows = spark.sql(f"""
         select c.member_id, c.index_date, c.is_offered, c.is_randomized, c.assignment_probability, c.outcome, {features}
         from (select * from causal.cohort where {where} and is_trained_on) c
         join features.member_feature f
           on f.data_source = c.data_source and f.member_id = c.member_id and f.as_of_date = c.index_date
-    """).toPandas()
+    """)
+    lineage.read(rows)
+    sample = rows.toPandas()
     return pd.DataFrame(sample.sort_values(["member_id", "index_date"], ignore_index=True))
 
 
@@ -225,9 +231,14 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
     with step("write evidence"):
         return [
             _write_frame(spark, "causal.oof_prediction", scope, pd.concat(predictions, ignore_index=True)),
-            _write_rows(spark, "causal.evaluation", scope, evaluation),
-            _write_rows(spark, "causal.gate_result", scope, gates),
-            _write_rows(spark, "causal.model", scope, models),
+            *(
+                _write_rows(spark, name, scope, rows, measured(name, scope.data_source))
+                for name, rows in (
+                    ("causal.evaluation", evaluation),
+                    ("causal.gate_result", gates),
+                    ("causal.model", models),
+                )
+            ),
         ]
 
 
@@ -286,18 +297,21 @@ def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[st
     }
 
 
-def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]]) -> AuditResult:
-    """Write a few rows from the driver into the training's part of a table, through its contract."""
+def _write_rows(
+    spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]], made_of: MadeOf
+) -> AuditResult:
+    """Write a few rows from the driver, computed from the columns in `made_of`, into the training's part of a table."""
     table = contract(name)
     schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
     full = [tuple(_plain(row.get(c.name)) for c in table.columns) for row in rows]
-    return write_audited(spark.createDataFrame(full, schema), table, run_id=scope.run_id, where=scope.where)
+    frame = computed(spark.createDataFrame(full, schema), made_of)
+    return write_audited(frame, table, run_id=scope.run_id, where=scope.where)
 
 
 def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> AuditResult:
     """As `_write_rows` for the training samples' size: by Arrow, not row by row."""
     table = contract(name)
-    sent = spark.createDataFrame(frame[list(table.column_names)])
+    sent = computed(spark.createDataFrame(frame[list(table.column_names)]), measured(name, scope.data_source))
     rows = sent.selectExpr(*(f"cast({c.name} as {c.spark_type}) as {c.name}" for c in table.columns))
     return write_audited(rows, table, run_id=scope.run_id, where=scope.where)
 
