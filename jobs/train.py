@@ -24,6 +24,7 @@ from jobs.decisions import approve_and_promote_unasked
 from jobs.delta import table_version
 from jobs.enforce import write_audited
 from jobs.ledger import safe_message, step
+from jobs.lineage import naming
 from jobs.lineage import record as lineage
 from jobs.lineage.models import COUNTED, measured, trained
 from jobs.lineage.plan import MadeOf, computed
@@ -173,14 +174,12 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
     import pandas as pd
 
     features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *_placebo_features()]))
-    rows = spark.sql(f"""
+    sample = spark.sql(f"""
         select c.member_id, c.index_date, c.is_offered, c.is_randomized, c.assignment_probability, c.outcome, {features}
         from (select * from causal.cohort where {where} and is_trained_on) c
         join features.member_feature f
           on f.data_source = c.data_source and f.member_id = c.member_id and f.as_of_date = c.index_date
-    """)
-    lineage.read(rows)
-    sample = rows.toPandas()
+    """).toPandas()
     return pd.DataFrame(sample.sort_values(["member_id", "index_date"], ignore_index=True))
 
 
@@ -231,14 +230,9 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
     with step("write evidence"):
         return [
             _write_frame(spark, "causal.oof_prediction", scope, pd.concat(predictions, ignore_index=True)),
-            *(
-                _write_rows(spark, name, scope, rows, measured(name, scope.data_source))
-                for name, rows in (
-                    ("causal.evaluation", evaluation),
-                    ("causal.gate_result", gates),
-                    ("causal.model", models),
-                )
-            ),
+            _write_rows(spark, "causal.evaluation", scope, evaluation),
+            _write_rows(spark, "causal.gate_result", scope, gates),
+            _write_rows(spark, "causal.model", scope, models),
         ]
 
 
@@ -251,6 +245,7 @@ def write_cards(spark: SparkSession, trained: Iterable[Training], scope: Scope) 
         for training in trained:
             try:
                 write_card(configured[training.program], training.model, training.study.scorer, rows)
+                lineage.drawn(naming.card(training.model.name), str(training.model.version))
             except Exception as error:
                 record_alert(
                     kind="model", subject=training.model.label, run_id=scope.run_id, data_source=scope.data_source,
@@ -298,13 +293,16 @@ def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[st
 
 
 def _write_rows(
-    spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]], made_of: MadeOf
+    spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]], made_of: MadeOf | None = None
 ) -> AuditResult:
-    """Write a few rows from the driver, computed from the columns in `made_of`, into the training's part of a table."""
+    """Write a few rows from the driver into the training's part of a table, through its contract.
+
+    `made_of` says of which columns they were computed; default: they tell of the models.
+    """
     table = contract(name)
     schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
     full = [tuple(_plain(row.get(c.name)) for c in table.columns) for row in rows]
-    frame = computed(spark.createDataFrame(full, schema), made_of)
+    frame = computed(spark.createDataFrame(full, schema), made_of or measured(name, scope.data_source))
     return write_audited(frame, table, run_id=scope.run_id, where=scope.where)
 
 
