@@ -11,7 +11,7 @@ ARGS ?=
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.outreach-setup
 BENCHES := $(patsubst tests/bench/bench_%.py,%,$(wildcard tests/bench/bench_*.py))
-KINDS := unit contract property dbt integration causal acceptance browser real
+KINDS := unit contract property dbt integration causal acceptance browser long
 
 # Compiled bytecode is worth seconds in each of the many processes of a night.
 unexport PYTHONDONTWRITEBYTECODE
@@ -62,8 +62,8 @@ demo: setup ## simulate a health plan and publish tonight's list
 ui: setup ## open the Dagster UI
 	@$(VENV)/bin/outreach ui $(ARGS)
 
-test: setup ## run every kind of test but `real`, nights over real files that take ten minutes
-	$(TEST_ENV) $(PY) -m pytest $(or $(ARGS),$(patsubst %,tests/%,$(filter-out real,$(KINDS))))
+test: setup ## run every kind of test but `long`: nights over real files, a year of lists and its outcomes
+	$(TEST_ENV) $(PY) -m pytest $(or $(ARGS),$(patsubst %,tests/%,$(filter-out long,$(KINDS))))
 
 $(KINDS:%=test-%): test-%: setup
 	$(TEST_ENV) $(PY) -m pytest tests/$* $(ARGS)
