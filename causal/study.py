@@ -97,7 +97,9 @@ def _scores(data: StudyFrame, arm: str, study: TrainedStudy) -> pd.DataFrame:
 def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], seed: int) -> dict[str, Any]:
     learners = {arm: study.learner for arm, study in arms.items()}
     names = sorted(set(learners.values()))
-    placebos = {arm: {p.name: _placebo(p) for p in study.placebos} for arm, study in arms.items()}
+    # An outcome that could not be estimated (missing, without variation, too few people) stands there without numbers.
+    nothing = dict.fromkeys(spec.placebo_outcomes, dict.fromkeys(("estimate", "se", "ci_low", "ci_high")))
+    placebos = {arm: nothing | {p.name: _placebo(p) for p in study.placebos} for arm, study in arms.items()}
     return {
         "name": spec.name,
         "n": data.n,
@@ -189,9 +191,18 @@ def _strongest(by_arm: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, 
     out: dict[str, dict[str, Any]] = {}
     for found in by_arm.values():
         for name, row in found.items():
-            if name not in out or abs(row["estimate"]) / row["se"] > abs(out[name]["estimate"]) / out[name]["se"]:
+            if name not in out or _deviation(row) > _deviation(out[name]):
                 out[name] = row
     return out
+
+
+def _deviation(row: Mapping[str, Any]) -> float:
+    """Size in standard errors; what could not be estimated deviates least."""
+    if row["estimate"] is None or row["se"] is None:
+        return -1.0
+    if row["se"] > 0:
+        return abs(row["estimate"]) / row["se"]
+    return float("inf") if row["estimate"] else 0.0
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

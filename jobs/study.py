@@ -89,6 +89,6 @@ difference in means without adjustment {{ '%.4g' % e.naive_difference if e.naive
 {% for rule, m in ranking[arm].items() %}<tr><td>{{ rule }}</td>{% for k in ('autoc', 'qini', 'top_fraction_effect') %}<td class="number">{{ '%.4g' % m[k] if m[k] is not none else '-' }}{% if m[k ~ '_se'] %} &plusmn; {{ '%.2g' % m[k ~ '_se'] }}{% endif %}</td>{% endfor %}</tr>{% endfor %}</table>
 <p>Rankings are measured on people kept aside, in the direction that is good; &plusmn; is one standard error.</p>{% endif %}{% endfor %}
 {% if placebo %}<h2>Placebo outcomes</h2><table><tr><th>Outcome</th><th class="number">"Effect"</th><th class="number">95 % interval</th></tr>
-{% for k, p in placebo.items() %}<tr><td>{{ k }}</td><td class="number">{{ '%.4g' % p.estimate }}</td><td class="number">{{ '%.4g' % p.ci_low }} to {{ '%.4g' % p.ci_high }}</td></tr>{% endfor %}</table>{% endif %}
+{% for k, p in placebo.items() if p.estimate is not none %}<tr><td>{{ k }}</td><td class="number">{{ '%.4g' % p.estimate }}</td><td class="number">{{ '%.4g' % p.ci_low }} to {{ '%.4g' % p.ci_high }}</td></tr>{% endfor %}</table>{% endif %}
 {% if excluded %}<p>Left out: {% for k, v in excluded.items() %}{{ v }} rows ({{ k }}){{ ', ' if not loop.last }}{% endfor %}.</p>{% endif %}
 </body></html>"""
