@@ -149,10 +149,12 @@ class Market:
             raise ConfigError("A limit of an allocation is negative.")
         self._option_at = {(o.program, o.channel): k for k, o in enumerate(self.options)}
         entries = self._entries(candidates)
-        member, ids = pd.factorize(entries["member_id"])
-        ids, worth, value = _arrays(entries, member, np.asarray(ids, dtype=object), len(self.options))
+        member, found = pd.factorize(entries["member_id"])
+        ids, worth, value = _arrays(entries, member, np.asarray(found, dtype=object), len(self.options))
         # Prices ask about more than there is.
-        keep = _best_of_each(worth, _most_served(self.use, self.limit + self._steps, np.count_nonzero(worth > 0, axis=0)))
+        keep = _best_of_each(
+            worth, _most_served(self.use, self.limit + self._steps, np.count_nonzero(worth > 0, axis=0))
+        )
         self._ids, self._worth, self._value = ids[keep], worth[keep], value[keep]
         self._members = Members(self._worth, _TOLERANCE)
         self._solved_without: dict[int, Whole | None] = {}
@@ -253,7 +255,7 @@ class Market:
         option = known.get_indexer(pairs)
         if (option < 0).any():
             unknown = pairs[option < 0][0]
-            raise ConfigError(f"Candidates name an option that is not configured: {' by '.join(unknown)}.")
+            raise ConfigError(f"Candidates name an option that is not configured: {' by '.join(map(str, unknown))}.")
         positive = candidates["value"].to_numpy(dtype=float) > 0
         kept = candidates[positive].assign(option=option[positive])
         if "tie" in kept:

@@ -24,7 +24,9 @@ def open_channels_sql(configured: Programs, program: Program, refused: str, lang
     found = []
     for name in program.channels:
         spoken = configured.languages(program.key, name)
-        understood = "true" if spoken is None else f"coalesce({language} in ({', '.join(map(sql_string, spoken))}), true)"
+        understood = (
+            "true" if spoken is None else f"coalesce({language} in ({', '.join(map(sql_string, spoken))}), true)"
+        )
         found.append(f"if(not {is_refused_sql(name, refused)} and {understood}, {sql_string(name)}, null)")
     return f"array_compact(array({', '.join(found)}))"
 
@@ -72,4 +74,6 @@ def offers_sql(programs: Mapping[str, Program], value: Mapping[str, Mapping[str,
             for name in program.channels
         )
         cases[key] = f"filter(array({structs}), o -> array_contains(allowed_channels, o.channel))"
-    return by_key("program", cases, "cast(array() as array<struct<channel: string, value: double, expected_usd: double>>)")
+    return by_key(
+        "program", cases, "cast(array() as array<struct<channel: string, value: double, expected_usd: double>>)"
+    )

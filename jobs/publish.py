@@ -161,11 +161,15 @@ def _pooled(rows: DataFrame, served: Served, plan: NightPlan, salt: str) -> Data
     programs = ", ".join(sql_string(key) for key in plan.verdict) or "''"
     number = f"cast(floor({uniform_sql(('member_id',), f'{salt}|program')} * {len(plan.verdict)}) as int)"
     offered = served.picks.loc[served.picks["picked"] == "outreach", "member_id"]
-    taken = rows.sparkSession.createDataFrame([(m, True) for m in sorted(offered)], "member_id string, is_taken boolean")
+    taken = rows.sparkSession.createDataFrame(
+        [(m, True) for m in sorted(offered)], "member_id string, is_taken boolean"
+    )
     return (
         rows.join(F.broadcast(taken), "member_id", "left")
         .withColumn("may_explore", F.expr("can_explore and is_taken is null"))
-        .withColumn("is_pooled", F.expr(f"may_explore and not is_holdout and program = get(array({programs}), {number})"))
+        .withColumn(
+            "is_pooled", F.expr(f"may_explore and not is_holdout and program = get(array({programs}), {number})")
+        )
         .drop("is_taken")
     )
 
@@ -189,7 +193,7 @@ def decided(
 
     picks = allocation.picks.sort_values(["program", "member_id"])
     chosen = rows.sparkSession.createDataFrame(
-        [tuple(row) for row in picks.astype(object).where(picks.notna(), None).itertuples(index=False)],
+        [(p, m, channel or None, how) for p, m, channel, how in picks.fillna({"channel": ""}).itertuples(index=False)],
         "program string, member_id string, picked_channel string, picked string",
     )
     decision = """case when not is_eligible then 'not_eligible'
@@ -264,7 +268,9 @@ def summarised(
         ],
         "program string, capacity int, marginal_value_usd double, verdict_sentence string",
     )
-    kept = _by_option(programs, lambda program, name: f"{benefit_sql(program)} * {program.channels[name].effect_share!r}D")
+    kept = _by_option(
+        programs, lambda program, name: f"{benefit_sql(program)} * {program.channels[name].effect_share!r}D"
+    )
     cost = _by_option(programs, lambda program, name: f"{program.channels[name].cost_usd!r}D")
     counted = priority.groupBy("data_source", "run_date", "program", "verdict", "model_version").agg(
         F.expr("cast(count(*) as int) as member_count"),

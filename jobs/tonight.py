@@ -39,9 +39,7 @@ def _recently_offered(program: Program, data_source: str, run_date: date) -> str
         and run_date >= {since} and run_date < date'{run_date}'"""
 
 
-def tonight(
-    spark: SparkSession, configured: Programs, program: Program, data_source: str, run_date: date
-) -> DataFrame:
+def tonight(spark: SparkSession, configured: Programs, program: Program, data_source: str, run_date: date) -> DataFrame:
     """Features as of `run_date` plus `allowed_channels`, `blocked_by` and `fallback_score`, one row per member.
 
     `blocked_by`: `deceased, disenrolled, hospice, criteria` make a member not eligible; `consent, language, cooldown`

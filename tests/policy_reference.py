@@ -14,7 +14,6 @@ from causal.assignment import uniform
 from causal.policy import NightPlan, explore_chance, serve
 from contracts.programs import Program, Programs
 
-
 _flipped: set[str] = set()
 
 
@@ -49,7 +48,7 @@ def decide(rows: pd.DataFrame, configured: Programs, plan: NightPlan, salt: str,
     is_flipped = (rows["program"] + "/" + rows["member_id"]).isin(_flipped)
     rows["is_holdout"] = (uniform([rows["member_id"], rows["program"]], f"{salt}|holdout") < share) ^ is_flipped
     rows["tie"] = uniform([rows["member_id"], rows["program"]], f"{salt}|tie")
-    supported = (rows["verdict"] != "publish") | rows["is_in_support"].fillna(False).astype(bool)
+    supported = (rows["verdict"] != "publish") | rows["is_in_support"].eq(True)
     rows["is_rankable"] = rows["is_eligible"] & rows["blocked_by"].isna() & (rows["verdict"] != "blocked") & supported
     order = rows[rows["is_rankable"]].sort_values(["rank_value", "tie", "member_id"], ascending=[False, True, True])
     rows["priority_rank"] = order.groupby("program").cumcount() + 1
@@ -69,7 +68,9 @@ def decide(rows: pd.DataFrame, configured: Programs, plan: NightPlan, salt: str,
     drawn = {(p, m) for p, pool in pools for m in pool["member_id"].head(plan.explore[p])}
     found = [_decision(row, picked, drawn, configured, plan, sizes) for _, row in rows.iterrows()]
     return rows[["program", "member_id", "priority_rank"]].assign(
-        decision=[d for d, _, _ in found], channel=[c for _, c, _ in found], assignment_probability=[p for _, _, p in found]
+        decision=[d for d, _, _ in found],
+        channel=[c for _, c, _ in found],
+        assignment_probability=[p for _, _, p in found],
     )
 
 
@@ -154,7 +155,11 @@ def scores(rng: np.random.Generator, members: int, configured: Programs, verdict
                     "cate": cate,
                     "cate_lower": cate - half,
                     "cate_upper": cate + half,
-                    "rank_value": max(net) if publish and supported else np.nan if publish else float(rng.integers(0, 6)),
+                    "rank_value": max(net)
+                    if publish and supported
+                    else np.nan
+                    if publish
+                    else float(rng.integers(0, 6)),
                     "expected_net_value_usd": max(expected) if publish and supported else np.nan,
                     "verdict": verdict[key],
                 }

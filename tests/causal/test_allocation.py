@@ -23,7 +23,9 @@ OPTIONS = (
 LOOSE = Limits({"a": 10**6, "b": 10**6, "c": 10**6}, {})
 
 
-def candidates(rng: np.random.Generator, n: int, options: tuple[Option, ...] = OPTIONS, whole: bool = False) -> pd.DataFrame:
+def candidates(
+    rng: np.random.Generator, n: int, options: tuple[Option, ...] = OPTIONS, whole: bool = False
+) -> pd.DataFrame:
     rows = [(o.program, o.channel, f"m{i:05d}") for o in options for i in range(n) if rng.random() < 0.8]
     frame = pd.DataFrame(rows, columns=["program", "channel", "member_id"])
     values = rng.integers(-2, 5, len(frame)) * 10.0 if whole else rng.normal(20, 40, len(frame))
@@ -215,7 +217,9 @@ def test_nobody_is_served_twice_and_nobody_for_nothing() -> None:
 
 
 def test_values_are_told_apart_to_the_cent() -> None:
-    frame = pd.DataFrame({"program": "a", "channel": "phone", "member_id": ["low", "high"], "value": [10.0, 10.0 + 2 * CENT]})
+    frame = pd.DataFrame(
+        {"program": "a", "channel": "phone", "member_id": ["low", "high"], "value": [10.0, 10.0 + 2 * CENT]}
+    )
     assert list(allocate(frame, OPTIONS, Limits({"a": 1}, {})).chosen["member_id"]) == ["high"]
 
 

@@ -13,7 +13,7 @@ from causal.policy import capacity_use, less, plan_night, serve
 from contracts.programs import Programs, programs
 
 ALL_PUBLISH = dict.fromkeys(programs().programs, "publish")
-DRAWS = 150
+DRAWS = 250
 
 
 def small(*, rank_by: str = "expected_value") -> Programs:
@@ -122,9 +122,15 @@ def test_logged_probability_does_not_depend_on_the_draw_itself(seed: int) -> Non
     plan = plan_night(configured, ALL_PUBLISH)
     base = policy_reference.decide(rows, configured, plan, "salt", "explore").set_index(["program", "member_id"])
     changed = 0
-    for key in base[base["decision"].isin(["holdout", "outreach", "explore", "below_capacity"])].sample(15, random_state=seed).index:
+    for key in (
+        base[base["decision"].isin(["holdout", "outreach", "explore", "below_capacity"])]
+        .sample(15, random_state=seed)
+        .index
+    ):
         with policy_reference.flipped_holdout(*key):
-            other = policy_reference.decide(rows, configured, plan, "salt", "explore").set_index(["program", "member_id"])
+            other = policy_reference.decide(rows, configured, plan, "salt", "explore").set_index(
+                ["program", "member_id"]
+            )
         assert other.loc[key, "assignment_probability"] == pytest.approx(base.loc[key, "assignment_probability"]), key
         changed += other.loc[key, "decision"] != base.loc[key, "decision"]
     assert changed > 3
