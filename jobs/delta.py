@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pyspark.sql import DataFrame
 from pyspark.sql.connect import functions as F
@@ -131,7 +131,7 @@ def commit_size(name: str, version: int) -> CommitSize | None:
         return None
     lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
     added = [line["add"] for line in lines if "add" in line]
-    rows = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
+    rows: list[Any] = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
     known = None if None in rows else sum(rows)
     return CommitSize(known, sum(add["size"] for add in added), len(added))
 
