@@ -15,7 +15,7 @@ import numpy as np
 from causal.aipw import Estimate, aipw_scores, estimate
 from causal.encoding import FeatureEncoder
 from causal.nuisance import cross_fit
-from causal.placebo import PlaceboEstimate, copies, has_enough
+from causal.placebo import PlaceboEstimate, adjusting, bounded, has_enough, only
 from causal.trial import Placebo, Trial
 
 # Of the control's variance; an outcome that the features foretell entirely has no room for a hidden difference.
@@ -70,12 +70,12 @@ def negative_controls(
     groups: dict[tuple[bytes, bytes], list[str]] = {}
     for name, control in usable.items():
         rows = np.isfinite(control.values) & inside
-        use = ~np.isin(np.array(encoder.owners), control.exclude) & ~copies(Z[rows], control.values[rows])
+        use = adjusting(encoder, control, Z, rows)
         groups.setdefault((rows.tobytes(), use.tobytes()), []).append(name)
     found: dict[str, tuple[float, np.ndarray]] = {}
     for (row_bytes, use_bytes), names in groups.items():
         rows, use = np.frombuffer(row_bytes, dtype=bool), np.frombuffer(use_bytes, dtype=bool)
-        features = Z[np.ix_(rows, use)] if use.any() else np.zeros((int(rows.sum()), 1))
+        features = only(Z, rows, use)
         Y = np.column_stack([usable[name].values[rows] for name in names])
         scores, unexplained = _scores(features, trial.rows(rows), Y, fold[rows], seed=seed, threads=threads)
         for j, name in enumerate(names):
@@ -110,7 +110,7 @@ def _scores(
         seed=seed + 211,
         threads=threads,
     )
-    e = np.where(np.isnan(part.known_propensity), np.clip(u.propensity, 0.01, 0.99), u.propensity)
+    e = bounded(u.propensity, part.known_propensity)
     mu = [_ridge_out_of_fold(features, Y, part.weight, fold, part.t == arm) for arm in (0, 1)]
     own = np.where(part.t[:, None] == 1, mu[1], mu[0])
     scores = aipw_scores(part.t[:, None], Y, mu[0], mu[1], e[:, None])

@@ -44,21 +44,17 @@ def placebo_estimates(
         placebos: outcomes by name.
         Z, fold, inside: encoded features, cross-fitting fold and support of every row of the trial.
     """
-    owners = np.array(encoder.owners)
     found = []
     for name, placebo in placebos.items():
         rows = np.isfinite(placebo.values) & inside
         if not has_enough(trial, placebo.values, rows):
             continue
         part, y = trial.rows(rows), placebo.values[rows]
-        use = ~np.isin(owners, placebo.exclude) & ~copies(Z[rows], y)
-        features = Z[np.ix_(rows, use)] if use.any() else np.zeros((part.n, 1))
-        known = part.known_propensity
         u, _ = cross_fit(
-            features, part.t, y, part.weight, known, fold[rows], outcome_kind(y), seed=seed + 101, threads=threads
-        )
-        # Rows without comparables once the excluded features are gone would dominate the mean.
-        e = np.where(np.isnan(known), np.clip(u.propensity, 0.01, 0.99), u.propensity)
+            only(Z, rows, adjusting(encoder, placebo, Z, rows)), part.t, y, part.weight, part.known_propensity,
+            fold[rows], outcome_kind(y), seed=seed + 101, threads=threads,
+        )  # fmt: skip
+        e = bounded(u.propensity, part.known_propensity)
         average = mean_estimate(aipw_scores(part.t, y, u.mu0, u.mu1, e), part.cluster, part.weight, alpha)
         spread = float(np.std(y))
         found.append(PlaceboEstimate(name, average, average.value / spread, average.se / spread))
@@ -74,7 +70,25 @@ def has_enough(trial: Trial, values: np.ndarray, rows: np.ndarray) -> bool:
     return bool(len(y) - counts.max() >= MIN_PLACEBO_ARM)
 
 
-def copies(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+def adjusting(encoder: FeatureEncoder, placebo: Placebo, Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Encoded columns to adjust for, boolean (p,): none that is made of the placebo outcome or is a copy of it."""
+    return ~np.isin(np.array(encoder.owners), placebo.exclude) & ~_copies(Z[rows], placebo.values[rows])
+
+
+def only(Z: np.ndarray, rows: np.ndarray, use: np.ndarray) -> np.ndarray:
+    """The rows and columns of Z; one column of zeros where no column is left."""
+    return Z[np.ix_(rows, use)] if use.any() else np.zeros((int(rows.sum()), 1))
+
+
+def bounded(propensity: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Estimated chances held off 0 and 1, known ones as they are.
+
+    Rows without comparables once the excluded features are gone would dominate the mean.
+    """
+    return np.where(np.isnan(known), np.clip(propensity, 0.01, 0.99), propensity)
+
+
+def _copies(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Columns that are the placebo outcome itself under another name."""
     spread = Z.std(axis=0)
     centred = (Z - Z.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from contracts.catalog import contract
 from contracts.compile.literals import sql_string
-from jobs.delta import append, ensure_tables, table_exists
+from jobs.delta import append, ensure_tables, rows_of_contract, table_exists
 from jobs.session import spark_session
 
 
@@ -47,8 +47,7 @@ def record_alert(
         "data_source": data_source,
         "run_date": run_date,
     }
-    schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
-    append(spark.createDataFrame([tuple(row.get(c.name) for c in table.columns)], schema), table.name, run_id)
+    append(rows_of_contract(spark, table, [row]), table.name, run_id)
 
 
 def raise_once(*, kind: str, subject: str, run_id: str, message: str, data_source: str, run_date: date) -> bool:

@@ -14,7 +14,7 @@ from contracts.compile.literals import sql_string
 from contracts.compile.rules import rules_of
 from contracts.model import Severity, TableContract, Tier
 from jobs.audit_result import AuditResult, RuleResult, Verdict
-from jobs.delta import append
+from jobs.delta import append, rows_of_contract
 
 _TABLE = "ops.contract_result"
 
@@ -33,10 +33,7 @@ def record_results(spark: SparkSession, results: Iterable[AuditResult], run_id: 
     rows = [_row(result, rule, run_id, now) for result in results for rule in result.rules]
     if not rows:
         return
-    columns = contract_of(_TABLE).columns
-    schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in columns)
-    data = [tuple(row[column.name] for column in columns) for row in rows]
-    append(spark.createDataFrame(data, schema), _TABLE, run_id)
+    append(rows_of_contract(spark, contract_of(_TABLE), rows), _TABLE, run_id)
 
 
 def _row(result: AuditResult, rule: RuleResult, run_id: str, now: dt.datetime) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.catalog import contract
 from jobs.decisions import Decision, pending
-from jobs.delta import append_idempotent, ensure_tables
+from jobs.delta import append_idempotent, ensure_tables, rows_of_contract
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -26,11 +26,10 @@ def record_decisions(spark: SparkSession) -> int:
         return 0
     table = contract(_TABLE)
     ensure_tables(spark, [table])
-    schema = ", ".join(f"{column.name} {column.spark_type}" for column in table.columns)
     for decision in waiting:
-        row = _row(decision)
-        rows = spark.createDataFrame([tuple(row[name] for name in table.column_names)], schema)
-        append_idempotent(rows, _TABLE, f"decision-{decision.decision_id}", 1)
+        append_idempotent(
+            rows_of_contract(spark, table, [_row(decision)]), _TABLE, f"decision-{decision.decision_id}", 1
+        )
         replace(decision, is_recorded=True).write()
     return len(waiting)
 

@@ -6,10 +6,10 @@ the row is quarantined under the rule's name instead of failing the write of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pyspark.sql import DataFrame
 from pyspark.sql.connect import functions as F
@@ -150,6 +150,18 @@ def _refuse_other_columns(name: str, present: dict[str, str], wanted: dict[str, 
             actual="; ".join([*(f"extra {column}" for column in extra), *other]),
             todo="Cast or rename the columns; if the contract changed, migrate the table.",
         )
+
+
+def rows_of_contract(spark: SparkSession, contract: TableContract, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
+    """A few rows from the driver as a frame with the contract's columns and types.
+
+    Args:
+        spark: the session.
+        contract: of the table that they are for.
+        rows: each with every column of the contract; what else it holds is left out.
+    """
+    schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in contract.columns)
+    return spark.createDataFrame([tuple(row[name] for name in contract.column_names) for row in rows], schema)
 
 
 def content_hash(df: DataFrame) -> DataFrame:

@@ -22,7 +22,7 @@ from contracts.monitoring import Monitoring
 from contracts.programs import programs
 from jobs.alerts import raise_once
 from jobs.audit_result import AuditResult
-from jobs.delta import ensure_tables, table_exists
+from jobs.delta import ensure_tables, rows_of_contract, table_exists
 from jobs.enforce import audit_table, write_audited
 from jobs.ledger import step
 from jobs.session import spark_session
@@ -74,8 +74,7 @@ def update_drift(data_source: str, run_date: date, *, run_id: str) -> AuditResul
         for row in rows:
             past = [was["is_moved"] for was in before.get(_name(row), [])]
             row["is_alarm"] = row["is_moved"] and is_alarm([*past, row["is_moved"]], limits.drift.k, limits.drift.n)
-        schema = ", ".join(f"{column.name} {column.spark_type}" for column in table.columns)
-        frame = spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], schema)
+        frame = rows_of_contract(spark, table, rows)
         where = f"data_source = {sql_string(data_source)} and run_date = date'{run_date}'"
         audit = write_audited(frame, table, run_id=run_id, where=where, data_source=data_source)
         audit.require()

@@ -196,17 +196,16 @@ def flush(spark: SparkSession | None = None) -> int:
 
 
 def _write(path: Path, spark: SparkSession | None) -> int:
-    from jobs.delta import append_idempotent, ensure_tables
+    from jobs.delta import append_idempotent, ensure_tables, rows_of_contract
     from jobs.session import spark_session
 
     steps = entries(path)
     if steps:
         session = spark or spark_session()
-        columns = contract(_TABLE).columns
-        schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in columns)
-        rows = [tuple(_typed(column.spark_type, entry.get(column.name)) for column in columns) for entry in steps]
-        ensure_tables(session, [contract(_TABLE)])
-        append_idempotent(session.createDataFrame(rows, schema), _TABLE, f"ledger-{path.stem}", 1)
+        table = contract(_TABLE)
+        rows = [{c.name: _typed(c.spark_type, entry.get(c.name)) for c in table.columns} for entry in steps]
+        ensure_tables(session, [table])
+        append_idempotent(rows_of_contract(session, table, rows), _TABLE, f"ledger-{path.stem}", 1)
     path.unlink(missing_ok=True)
     return len(steps)
 

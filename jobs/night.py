@@ -20,10 +20,10 @@ from jobs.code_version import release
 from jobs.decision_table import record_decisions
 from jobs.delta import ensure_tables, table_exists
 from jobs.enforce import write_audited
-from jobs.ledger import safe_message, step
+from jobs.ledger import step
 from jobs.publish import allocate_night, create_views, decided, predicate, ranked, summarised
 from jobs.registry import model_name
-from jobs.score import score_program
+from jobs.score import score_program, scoring_error
 from jobs.serving import Serving, refused, serving
 from jobs.session import spark_session
 
@@ -117,12 +117,8 @@ def _tried(key: str, serve: Serving, data_source: str, run_date: date) -> Servin
     """The same serving if its model scores everyone without an error, else the fallback rule."""
     if serve.model is None:
         return serve
-    try:
-        rows = score_program(spark_session(), programs().programs[key], serve, data_source, run_date)
-        rows.write.format("noop").mode("overwrite").save()
-    except PythonException as error:
-        return refused(serve.model, f"it raised an error while scoring ({safe_message(error)})")
-    return serve
+    why = scoring_error(score_program(spark_session(), programs().programs[key], serve, data_source, run_date))
+    return serve if why is None else refused(serve.model, why)
 
 
 def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[AuditResult]:

@@ -10,10 +10,13 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pyspark.errors import PythonException
+
 from contracts.compile.literals import sql_string
 from contracts.errors import ModelUnavailableError
 from contracts.features import covariates, registry
 from contracts.programs import Program
+from jobs.ledger import safe_message
 from jobs.provenance import library_differences, listed
 from jobs.registry import RegisteredModel, load_scorer
 from jobs.serving import Serving
@@ -119,6 +122,19 @@ def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame, *, int
 
 def _library_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key.startswith("library_") or key == "python"}
+
+
+def scoring_error(rows: DataFrame) -> str | None:
+    """Score everyone, keep nothing; what a worker raised, without data, or None.
+
+    Args:
+        rows: from `effects`, or made of it.
+    """
+    try:
+        rows.write.format("noop").mode("overwrite").save()
+    except PythonException as error:
+        return f"it raised an error while scoring ({safe_message(error)})"
+    return None
 
 
 def net_value_sql(program: Program, cate: str = "cate") -> str:

@@ -17,13 +17,13 @@ from contracts.catalog import contract
 from contracts.programs import Program, programs
 from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
-from jobs.delta import ensure_tables
+from jobs.delta import ensure_tables, rows_of_contract
 from jobs.enforce import write_audited
 from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
 from jobs.publish import predicate
 from jobs.registry import RegisteredModel, challenger
-from jobs.score import effects, net_value_sql
+from jobs.score import effects, net_value_sql, scoring_error
 from jobs.session import spark_session
 from jobs.shadow_comparison import compared
 
@@ -99,20 +99,14 @@ def _scored(shadows: list[Shadow], data_source: str, run_date: date, run_id: str
 def _tried(shadow: Shadow, data_source: str, run_date: date) -> Shadow:
     if shadow.status != "scored":
         return shadow
-    try:
-        rows = _score_rows(spark_session(), shadow, data_source, run_date)
-        rows.write.format("noop").mode("overwrite").save()
-    except PythonException as error:
-        message = f"{shadow.model.label} raised an error while scoring ({safe_message(error)})."
-        return replace(shadow, status="failed", message=message)
-    return shadow
+    why = scoring_error(_score_rows(spark_session(), shadow, data_source, run_date))
+    return shadow if why is None else replace(shadow, status="failed", message=f"{shadow.model.label}: {why}.")
 
 
 def _write_scores(shadows: list[Shadow], data_source: str, run_date: date, run_id: str) -> AuditResult:
     spark, table = spark_session(), contract("causal.shadow_score")
     frames = [_score_rows(spark, s, data_source, run_date) for s in shadows if s.status == "scored"]
-    schema = ", ".join(f"{column.name} {column.spark_type}" for column in table.columns)
-    rows = reduce(lambda a, b: a.unionByName(b), frames) if frames else spark.createDataFrame([], schema)
+    rows = reduce(lambda a, b: a.unionByName(b), frames) if frames else rows_of_contract(spark, table, [])
     where = predicate(data_source, run_date)
     return write_audited(rows, table, run_id=run_id, where=where, data_source=data_source)
 
@@ -150,8 +144,8 @@ def _compare(shadows: list[Shadow], data_source: str, run_date: date, run_id: st
         }
         for s in shadows
     ]  # fmt: skip
-    schema = ", ".join(f"{column.name} {column.spark_type}" for column in table.columns)
-    frame = spark.createDataFrame([tuple(row.get(name) for name in table.column_names) for row in rows], schema)
+    # A challenger that was not scored has only what served.
+    frame = rows_of_contract(spark, table, [dict.fromkeys(table.column_names) | row for row in rows])
     return write_audited(frame, table, run_id=run_id, where=where, data_source=data_source)
 
 

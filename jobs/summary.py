@@ -9,14 +9,7 @@ from contracts.catalog import contract
 from contracts.programs import programs
 from jobs.delta import table_exists
 from jobs.session import spark_session
-
-
-def _console() -> Any:
-    """The terminal's width, and enough for a whole row where there is none (a log, a pipe)."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+from jobs.terminal import table_console
 
 
 def last_night(data_source: str) -> date | None:
@@ -63,7 +56,7 @@ def print_summary(rows: list[dict[str, Any]], data_source: str, run_date: date) 
         value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
         counts = [f"{row[name]:,}" for name in ("outreach_count", "explore_count", "holdout_count", "eligible_count")]
         table.add_row(row["program"], row["verdict"], *counts, benefit, value)
-    console = _console()
+    console = table_console()
     console.print(table)
     for row in rows:
         console.print(f"  {row['program']}: {row['verdict_sentence']}", highlight=False)
@@ -84,4 +77,4 @@ def print_first_rows(rows: list[dict[str, Any]]) -> None:
             effect += f" [{row['cate_lower']:+.2f}, {row['cate_upper']:+.2f}]"
         value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
         table.add_row(row["program"], str(row["priority_rank"]), row["decision"], effect, value, row["reason_1"] or "")
-    _console().print(table)
+    table_console().print(table)

@@ -24,9 +24,10 @@ from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.cohort import CohortStep, cohort, cohort_flow
 from jobs.decisions import approve_and_promote_unasked
-from jobs.delta import table_version
+from jobs.delta import rows_of_contract, table_version
 from jobs.enforce import write_audited
 from jobs.fairness_groups import MEMBER_COLUMNS, fairness_groups
+from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
 from jobs.model_card.collect import read_training
 from jobs.model_card.write import write_card
@@ -119,8 +120,8 @@ def _previous_scorer(serving: RegisteredModel | None) -> tuple[Scorer | None, st
     """The champion's scorer for the new model to be compared with; without one, why (nothing, when there never was one)."""
     if serving is None:
         return None, ""
-    if serving.tags.get("feature_version") != feature_version():
-        return None, f"; not compared with {serving.label}, whose features were defined otherwise"
+    if (why := unfit(serving)) is not None:
+        return None, f"; not compared with {serving.label}, which may not score: {why}"
     try:
         return load_scorer(serving.scorer_path), ""
     except ModelUnavailableError as error:
@@ -338,9 +339,8 @@ def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[st
 def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]]) -> AuditResult:
     """Write a few rows from the driver into the training's part of a table, through its contract."""
     table = contract(name)
-    schema = ", ".join(f"{c.name} {c.spark_type}" for c in table.columns)
-    full = [tuple(_plain(row.get(c.name)) for c in table.columns) for row in rows]
-    return write_audited(spark.createDataFrame(full, schema), table, run_id=scope.run_id, where=scope.where)
+    full = [{name: _plain(row.get(name)) for name in table.column_names} for row in rows]
+    return write_audited(rows_of_contract(spark, table, full), table, run_id=scope.run_id, where=scope.where)
 
 
 def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> AuditResult:

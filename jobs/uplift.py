@@ -22,7 +22,7 @@ from contracts.tables.outcomes import BANDS
 from jobs.alerts import raise_once
 from jobs.audit_result import AuditResult
 from jobs.cohort import outcomes_sql
-from jobs.delta import ensure_tables, table_exists
+from jobs.delta import ensure_tables, rows_of_contract, table_exists
 from jobs.enforce import audit_table, write_audited
 from jobs.ledger import step
 from jobs.session import spark_session
@@ -262,10 +262,10 @@ def _replace(
         for row in with_alarms((row for row in [*old, *rows] if row["program"] == key), programs().monitoring.uplift)
     ]
     table = contract(_TABLE)
-    schema = ", ".join(f"{column.name} {column.spark_type}" for column in table.columns)
-    frame = spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in marked], schema)
     where = f"data_source = {sql_string(data_source)}"
-    return write_audited(frame, table, run_id=run_id, where=where, data_source=data_source)
+    return write_audited(
+        rows_of_contract(spark, table, marked), table, run_id=run_id, where=where, data_source=data_source
+    )
 
 
 def realized_uplift(data_source: str, program: str | None = None) -> list[dict[str, Any]]:

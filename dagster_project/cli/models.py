@@ -201,16 +201,16 @@ def _approver(row: dict[str, Any]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str | None = None) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from jobs.terminal import table_console
 
     table = Table(title=title, title_justify="left")
     for n, name in enumerate(head):
         table.add_column(name, no_wrap=n < 2, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(width=160, highlight=False)).print(table)
+    table_console(highlight=False).print(table)
 
 
 def _interval(found: dict[str, Any] | None) -> str:

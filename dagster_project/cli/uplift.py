@@ -33,8 +33,9 @@ def uplift(
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from jobs.terminal import table_console
 
     table = Table(title="Realised effect of being offered, against the holdout", title_justify="left")
     for name in ("program", "month", "part of the list"):
@@ -53,8 +54,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             "–" if row["predicted_effect"] is None else f"{row['predicted_effect']:+.3f}",
             "ALARM" if row["is_alarm"] else "differs" if row["excludes_prediction"] else "",
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    table_console().print(table)
 
 
 def _count(members: int) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pyspark.sql.connect.session import SparkSession
 
 from contracts.catalog import contract
-from jobs.delta import append
+from jobs.delta import append, rows_of_contract
 from jobs.ingest.report import FileOutcome
 
 TABLE = "ops.input_file"
@@ -48,17 +48,12 @@ def record(
 ) -> None:
     """Append one row per file, in one commit; nothing where there are none."""
     rows = [
-        (
-            source, file.entity, file.file_name, file.file_sha256, file_date, file.size_bytes, file.rows,
-            file.status, file.reason, file.drift.to_json(), moment, run_id,
-        )
+        {
+            "data_source": source, "entity": file.entity, "file_name": file.file_name, "file_sha256": file.file_sha256,
+            "file_date": file_date, "size_bytes": file.size_bytes, "row_count": file.rows, "status": file.status,
+            "reason": file.reason, "drift": file.drift.to_json(), "ingested_at": moment, "run_id": run_id,
+        }
         for file, file_date in outcomes
     ]  # fmt: skip
-    if not rows:
-        return
-    ledger = contract(TABLE)
-    by_name = {c.name: c.spark_type for c in ledger.columns}
-    names = ("data_source", "entity", "file_name", "file_sha256", "file_date", "size_bytes", "row_count",
-             "status", "reason", "drift", "ingested_at", "run_id")  # fmt: skip
-    schema = ", ".join(f"`{name}` {by_name[name]}" for name in names)
-    append(spark.createDataFrame(rows, schema).select(*ledger.column_names), TABLE, run_id)
+    if rows:
+        append(rows_of_contract(spark, contract(TABLE), rows), TABLE, run_id)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.ingest.report import LANDED, PARKED, FileOutcome, LandingReport
+from jobs.terminal import table_console
 
 
 @contextmanager
@@ -24,9 +25,7 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
 def show(report: LandingReport) -> None:
     """One line per file, then what changed about their columns, then the sum."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # in a log, whole file names matter more than 80 columns
+    console = table_console()
     table = Table(title=f"{report.source}: files", title_justify="left")
     table.add_column("file", overflow="fold", min_width=36)
     for name in ("entity", "status", "rows", "note"):

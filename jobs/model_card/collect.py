@@ -98,19 +98,21 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
     trained = next(row for row in rows.models if row["model_version"] == model.label)
     cohort = next((row for row in rows.cohort if row["program"] == program.key), None)
     share = cohort["randomised"] / cohort["n"] if cohort else 0.0
-    facts = {"randomised_share": share}
+    is_simulated = (settings().home / "demo.json").exists()
     kind = "none" if scorer.model is None else scorer.model.interval_kind
     return CardFacts(
         name=model.name,
         version=model.version,
         data_source=model.data_source,
-        is_simulated=(settings().home / "demo.json").exists(),
+        is_simulated=is_simulated,
         trained_at=trained["trained_at"],
         verdict=model.verdict,
         plan=plan_of(program),
         evidence=replace(evidence, flow=(*evidence.flow, _sampled(evidence, share)) if evidence.flow else ()),
         estimand=sentences.estimand(program),
-        trial=sentences.trial_table(program, **facts, index_words=_index_words(cohort), learner=model.tags["learner"]),
+        trial=sentences.trial_table(
+            program, randomised_share=share, index_words=_index_words(cohort), learner=model.tags["learner"]
+        ),
         randomised_share=share,
         first_index=cohort["first_index"] if cohort else None,
         last_index=cohort["last_index"] if cohort else None,
@@ -121,8 +123,8 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
         subgroups=None if rows.equity is None else subgroups(r for r in rows.equity if r["program"] == program.key),
         limits=sentences.limits(
             program,
-            **facts,
-            is_simulated=(settings().home / "demo.json").exists(),
+            randomised_share=share,
+            is_simulated=is_simulated,
             interval_kind=kind,
             verdict=model.verdict,
         ),

@@ -1,0 +1,16 @@
+"""Tables for people: as wide as the terminal, and wide enough for whole names where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def table_console(*, highlight: bool = True) -> Console:
+    """The terminal's width, and enough for a whole row where there is none (a log, a pipe)."""
+    from rich.console import Console
+
+    console = Console(highlight=highlight)
+    return console if console.is_terminal else Console(width=160, highlight=highlight)
