@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.roles import Role
+
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -33,6 +35,7 @@ class Settings(BaseSettings):
     nightly_sources: tuple[str, ...] = Field(("tuva",), description="Sources that the nightly schedule runs for.")
     seed: int = Field(20260101, description="Root of every random draw.")
     auto_approve: bool = Field(False, description="Promote a model whose gates passed without a human (the demo does).")
+    role: Role = Field(Role.ANALYST, description="What may be read through `outreach sql` and `explain`, and how.")
 
     @field_validator("home")
     @classmethod

@@ -14,6 +14,7 @@ from contracts.catalog import contract
 from contracts.errors import RegistryError
 from contracts.features import version as feature_version
 from contracts.programs import programs
+from jobs.access_audit import append_accesses
 from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.code_version import release
@@ -159,4 +160,5 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
         finally:
             rows.unpersist()
         create_views(spark)
+        append_accesses(spark)
     return audits

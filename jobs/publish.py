@@ -16,6 +16,7 @@ from causal.assignment import uniform_sql
 from contracts.catalog import contract
 from contracts.features import version as feature_version
 from contracts.programs import Program
+from contracts.views import views as published_views
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,19 +258,9 @@ def summarised(
 
 
 def create_views(spark: SparkSession) -> None:
-    """`outreach.priority_latest` and `outreach.action_list`: always the last published night, never half of one."""
-    spark.sql("""
-        create or replace view outreach.priority_latest
-        comment 'The last published night of each source: one row per member and program.' as
-        select p.* from outreach.priority p
-        join (select data_source, max(run_date) as run_date from outreach.program_summary group by data_source) last
-          on last.data_source = p.data_source and last.run_date = p.run_date""")
-    spark.sql("""
-        create or replace view outreach.action_list
-        comment 'Whom to call, last published night of each source, in order.' as
-        select data_source, run_date, program, priority_rank, member_id, decision, cate, cate_lower, cate_upper,
-            expected_net_value_usd, reason_1, reason_2, reason_3, verdict, model_version
-        from outreach.priority_latest where decision in ('outreach', 'explore')""")
+    """The views that people read: always whole published nights, never half of one."""
+    for view in published_views().values():
+        spark.sql(view.statement)
 
 
 def predicate(data_source: str, run_date: date) -> str:

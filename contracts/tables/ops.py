@@ -124,6 +124,21 @@ class Alert(Contract):
     run_date: Date = column("Date of the night; NULL where it has none.", nullable=True)
 
 
+@table("ops.access_audit", key=("access_id",))
+class AccessAudit(Contract):
+    """One row per reading of identified tables, and per answer about one person. Append-only; no member is named."""
+
+    access_id: Str = column("Unique id.")
+    accessed_at: Timestamp = column("When, before anything was read (UTC).")
+    login: Str = column("Account on the machine.")
+    role: Str = column("Role in force.", isin=("analyst", "care_manager", "steward"))
+    door: Str = column("`sql`, `explain` or `export`.", isin=("sql", "explain", "export"))
+    engine: Str = column("What read.", isin=("duckdb", "spark"))
+    tables: Strings = column("Tables and views that were named.")
+    is_identified: Bool = column("Rows were readable as they are; False: de-identified.")
+    statement: Str = column("The statement, every literal replaced by `?`; NULL where none was typed.", nullable=True)
+
+
 @table("ops.input_file", key=("data_source", "file_sha256", "ingested_at", "entity", "file_name"), rules=(
     Rule("parked_has_reason", "status = 'landed' or reason is not null", "A file that was not landed says why."),
 ))  # fmt: skip

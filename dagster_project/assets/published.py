@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from contracts.catalog import contract
+from contracts.views import views as published_views
 from dagster_project.assets.reported import materialized
 from dagster_project.checks import check_specs
 from dagster_project.manifest import described_spec
@@ -59,18 +60,14 @@ def publication(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeRes
     yield from materialized(publish_night(night.data_source, night.run_date, run_id=context.run_id))
 
 
-def _view(name: str, description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        dg.AssetKey(["outreach", name]),
+views = [
+    dg.AssetSpec(
+        dg.AssetKey(view.name.split(".")),
         deps=[dg.AssetKey(table.split(".")) for table in _published],
-        description=description,
+        description=view.description,
         group_name="outreach",
-        owners=["team:care-management"],
+        owners=[f"team:{view.owner}"],
         kinds={"view"},
     )
-
-
-views = [
-    _view("priority_latest", "The last published night of each source: one row per member and program."),
-    _view("action_list", "Whom to call, last published night of each source, in order."),
+    for view in published_views().values()
 ]
