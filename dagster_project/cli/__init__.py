@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,12 +35,16 @@ _GROUPS = {
         "Make a health plan with known truth, or overlay outreach on real members.",
     ),
     "models": _Command(
-        "models", (), None, "What was trained, what serves, who decided; compare, approve, promote, roll back."
+        "models",
+        (_C.FAILED, _C.REFUSED, _C.REGISTRY_UNAVAILABLE),
+        None,
+        "What was trained, what serves, who decided; compare, approve, promote, roll back.",
     ),
     "study": _Command("study", (_C.FAILED,), "Estimate effects on any table or file."),
 }
 _COMMANDS = {
     "sql": _Command("sql", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
+    "explain": _Command("explain", (_C.FAILED, _C.REGISTRY_UNAVAILABLE)),
     "ingest": _Command("ingest", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
     "demo": _Command("demo", (_C.FAILED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN)),
     "nightly": _Command("night", _NIGHT),
@@ -86,10 +90,14 @@ def _register(asked: str | None) -> None:
     for name, group in _GROUPS.items():
         if not is_known or name == asked:
             found = import_module(f"dagster_project.cli.{group.module}").app
-            epilog = exit_codes(group.codes) if group.help else None
+            epilog = exit_codes(group.codes)
             for command in found.registered_commands:
-                command.epilog = command.epilog or epilog
-            app.add_typer(found, name=name, help=group.help, short_help=group.short_help, epilog=epilog)
+                command.epilog = epilog
+            # A text that is None would hide the one that the group itself has.
+            texts: dict[str, Any] = {
+                "help": group.help, "short_help": group.short_help, "epilog": epilog if group.help else None,
+            }  # fmt: skip
+            app.add_typer(found, name=name, **{key: text for key, text in texts.items() if text})
     for name, command in _COMMANDS.items():
         if not is_known or name == asked:
             function = getattr(import_module(f"dagster_project.cli.{command.module}"), name)
