@@ -31,16 +31,14 @@ class View:
     owner: str = "care-management"
 
     @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
     def statement(self) -> str:
         """CREATE OR REPLACE VIEW for Spark, with every column's comment."""
         columns = ", ".join(f"`{c.name}` COMMENT {sql_string(c.description)}" for c in self.columns)
         return f"CREATE OR REPLACE VIEW {self.name} ({columns}) COMMENT {sql_string(self.description)} AS {self.sql}"
-
-
-@cache
-def views() -> Mapping[str, View]:
-    """Every view by name, each after those that it reads."""
-    return MappingProxyType({v.name: v for v in (_priority_latest(), _action_list(), _priority_changes())})
 
 
 def _priority_latest() -> View:
@@ -198,3 +196,9 @@ def _of_priority() -> Mapping[str, Column]:
 
 def _column(name: str, spark_type: str, description: str) -> Column:
     return Column(name, spark_type, True, description, Phi.NONE, None, Severity.ERROR, Tier.STRUCTURAL, ())
+
+
+# Every view by name, each after those that it reads.
+VIEWS: Mapping[str, View] = MappingProxyType(
+    {view.name: view for view in (_priority_latest(), _action_list(), _priority_changes())}
+)

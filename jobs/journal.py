@@ -46,11 +46,18 @@ def entries(path: Path) -> list[dict[str, Any]]:
 
 def orphans(kind: str = "ledger") -> Iterator[Path]:
     """Journals whose process is gone."""
-    for path in sorted(_folder(kind).glob("*.ndjson")):
-        mark = "-".join(path.stem.split("-")[:2])
-        pid = int(mark.split("-")[0])
-        if not psutil.pid_exists(pid) or _mark(pid) != mark:
-            yield path
+    return (path for path in sorted(_folder(kind).glob("*.ndjson")) if not _is_alive(path))
+
+
+def journals(kind: str = "ledger") -> Iterator[Path]:
+    """Journals whose process lives."""
+    return (path for path in sorted(_folder(kind).glob("*.ndjson")) if _is_alive(path))
+
+
+def _is_alive(path: Path) -> bool:
+    mark = "-".join(path.stem.split("-")[:2])
+    pid = int(mark.split("-")[0])
+    return psutil.pid_exists(pid) and _mark(pid) == mark
 
 
 def _mark(pid: int) -> str:

@@ -16,7 +16,7 @@ from causal.assignment import uniform_sql
 from contracts.catalog import contract
 from contracts.features import version as feature_version
 from contracts.programs import Program
-from contracts.views import views as published_views
+from contracts.views import VIEWS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,7 +259,7 @@ def summarised(
 
 def create_views(spark: SparkSession) -> None:
     """The views that people read: always whole published nights, never half of one."""
-    for view in published_views().values():
+    for view in VIEWS.values():
         spark.sql(view.statement)
 
 

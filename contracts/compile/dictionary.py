@@ -14,7 +14,7 @@ from contracts.catalog import layer
 from contracts.dictionary import FILE
 from contracts.model import Column
 from contracts.roles import ALL_LAYERS
-from contracts.views import views
+from contracts.views import VIEWS
 
 
 def dictionary_text() -> str:
@@ -37,7 +37,7 @@ def _entries() -> Iterable[dict[str, Any]]:
                 "name": table.name, "description": table.description, "owner": table.owner, "version": table.version,
                 "partition_by": table.partition_by, "columns": [_column(c) for c in table.columns], "sql": None, "reads": [],
             }  # fmt: skip
-    for view in views().values():
+    for view in VIEWS.values():
         yield {
             "name": view.name, "description": view.description, "owner": view.owner, "version": None, "partition_by": [],
             "columns": [_column(c) for c in view.columns], "sql": " ".join(view.sql.split()), "reads": view.reads,

@@ -109,7 +109,7 @@ class RunLedger(Contract):
     message: Str = column("Reason of a failure or a skip, without data.", nullable=True)
 
 
-@table("ops.alert", key=("alert_id",))
+@table("ops.alert", key=("alert_id",), version="1.1.0")
 class Alert(Contract):
     """One row per thing that a person should look at."""
 
@@ -122,6 +122,7 @@ class Alert(Contract):
     message: Str = column("One or two sentences for a person, without data.")
     data_source: Str = column("Ingestion source; NULL: none or all.", nullable=True)
     run_date: Date = column("Date of the night; NULL where it has none.", nullable=True)
+    runbook: Str = column("Section of the runbook that says what to do.", nullable=True)
 
 
 @table("ops.access_audit", key=("access_id",))

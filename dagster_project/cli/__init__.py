@@ -50,7 +50,8 @@ _COMMANDS = {
     "nightly": _Command("night", _NIGHT),
     "backfill": _Command("night", _NIGHT),
     "train": _Command("night", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
-    "status": _Command("night", (_C.ENGINE_UNAVAILABLE,)),
+    "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)),
+    "doctor": _Command("doctor", (_C.FAILED,)),
     "uplift": _Command("uplift", (_C.ENGINE_UNAVAILABLE,)),
     "ui": _Command("ui", (_C.FAILED,)),
 }

@@ -31,13 +31,14 @@ def explain(
 
     from contracts.programs import program as program_of
     from contracts.settings import settings
+    from contracts.source_names import known_source
     from jobs.explain.gather import explain as gather
     from jobs.explain.show import show
 
     identifier = sys.stdin.readline().strip() if member == "-" else member.strip()
     if not identifier:
         raise UserError("No member was named.")
-    found = gather(identifier, program_of(program).key, _day(day), source, settings())
+    found = gather(identifier, program_of(program).key, _day(day), known_source(source), settings())
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(found), default=str, indent=1))
     else:

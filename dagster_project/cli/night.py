@@ -1,4 +1,4 @@
-"""`outreach nightly|backfill|train|status`: the Dagster jobs, run here and recorded there."""
+"""`outreach nightly|backfill|train`: the Dagster jobs, run here and recorded there."""
 
 from __future__ import annotations
 
@@ -117,14 +117,3 @@ def train(day: Day = None, source: Source = "tuva") -> None:
     outcome = run_job("training", make_night(day, source))
     if outcome.error is not None:
         raise outcome.error
-
-
-def status(source: Source = "tuva") -> None:
-    """How the last published night went."""
-    from jobs.summary import last_night, night_summary, print_summary
-
-    run_date = last_night(source)
-    if run_date is None:
-        typer.echo(f"{source}: no night has been published yet. Run `outreach nightly --source {source}`.")
-        return
-    print_summary(night_summary(source, run_date), source, run_date)
