@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     nightly_sources: tuple[str, ...] = Field(("tuva",), description="Sources that the nightly schedule runs for.")
     seed: int = Field(20260101, description="Root of every random draw.")
     auto_approve: bool = Field(False, description="Promote a model whose gates passed without a human (the demo does).")
+    member_id_system: str = Field(
+        "urn:outreach:member", description="URI of the numbering that member ids belong to, for FHIR."
+    )
     role: Role = Field(Role.ANALYST, description="What may be read through `outreach sql` and `explain`, and how.")
 
     @field_validator("home")

@@ -40,6 +40,7 @@ _GROUPS = {
         None,
         "What was trained, what serves, who decided; compare, approve, promote, roll back.",
     ),
+    "dispositions": _Command("handover", (_C.FAILED,), "Take over what became of calls from a care system."),
     "study": _Command("study", (_C.FAILED,), "Estimate effects on any table or file."),
 }
 _COMMANDS = {
@@ -52,6 +53,7 @@ _COMMANDS = {
     "train": _Command("night", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
     "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)),
     "doctor": _Command("doctor", (_C.FAILED,)),
+    "export": _Command("handover", (_C.FAILED,)),
     "uplift": _Command("uplift", (_C.ENGINE_UNAVAILABLE,)),
     "ui": _Command("ui", (_C.FAILED,)),
 }
