@@ -1,7 +1,7 @@
 """`ops.access_audit`: who read identified tables, and about whom nothing: members are never named.
 
-A reading is put on a local journal, on disk, before the first row is read; the journals are appended to the table by the
-next night or the next reading through Spark, each once.
+A reading is put on a local journal, on disk, before the first row is read; the next night appends the journals of
+processes that ended to the table, each once.
 """
 
 from __future__ import annotations

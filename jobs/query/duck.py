@@ -57,7 +57,7 @@ def connect(names: Readable, config: Settings) -> duckdb.DuckDBPyConnection:
             continue
         # The name cannot be guessed, so that no statement names the rows behind a de-identified view.
         hidden = f"t_{secrets.token_hex(16)}"
-        connection.register(hidden, _dataset(delta_folder(entry.name, config)))
+        connection.register(hidden, _dataset(entry.name, config))
         columns = names.select_list(entry, "duckdb") or "*"
         connection.execute(f"create view {entry.name} as select {columns} from {hidden}")
     connection.execute("set lock_configuration = true")
@@ -87,8 +87,19 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].split(": ", 1)[-1]
 
 
-def _dataset(folder: Path) -> Any:
-    """An Arrow dataset of the table's current version; files are read as they are needed."""
-    from deltalake import DeltaTable
+def _dataset(name: str, config: Settings) -> Any:
+    """An Arrow dataset of the table's current version; files are read as they are needed.
 
-    return DeltaTable(folder).to_pyarrow_dataset()
+    Raises:
+        UserError: the table is damaged, or has a feature that this reader has not.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return DeltaTable(delta_folder(name, config)).to_pyarrow_dataset()
+    except DeltaError as error:
+        raise UserError(
+            f"{name} cannot be read without Spark ({type(error).__name__}).",
+            todo="use `--engine spark`; `outreach doctor` says whether the table is damaged.",
+        ) from None

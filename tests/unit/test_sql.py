@@ -252,6 +252,14 @@ def test_engine_asked_for(run: Run) -> None:
     assert "no Delta files here" in run("sql", "select * from ops.alert", "--engine", "duckdb").err
 
 
+def test_a_damaged_table_is_a_sentence(run: Run, world: Path) -> None:
+    log = world / "warehouse" / "ops.db" / "drift" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020d}.json").write_text('{"add": ')
+    done = run("sql", "select * from ops.drift")
+    assert (done.code, "cannot be read without Spark" in done.err) == (2, True)
+
+
 def test_columns_by_hipaa_class() -> None:
     def one(name: str, phi: str, kind: str = "string", unit: str | None = None) -> ColumnEntry:
         return ColumnEntry(name, kind, phi, unit, "Meaning.")
