@@ -3,6 +3,9 @@
 Numbers that identify become pseudonyms (a keyed hash: equal in every table, so that joins hold; the key stays in the
 state folder), dates of a person become their year, ages over 89 one group, ZIP codes their first three digits where
 20,000 people or more live there; every other identifier is left out.
+
+What is told by windows before a night (a count of 30 days) still tells when care was given, so that rows are fit for use
+within the plan and not for publication; docs/sql.md says so.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ SMALL_ZIP3 = (
 )  # fmt: skip
 _NUMBERS = ("medical_record_number", "health_plan_beneficiary_number", "account_number", "other_unique_identifier")
 _PSEUDONYM_DIGITS = 20
+_DAYS = 30
 _HASH = {"duckdb": "sha256({0})", "spark": "sha2({0}, 256)"}
 
 
@@ -56,6 +60,9 @@ def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, h
     if column.phi == "none" or name in table.partition_by:
         if column.unit == "years" and name == "age":
             return Shown("age_band", "string", "Age in bands of ten years; 90 and over is one.", _age_band(name))
+        if name.startswith("days_since_"):  # with the night beside it, it would be the date
+            text = f"Rounded down to {_DAYS} days. {text}"
+            return Shown(name, column.type, text, f"cast(floor({name} / {_DAYS}) * {_DAYS} as int)")
         if name.startswith("reason_"):
             sql = f"regexp_replace({name}, '^Age (9[0-9]|1[0-9][0-9])$', 'Age 90 or over')"
             return Shown(name, column.type, text, sql)

@@ -91,5 +91,5 @@ def _collect(name: str, wanted: list[str]) -> None:
 
 
 def _may_tell(entry: TableEntry) -> bool:
-    """Whether a column without a HIPAA class still needs a rule: exact ages and reasons that state them."""
-    return any(c.name == "age" or c.name.startswith("reason_") for c in entry.columns)
+    """Whether a column without a HIPAA class still needs a rule: exact ages, reasons that state them, days since."""
+    return any(c.name == "age" or c.name.startswith(("reason_", "days_since_")) for c in entry.columns)

@@ -269,27 +269,37 @@ def test_columns_by_hipaa_class() -> None:
         (one("data_source", "none"), one("member_id", "health_plan_beneficiary_number"), one("last_name", "name"),
          one("birth_date", "date", "date"), one("admission_date", "date", "date"), one("as_of_date", "date", "date"),
          one("zip_code", "geographic_subdivision"), one("city", "geographic_subdivision"),
-         one("age", "none", "int", "years"), one("phone", "phone"), one("email", "email"), one("paid", "none")),
+         one("age", "none", "int", "years"), one("days_since_ed_visit", "none", "int", "days"), one("phone", "phone"), one("email", "email"), one("paid", "none")),
         None, (),
     )  # fmt: skip
     shown = {c.name: c.sql for c in shown_columns(entry, b"secret", "duckdb")}
-    assert list(shown) == ["data_source", "member_id", "admission_date", "as_of_date", "zip3_code", "age_band", "paid"]
+    assert list(shown) == [
+        "data_source",
+        "member_id",
+        "admission_date",
+        "as_of_date",
+        "zip3_code",
+        "age_band",
+        "days_since_ed_visit",
+        "paid",
+    ]
     import duckdb
 
     select = ", ".join(f"{sql} as {name}" for name, sql in shown.items())
     found = (
         duckdb.sql(
             f"""select {select} from (values
-            ('tuva', 'm1', 'Doe', date '1930-05-04', date '2026-03-09', date '2026-07-01', '03612', 'x', 93, '1', 'e', 5),
-            ('tuva', null, null, null, null, date '2026-07-01', '10001', null, 67, null, null, 5),
-            ('demo', 'm1', null, null, null, date '2026-07-01', null, null, null, null, null, 5))
-            t(data_source, member_id, last_name, birth_date, admission_date, as_of_date, zip_code, city, age, phone, email, paid)"""
+            ('tuva', 'm1', 'Doe', date '1930-05-04', date '2026-03-09', date '2026-07-01', '03612', 'x', 93, 59, '1', 'e', 5),
+            ('tuva', null, null, null, null, date '2026-07-01', '10001', null, 67, null, null, null, 5),
+            ('demo', 'm1', null, null, null, date '2026-07-01', null, null, null, null, null, null, 5))
+            t(data_source, member_id, last_name, birth_date, admission_date, as_of_date, zip_code, city, age, days_since_ed_visit, phone, email, paid)"""
         )
         .df()
         .astype(object)
     )
     assert found["zip3_code"].tolist()[:2] == ["000", "100"]
     assert found["age_band"].tolist()[:2] == ["90 and over", "60 to 69"]
+    assert found["days_since_ed_visit"][0] == 30
     assert str(found["admission_date"][0])[:10] == "2026-01-01"
     assert str(found["as_of_date"][0])[:10] == "2026-07-01"
     assert found["member_id"][0] != found["member_id"][2], "the same number in two sources is two people"
