@@ -102,6 +102,8 @@ def _priority_changes() -> View:
         _column("new_reason", "string", "The first reason of tonight that was no reason the night before; NULL: none is new."),
         _column("rank_change", "int", "Places gained (positive) or lost; NULL without a rank on both nights."),
         *(replace(of[name], nullable=True) for name in ("decision", "priority_rank", "expected_net_value_usd", "cate")),
+        _column("rank_value", "double", "What the program ranks by: net value in dollars, or its simple rule."),
+        _column("previous_rank_value", "double", "The same on the night before."),
         *(replace(of[source], name=name, description=text, nullable=True, checks=()) for name, source, text in before),
         *(replace(of[name], nullable=True) for name in ("reason_1", "reason_2", "reason_3", "verdict", "model_version")),
     )  # fmt: skip
@@ -113,7 +115,7 @@ def _priority_changes() -> View:
         ),
         columns=columns,
         sql=_changes_sql(", ".join(c.name for c in columns)),
-        reads=("outreach.priority", "outreach.program_summary"),
+        reads=("outreach.priority", "outreach.program_summary", "causal.member_score"),
     )
 
 
@@ -121,9 +123,11 @@ def _changes_sql(names: str) -> str:
     """Both nights side by side by one aggregation, so that a filter on `run_date` reads two partitions and no more."""
     pairs = ", ".join(
         f"max(case when is_now then {a} end) as {a}, max(case when not is_now then {a} end) as was_{a}"
-        for a in _ATTRIBUTES
+        for a in (*_ATTRIBUTES, "rank_value")
     )
     listed = ", ".join(f"p.{a}" for a in _ATTRIBUTES)
+    types = {c.name: c.spark_type for c in contract("outreach.priority").columns}
+    unlisted = ", ".join(f"cast(null as {types[a]}) as {a}" for a in _ATTRIBUTES)
     old = "coalesce(was_reason_1, ''), coalesce(was_reason_2, ''), coalesce(was_reason_3, '')"
     new_reason = " ".join(f"when reason_{i} not in ({old}) then reason_{i}" for i in (1, 2, 3))
     dollars = "cast(cast(round({0}) as bigint) as string)"
@@ -132,12 +136,21 @@ def _changes_sql(names: str) -> str:
             select data_source, run_date, lag(run_date) over (partition by data_source order by run_date) as previous_run_date
             from (select distinct data_source, run_date from outreach.program_summary) published
         ), sides as (
-            select p.data_source, p.run_date, n.previous_run_date, p.program, p.member_id, true as is_now, {listed}
+            select p.data_source, p.run_date, n.previous_run_date, p.program, p.member_id, true as is_now, {listed},
+                cast(null as double) as rank_value
             from outreach.priority p join nights n on n.data_source = p.data_source and n.run_date = p.run_date
             where n.previous_run_date is not null
             union all
-            select p.data_source, n.run_date, n.previous_run_date, p.program, p.member_id, false as is_now, {listed}
+            select p.data_source, n.run_date, n.previous_run_date, p.program, p.member_id, false as is_now, {listed},
+                cast(null as double) as rank_value
             from outreach.priority p join nights n on n.data_source = p.data_source and n.previous_run_date = p.run_date
+            union all
+            select s.data_source, s.run_date, n.previous_run_date, s.program, s.member_id, true as is_now, {unlisted}, s.rank_value
+            from causal.member_score s join nights n on n.data_source = s.data_source and n.run_date = s.run_date
+            where n.previous_run_date is not null
+            union all
+            select s.data_source, n.run_date, n.previous_run_date, s.program, s.member_id, false as is_now, {unlisted}, s.rank_value
+            from causal.member_score s join nights n on n.data_source = s.data_source and n.previous_run_date = s.run_date
         ), paired as (
             select data_source, run_date, previous_run_date, program, member_id, {pairs}
             from sides group by data_source, run_date, previous_run_date, program, member_id
@@ -157,6 +170,7 @@ def _changes_sql(names: str) -> str:
                     when verdict <> was_verdict then 'ranking_rule'
                     when model_version <> was_model_version then 'other_model'
                     when decision = 'explore' or was_decision = 'explore' then 'drawn_to_explore'
+                    when verdict <> 'publish' and rank_value = was_rank_value then 'others_moved'
                     when verdict <> 'publish' then 'simple_rule'
                     when abs(expected_net_value_usd - was_expected_net_value_usd) >= 0.005 then 'own_estimate'
                     else 'others_moved' end as cause,
@@ -174,16 +188,19 @@ def _changes_sql(names: str) -> str:
                     when 'ranking_rule' then concat('The program is ranked by another rule: ', verdict, ' instead of ', was_verdict)
                     when 'other_model' then concat('Another model serves: ', model_version, ' instead of ', was_model_version)
                     when 'drawn_to_explore' then 'Drawn at random below the cut, tonight or the night before'
-                    when 'simple_rule' then coalesce(new_reason, 'The program is ranked by its simple rule, whose value or that of others changed')
+                    when 'simple_rule' then concat('The simple rule of the program gives ',
+                        coalesce(cast(round(rank_value, 2) as string), 'no value'), ' instead of ',
+                        coalesce(cast(round(was_rank_value, 2) as string), 'no value'),
+                        case when new_reason is null then '' else concat('; new: ', new_reason) end)
                     when 'own_estimate' then concat('Expected net value ',
                         case when expected_net_value_usd > was_expected_net_value_usd then 'rose' else 'fell' end, ' from $',
                         {dollars.format("was_expected_net_value_usd")}, ' to $', {dollars.format("expected_net_value_usd")},
                         case when new_reason is null then '' else concat('; new: ', new_reason) end)
-                    else 'Own estimate is the same; others moved' end as why,
+                    else 'Own value is the same; others moved' end as why,
                 was_priority_rank - priority_rank as rank_change,
                 was_decision as previous_decision, was_priority_rank as previous_rank,
                 was_expected_net_value_usd as previous_net_value_usd, was_cate as previous_cate,
-                was_model_version as previous_model_version
+                was_model_version as previous_model_version, was_rank_value as previous_rank_value
             from judged
         )
         select {names} from told"""

@@ -77,3 +77,8 @@ def two_nights(home: Path) -> None:
     ]  # fmt: skip
     write_table(home, "outreach.priority", [*first, *second])
     write_table(home, "outreach.program_summary", [summary_row(FIRST), summary_row(SECOND)])
+    # A program on its simple rule ranks by a value that only the scores hold.
+    write_table(home, "causal.member_score", [
+        {**row, "is_eligible": True, "rank_value": row["priority_rank"] and 100.5 - row["priority_rank"]}
+        for row in (*first, *second)
+    ])  # fmt: skip

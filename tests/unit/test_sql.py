@@ -15,12 +15,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from delta_world import two_nights
+from delta_world import FIRST, SECOND, priority_row, summary_row, two_nights, write_table
 
 from contracts.compile.dictionary import dictionary_text
 from contracts.deidentify import shown_columns
 from contracts.dictionary import FILE, ColumnEntry, TableEntry, dictionary
-from contracts.settings import settings
+from contracts.settings import Settings, settings
 from dagster_project import cli
 
 
@@ -116,6 +116,32 @@ def test_every_change_has_its_cause(run: Run) -> None:
         "drawn": ("entered", "drawn_to_explore", -1),
     }
     assert all(row["why"] for row in found)
+
+
+def test_a_simple_rule_says_its_values(world: Path, tmp_path: Path) -> None:
+    """A program without an effect model ranks by a rule, whose values the scores hold."""
+    from contracts.roles import Role
+    from jobs.query.answer import answer
+
+    simple = {"verdict": "fallback", "expected_net_value_usd": None}
+    rows = [
+        *(priority_row(m, FIRST, priority_rank=r, **simple) for m, r in (("a", 1), ("b", 2), ("c", 3))),
+        *(priority_row(m, SECOND, priority_rank=r, **simple) for m, r in (("a", 2), ("b", 1), ("c", 3))),
+    ]
+    values = {("a", FIRST): 5.0, ("b", FIRST): 4.0, ("a", SECOND): 5.0, ("b", SECOND): 7.256, ("c", SECOND): 1.0}
+    write_table(tmp_path, "outreach.priority", rows)
+    write_table(tmp_path, "outreach.program_summary", [summary_row(FIRST), summary_row(SECOND)])
+    scores = [
+        {**row, "is_eligible": True, "rank_value": values.get((row["member_id"], row["run_date"]))} for row in rows
+    ]
+    write_table(tmp_path, "causal.member_score", scores)
+    config = Settings(home=tmp_path, role=Role.STEWARD)
+    sql = "select member_id, change, cause, why from outreach.priority_changes order by member_id"
+    assert [tuple(row.values()) for row in answer(sql, "duckdb", config).rows.to_pylist()] == [
+        ("a", "moved_down", "others_moved", "Own value is the same; others moved"),
+        ("b", "moved_up", "simple_rule", "The simple rule of the program gives 7.26 instead of 4.0"),
+        ("c", "unchanged", "simple_rule", "The simple rule of the program gives 1.0 instead of no value"),
+    ]
 
 
 def test_a_first_night_has_no_changes(run: Run) -> None:

@@ -161,7 +161,7 @@ def test_doctor_sees_what_is_wrong_and_says_what_mends_it(config: Settings, monk
 
 def test_doctor_finds_a_damaged_table(config: Settings) -> None:
     two_nights(config.home)
-    assert of("warehouse", config).found == "2 tables"
+    assert of("warehouse", config).found == "3 tables"
     log = config.home / "warehouse" / "outreach.db" / "priority" / "_delta_log"
     (log / f"{0:020d}.json").write_text('{"add": ')
     found = of("warehouse", config)
