@@ -129,7 +129,7 @@ def plan_night(configured: Programs, verdict: Mapping[str, str]) -> NightPlan:
     plan = NightPlan(options, limits, limits, {}, {key: verdict[key] for key in active})
     explore: dict[str, int] = {}
     for key, program in active.items():
-        explore[key] = _fitting(plan.firm, plan.first(key), round(program.capacity_per_night * program.explore_share))
+        explore[key] = _fitting(plan.firm, plan.first(key), program.explored_per_night)
         plan = replace(plan, firm=less(plan.firm, {plan.first(key): explore[key]}), explore=dict(explore))
     return plan
 

@@ -150,6 +150,37 @@ class HoldoutDesign:
         needed = ceil((z * replace(self, eligible=inf).standard_error(1, effect) / effect) ** 2 - 1e-9)
         return needed if self.arms(needed)[0] >= needed * self.offers_per_night * (1 - 1e-12) else None
 
+    def share_for(self, effect: float, nights: float) -> float | None:
+        """The smallest holdout share that shows a benefit of this size in so many nights with the wanted power.
+
+        None when not even half held out would do: more offers, more nights or a larger effect are needed then.
+        """
+        highest, lowest = 0.5, 1e-4
+
+        def spare(share: float) -> float:
+            return replace(self, holdout_share=share).power_of(effect, nights) - self.power
+
+        if spare(highest) < 0:
+            return None
+        return lowest if spare(lowest) >= 0 else float(brentq(spare, lowest, highest, xtol=1e-6))
+
+    def exploration(self, slots_per_night: float, nights: float) -> HoldoutDesign:
+        """The design of the exploration after so many nights: who was drawn below the cut, against who was not.
+
+        The others are counted once each, as those who were drawn are; so `eligible` must be finite.
+
+        Raises:
+            ConfigError: nobody is left to compare with, or `eligible` is not known.
+        """
+        drawn = slots_per_night * nights
+        if not 0 < drawn < self.eligible < inf:
+            raise ConfigError(
+                "The exploration cannot be sized.",
+                expected="more eligible people than are drawn in all these nights, and at least one drawn a night",
+                actual=f"{drawn:g} drawn of {self.eligible:g}",
+            )
+        return replace(self, offers_per_night=slots_per_night, holdout_share=1 - drawn / self.eligible)
+
     def detectable_autoc(self, nights: float) -> float:
         """The smallest AUTOC that is shown by the one-sided test with the wanted power, in the outcome's unit."""
         z = norm.isf(self.alpha) + norm.ppf(self.power)

@@ -146,6 +146,16 @@ class Program(Frozen):
         return next(iter(self.channels))
 
     @property
+    def explored_per_night(self) -> int:
+        """Places that are drawn at random below the cut."""
+        return round(self.capacity_per_night * self.explore_share)
+
+    @property
+    def ranked_per_night(self) -> int:
+        """Places that are filled by rank."""
+        return self.capacity_per_night - self.explored_per_night
+
+    @property
     def cost_per_contact_usd(self) -> float:
         """Of an offer through the first channel."""
         return self.channels[self.first_channel].cost_usd
