@@ -115,6 +115,29 @@ def test_who_can_come_up_limits_what_can_be_shown() -> None:
     assert replace(BINARY, eligible=4).detectable_effect(1) == math.inf
 
 
+@pytest.mark.parametrize("design", [COUNTS, BINARY, replace(COUNTS, eligible=9_000)], ids=["count", "binary", "few"])
+def test_the_smallest_share_is_just_enough(design: HoldoutDesign) -> None:
+    share = design.share_for(0.1, 200)
+    assert share is not None
+    assert 0 < share < 0.5
+    assert replace(design, holdout_share=share * 1.01).power_of(0.1, 200) > design.power
+    assert replace(design, holdout_share=share * 0.99).power_of(0.1, 200) < design.power
+    assert design.share_for(0.001, 200) is None
+
+
+def test_the_exploration_is_compared_with_everyone_who_was_not_drawn() -> None:
+    """Simulated: 3 of 3,000 people a night for 100 nights, and the effect that this is said to show."""
+    rng, nights = np.random.default_rng(5), 100
+    explored = replace(COUNTS, eligible=3_000).exploration(3, nights)
+    assert explored.arms(nights) == pytest.approx((300, 2_700))
+    effect = explored.detectable_effect(nights)
+    assert rejections(explored, effect, nights, rng) == pytest.approx(0.8, abs=0.03)
+    with pytest.raises(ConfigError, match="exploration"):
+        COUNTS.exploration(3, nights)
+    with pytest.raises(ConfigError, match="exploration"):
+        replace(COUNTS, eligible=200).exploration(3, nights)
+
+
 def test_more_people_smaller_effects_and_covariates_help() -> None:
     assert COUNTS.detectable_effect(40) > COUNTS.detectable_effect(80)
     assert replace(COUNTS, r2=0.5).detectable_effect(40) == pytest.approx(COUNTS.detectable_effect(40) * math.sqrt(0.5))
