@@ -14,7 +14,7 @@ from causal.policy import capacity_use, less, plan_night, serve
 from contracts.programs import Programs, programs
 
 ALL_PUBLISH = dict.fromkeys(programs().programs, "publish")
-DRAWS = 100
+DRAWS = 60
 
 
 def candidates(rng: np.random.Generator, n: int, configured: Programs) -> pd.DataFrame:
