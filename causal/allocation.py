@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
 
-from causal.multiple_choice import Members, Whole
+from causal.multiple_choice import Members, Relaxed, Whole
 from contracts.errors import ConfigError
 
 # Dollars. Planning values say nothing below a cent; there the keyed hash decides.
@@ -158,6 +158,7 @@ class Market:
         self._ids, self._worth, self._value = ids[keep], worth[keep], value[keep]
         self._members = Members(self._worth, _TOLERANCE)
         self._solved_without: dict[int, Whole | None] = {}
+        self._relaxed_at: dict[int, Relaxed] = {}
 
     def allocate(self) -> Allocation:
         """The best allocation."""
@@ -224,23 +225,43 @@ class Market:
         return self._solved_without[option]
 
     def _would_take(self, options: np.ndarray, worth: np.ndarray, row: int | None) -> bool:
-        """Serving the member in option k is worth its worth there and what the others then get: at most `_without(k)`.
+        """Serving the member in option k is worth its worth there and what the others then get at best.
 
-        That is exact when the best allocation of the others does without the member anyway; else it is only a bound,
-        and the allocation is solved once more.
+        Others: everybody without this member. Where they do without it anyway that is `_without(k)`; else it lies between
+        what they keep with the next in line in the member's place, and the relaxed optimum less the member's gain at its
+        prices (any prices bound it). Only a member between the two makes the allocation be solved once more.
         """
-        totals = [
-            -np.inf if (w := self._without(k)) is None else v + w.value for k, v in zip(options, worth, strict=True)
-        ]
-        best = int(np.argmax(totals))
-        if totals[best] <= self._whole.value + 1e-9 * self._whole.value:
+        enough = self._whole.value * (1 + 1e-9)
+        is_open = False
+        for k, value in zip(options, worth, strict=True):
+            others = self._without(k)
+            if others is None or value + others.value <= enough:
+                continue
+            if row is None or others.choice[row] < 0 or value + others.value - self._missed(others, row) > enough:
+                return True
+            is_open |= value + self._relaxed_without(k).value - self._gain_at(k, row) > enough
+        if not is_open or row is None:
             return False
-        others = self._without(options[best])
-        if row is None or (others is not None and others.choice[row] < 0):
-            return True
         changed = self._worth.copy()
         changed[row, options] = worth
         return bool(Members(changed, _TOLERANCE).solve(self.use, self.limit).choice[row] in options)
+
+    def _missed(self, others: Whole, row: int) -> float:
+        """What the others lose at most without a member whom they use: the next in line takes the place."""
+        option = others.choice[row]
+        free = self._worth[others.choice < 0, option]
+        return float(self._worth[row, option] - max(free.max(initial=0.0), 0.0))
+
+    def _relaxed_without(self, option: int) -> Relaxed:
+        """As `_without`, members divisible."""
+        if option not in self._relaxed_at:
+            self._relaxed_at[option] = self._members.relax(self.use, self.limit - self.use[:, option])
+        return self._relaxed_at[option]
+
+    def _gain_at(self, option: int, row: int) -> float:
+        """What a member adds to the relaxed optimum at its prices."""
+        price = self._relaxed_without(option).price @ self.use
+        return float(max((self._worth[row] - price).max(), 0.0))
 
     def _gain(self, extra: np.ndarray) -> float:
         """What the relaxed total gains by higher limits, to the cent."""
