@@ -82,6 +82,22 @@ def att_estimate(
     return estimate(value, clustered_se((part - value * t) / share, cluster, w), int(t.sum()), alpha)
 
 
+def unmodelled_effects(
+    t: np.ndarray, y: np.ndarray, propensity: np.ndarray, cluster: np.ndarray, weight: np.ndarray, alpha: float = 0.05
+) -> tuple[Estimate | None, Estimate | None]:
+    """Average effects of everyone and of the treated with known propensities and no model but the arms' weighted means.
+
+    None, None where an arm has fewer than two people with weight, or nobody's outcome differs from another's.
+    """
+    w = [weight * (t == 1) / propensity, weight * (t == 0) / (1 - propensity)]
+    if min((v > 0).sum() for v in w) < 2 or np.ptp(y) == 0:
+        return None, None
+    mu1, mu0 = (np.full(len(y), np.average(y, weights=v)) for v in w)
+    gamma = aipw_scores(t, y, mu0, mu1, propensity)
+    att = att_estimate(t, y, mu0, propensity, cluster, weight, alpha)
+    return mean_estimate(gamma, cluster, weight, alpha), att
+
+
 def naive_difference(t: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Plain difference in (weighted) means: what a report without adjustment would say."""
     w = np.ones(len(t)) if weight is None else weight

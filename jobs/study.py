@@ -7,13 +7,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contracts.errors import ConfigError
-from contracts.study import StudySpec, load_study
-
-if TYPE_CHECKING:
-    import pandas as pd
+from contracts.study import load_study
+from jobs.study_data import read_data
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ def run_study_file(path: Path, out: Path, seed: int = 0) -> StudyFiles:
     from causal.study import run_study
 
     spec = load_study(path)
+    _make_folder(out)
     result = run_study(read_data(spec, path.parent), spec, seed)
-    out.mkdir(parents=True, exist_ok=True)
     files = StudyFiles(out / "study.json", out / "scores.parquet", out / "report.html", dict(result.facts["verdict"]))
     _replace(files.facts, json.dumps(result.facts, indent=2, allow_nan=False, ensure_ascii=False).encode())
     partial = files.scores.with_suffix(".partial")
@@ -51,29 +49,13 @@ def run_study_file(path: Path, out: Path, seed: int = 0) -> StudyFiles:
     return files
 
 
-def read_data(spec: StudySpec, folder: Path) -> pd.DataFrame:
-    """The study's rows: CSV (also compressed), Parquet, or a table of the warehouse."""
-    import pandas as pd
-
-    if spec.table is not None:
-        from jobs.session import spark_session
-
-        frame: pd.DataFrame = spark_session("study").table(spec.table).toPandas()
-        return frame
-    if spec.data is None:
-        raise ConfigError("`data`: the study names no data.", expected="`data: file.csv` or `table: schema.name`")
-    path = folder / spec.data
-    if not path.is_file():
-        raise ConfigError(
-            f"`data`: the file {path.name} does not exist.", todo="give a path relative to the study file."
-        )
+def _make_folder(out: Path) -> None:
+    """Before hours are spent on a result that could not be written."""
     try:
-        if path.suffix in (".parquet", ".pq"):
-            return pd.read_parquet(path)
-        return pd.read_csv(path)
-    except (ValueError, OSError, UnicodeDecodeError) as error:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
         raise ConfigError(
-            f"`data`: {path.name} can be read neither as CSV nor as Parquet.", actual=type(error).__name__
+            f"`--out`: the folder {out.name} cannot be made.", actual=error.strerror, todo="name another folder."
         ) from None
 
 
@@ -110,6 +92,6 @@ difference in means without adjustment {{ '%.4g' % e.naive_difference if e.naive
 {% for g in equity[arm] %}<tr><td>{{ g.dimension }}: {{ g.group_name }}</td><td>{{ 'benefit' if g.ranking == 'model' else 'risk' }}</td>{% if g.is_too_small %}<td colspan="4">too few people to show</td>{% else %}<td class="number">{{ '%.0f' % (100 * g.selection_rate) }} %</td><td class="number">{{ '%.2f' % g.selection_ratio }}</td><td class="number">{{ '%.4g' % g.need_selected }}</td><td class="number">{{ '%.4g' % g.benefit_selected }} &plusmn; {{ '%.2g' % g.benefit_selected_se }}</td>{% endif %}</tr>
 {% endfor %}</table><p>People kept aside, at the budget. Need is the predicted outcome without treatment, higher is worse.</p>{% endif %}{% endfor %}
 {% if placebo %}<h2>Placebo outcomes</h2><table><tr><th>Outcome</th><th class="number">"Effect"</th><th class="number">95 % interval</th></tr>
-{% for k, p in placebo.items() %}<tr><td>{{ k }}</td><td class="number">{{ '%.4g' % p.estimate }}</td><td class="number">{{ '%.4g' % p.ci_low }} to {{ '%.4g' % p.ci_high }}</td></tr>{% endfor %}</table>{% endif %}
+{% for k, p in placebo.items() if p.estimate is not none %}<tr><td>{{ k }}</td><td class="number">{{ '%.4g' % p.estimate }}</td><td class="number">{{ '%.4g' % p.ci_low }} to {{ '%.4g' % p.ci_high }}</td></tr>{% endfor %}</table>{% endif %}
 {% if excluded %}<p>Left out: {% for k, v in excluded.items() %}{{ v }} rows ({{ k }}){{ ', ' if not loop.last }}{% endfor %}.</p>{% endif %}
 </body></html>"""

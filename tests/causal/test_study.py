@@ -94,7 +94,7 @@ def test_several_arms_give_the_published_keys() -> None:
         ({"groups": ["nope"]}, "groups"),
         ({"groups": ["visits"]}, "groups"),
         ({"covariates": {"include": ["visits"]}}, "covariates.include"),
-        ({"covariates": {"include": []}}, "covariates"),
+        ({"covariates": {"include": []}, "assignment": "observational"}, "covariates"),
         ({"assignment": {"randomized": 1.5}}, "randomized"),
         ({"assignment": {"randomized": 0.5}}, "randomized"),
         ({"assignment": {"randomized": {"arms": {"none": 0.5, "mail": 0.5}}}}, "randomized.arms"),
