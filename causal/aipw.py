@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+MIN_CLUSTERS = 5
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -87,10 +89,11 @@ def unmodelled_effects(
 ) -> tuple[Estimate | None, Estimate | None]:
     """Average effects of everyone and of the treated with known propensities and no model but the arms' weighted means.
 
-    None, None where an arm has fewer than two people with weight, or nobody's outcome differs from another's.
+    None, None where an arm has fewer than MIN_CLUSTERS clusters (their spread says little of the error), or nobody's outcome
+    differs from another's.
     """
     w = [weight * (t == 1) / propensity, weight * (t == 0) / (1 - propensity)]
-    if min((v > 0).sum() for v in w) < 2 or np.ptp(y) == 0:
+    if min(len(np.unique(cluster[v > 0])) for v in w) < MIN_CLUSTERS or np.ptp(y) == 0:
         return None, None
     mu1, mu0 = (np.full(len(y), np.average(y, weights=v)) for v in w)
     gamma = aipw_scores(t, y, mu0, mu1, propensity)

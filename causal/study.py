@@ -95,7 +95,7 @@ def _scores(data: StudyFrame, arm: str, study: TrainedStudy) -> pd.DataFrame:
     part["unit_id"], part["arm"] = data.unit_id.array, arm
     sign = -1.0 if data.better == "lower" else 1.0
     part["rank"] = (-sign * part["cate"]).rank(method="first").astype("Int64")
-    part["in_support"] = part["in_support"].astype(bool)
+    part["in_support"] = part["in_support"].astype(bool) & part["cate"].notna()
     return part.iloc[np.argsort(data.position, kind="stable")][list(SCORE_COLUMNS)]
 
 

@@ -115,11 +115,10 @@ def _equals(levels: pd.Series, level: Level) -> np.ndarray:
     """Equality that does not mind whether 1 or true was read as a number, a boolean or text; (levels,)."""
     text = levels.astype(str).str.strip()
     found = (text == str(level).strip()).to_numpy()
-    word = str(level).strip().lower()
-    if word in _TRUE | _FALSE:
-        holds_booleans = all(isinstance(v, bool | np.bool_) for v in levels)
-        if holds_booleans or isinstance(level, bool):
-            found |= text.str.lower().isin(_TRUE if word in _TRUE else _FALSE).to_numpy()
+    word = {"1": "true", "0": "false"}.get(str(level), str(level).strip().lower())
+    holds_booleans = text.str.lower().isin(("true", "false")).all()
+    if word in _TRUE | _FALSE and (holds_booleans or isinstance(level, bool)):
+        found |= text.str.lower().isin(_TRUE if word in _TRUE else _FALSE).to_numpy()
     try:
         value = float(level)
     except ValueError:

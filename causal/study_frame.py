@@ -94,9 +94,11 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         at = at[np.argsort(frame[spec.unit_id].iloc[at].astype(str).to_numpy(), kind="stable")]
     kept = frame.iloc[at].reset_index(drop=True)
     arm, arms = arm_of[at], tuple(str(v) for v in spec.treatment.treated)
+    for name in arms:
+        _check_shares(frame[~unlisted], arm_of[~unlisted], name, spec)
     features, unused = covariates(kept, spec)
     cluster = _clusters(kept, spec)
-    found = StudyFrame(
+    return StudyFrame(
         unit_id=_unit_ids(kept, at, cluster, spec),
         position=at,
         features=features,
@@ -114,9 +116,6 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         excluded={k: int(v.sum()) for k, v in excluded.items() if v.any()},
         unused=unused,
     )
-    for name in arms:
-        _check_shares(found, name)
-    return found
 
 
 def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
@@ -184,23 +183,34 @@ def _weights(kept: pd.DataFrame, arm: np.ndarray, arms: tuple[str, ...], spec: S
     return weight
 
 
-def _check_shares(data: StudyFrame, arm: str) -> None:
-    """A probability that the data flatly contradict (two arms mixed up, say) would silently bias every estimate."""
-    rows = data.rows_of(arm) & ~np.isnan(data.known[arm])
+def _check_shares(listed: pd.DataFrame, arm_of: np.ndarray, arm: str, spec: StudySpec) -> None:
+    """A probability that the data flatly contradict (two arms mixed up, say) would silently bias every estimate.
+
+    Args:
+        listed: rows of every arm of the study, with and without an outcome.
+    """
+    known = _known(listed, arm, spec)
+    rows = ((arm_of == arm) | (arm_of == "")) & ~np.isnan(known)
     if not rows.any():
         return
-    excess = (data.arm[rows] == arm).astype(float) - data.known[arm][rows]
-    # Rows may have been sampled by arm, with weights that undo it: they are wrong only when neither view fits.
-    for weight in (np.ones(len(excess)), data.weight[rows]):
+    excess = (arm_of[rows] == arm).astype(float) - known[rows]
+    cluster = _clusters(listed, spec)[rows]
+    weights = [np.ones(len(excess))]
+    if spec.weights is not None:
+        # Rows may have been sampled by arm, with weights that undo it: they are wrong only when neither view fits.
+        weights.append(np.nan_to_num(number(listed, spec.weights, "weights")[rows]))
+    for weight in weights:
+        if not weight.sum() > 0:
+            return
         gap = float(np.average(excess, weights=weight))
-        noise = clustered_se(excess - gap, data.cluster[rows], weight)
+        noise = clustered_se(excess - gap, cluster, weight)
         if abs(gap) <= max(0.1, 6 * noise if np.isfinite(noise) else 1.0):
             return
-    known = float(np.mean(data.known[arm][rows]))
+    mean = float(np.mean(known[rows]))
     raise ConfigError(
         f"`assignment.randomized`: the probabilities do not fit the arm `{arm}`.",
-        expected=f"{known:.0%} treated of those treated or control",
-        actual=f"{known + float(np.mean(excess)):.0%}",
+        expected=f"{mean:.0%} treated of those treated or control",
+        actual=f"{mean + float(np.mean(excess)):.0%}",
         todo="check which arm each probability belongs to, or say `observational`.",
     )
 

@@ -6,12 +6,13 @@ Belongs here: field names, defaults, cross-field rules, and the translation of p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from contracts.errors import ConfigError
 
@@ -87,10 +88,25 @@ class RandomizedArms(_Part):
         return self
 
 
+def _kind_of_probability(value: Any) -> str:
+    if isinstance(value, RandomizedArms) or (isinstance(value, Mapping) and "arms" in value):
+        return "by_arms"
+    return "by_column" if isinstance(value, RandomizedColumn | Mapping) else "by_number"
+
+
+def _kind_of_assignment(value: Any) -> str:
+    return "by_chance" if isinstance(value, Randomized | Mapping) else "by_people"
+
+
 class Randomized(_Part):
     """A number (probability of the treated arm), a column of probabilities, or one probability per arm."""
 
-    randomized: _Probability | RandomizedColumn | RandomizedArms
+    randomized: Annotated[
+        Annotated[_Probability, Tag("by_number")]
+        | Annotated[RandomizedColumn, Tag("by_column")]
+        | Annotated[RandomizedArms, Tag("by_arms")],
+        Discriminator(_kind_of_probability),
+    ]
 
 
 class SplitSpec(_Part):
@@ -121,7 +137,10 @@ class StudySpec(_Part):
     covariates: CovariateSpec = CovariateSpec()
     cluster: str | None = None
     weights: str | None = None
-    assignment: Literal["observational"] | Randomized = "observational"
+    assignment: Annotated[
+        Annotated[Literal["observational"], Tag("by_people")] | Annotated[Randomized, Tag("by_chance")],
+        Discriminator(_kind_of_assignment),
+    ] = "observational"
     placebo_outcomes: list[str] = []
     negative_controls: list[str] = []
     groups: list[str] = []
@@ -234,7 +253,9 @@ def _named(error: ValidationError, source: str) -> ConfigError:
     problems = []
     for item in error.errors():
         path = [str(p) for p in item["loc"] if not _is_union_branch(p)]
-        message = item["msg"].removeprefix("Value error, ")
+        message = _PLAIN.get(item["type"], item["msg"].removeprefix("Value error, "))
+        if named := re.match(r"([a-z_.]+): (.*)", message):
+            path, message = [*path, named[1]], named[2]
         problems.append((".".join(path), message))
     # The deepest path is the most specific one when a union reports every branch.
     field, message = max(problems, key=lambda p: p[0].count(".")) if len(problems) > 1 else problems[0]
@@ -243,6 +264,16 @@ def _named(error: ValidationError, source: str) -> ConfigError:
     return ConfigError(f"{source}: {where}{message}.{more}", todo="mend that field of the study.")
 
 
+_PLAIN = {
+    "missing": "is missing",
+    "extra_forbidden": "is no field of a study",
+    "model_type": "must hold fields of its own",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "too_short": "must not be empty",
+}
+
+
 def _is_union_branch(part: int | str) -> bool:
     text = str(part)
-    return "[" in text or text in {"Randomized", "RandomizedArms", "RandomizedColumn", "float", "constrained-float"}
+    return "[" in text or text.startswith("by_")
