@@ -1,0 +1,168 @@
+"""Worlds in which every number of an evaluation is known, and how often the intervals hold it.
+
+A rank share u of the true order has benefit m(u) = (1 - u)^2 / 2; AIPW scores are m plus noise. The truth of every
+metric is an integral of m that needs none of our code. A second ranking, "need", follows the first with correlation .6.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from causal.aipw import aipw_scores, att_estimate, mean_estimate
+from causal.evaluation.rules import Evaluation, evaluate_rules
+from causal.folds import cluster_folds
+from causal.nuisance import cross_fit
+
+SEED = 20261124
+FRACTION = 0.2
+ALIKE = 0.6
+LEVELS = 10
+GRID = (np.arange(20_000) + 0.5) / 20_000
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows of one simulated evaluation: `size` per cluster, weights 1 to `heaviest`, scores in `levels` (None = no ties)."""
+
+    rows: int = 1_500
+    size: int = 1
+    heaviest: int = 1
+    levels: int | None = None
+    skewed: bool = False
+
+
+WORLDS = {
+    "independent rows": World(),
+    "households of 3 that share half of the noise": World(size=3),
+    "weights 1, 2 or 3": World(heaviest=3),
+    f"scores in {LEVELS} levels": World(levels=LEVELS),
+    "skewed noise (log-normal)": World(skewed=True),
+}
+
+
+def benefit_at(u: np.ndarray, levels: int | None = None) -> np.ndarray:
+    """m(u); its mean within each of `levels` equal shares."""
+    if levels is None:
+        return 0.5 * (1 - u) ** 2
+    block = np.minimum((u * levels).astype(int), levels - 1)
+    low, high = block / levels, (block + 1) / levels
+    return ((1 - low) ** 3 - (1 - high) ** 3) / (6 * (high - low))
+
+
+def truth(world: World) -> dict[str, float]:
+    """Every quantity's true value, by numerical integration over the rank share."""
+    m = benefit_at(GRID, world.levels)
+    found, by_need = _ranked(m), _ranked(_need_ranking(world))
+    found |= {f"{name} against need": value - by_need[name] for name, value in found.items()}
+    p = _prediction(GRID, world)
+    found["blp_slope"] = float(np.mean((p - p.mean()) * m) / np.var(p))
+    found["average effect"] = float(m.mean())
+    if world.levels is None:
+        fifths = m.reshape(5, -1).mean(axis=1)[::-1]
+        found |= {f"gates_{k + 1}": float(v) for k, v in enumerate(fifths)}
+        found["gates, top minus bottom"] = float(fifths[-1] - fifths[0])
+    found["top_fraction_effect against constant"] = found["top_fraction_effect"] - found["average effect"]
+    return found
+
+
+def simulate(world: World, rng: np.random.Generator) -> Evaluation:
+    """One evaluation of the world."""
+    n = world.rows
+    cluster = np.arange(n) // world.size
+    z = rng.normal(size=n)
+    need = ALIKE * z + np.sqrt(1 - ALIKE**2) * rng.normal(size=n)
+    u = norm.sf(z)
+    noise = rng.normal(size=n)
+    if world.skewed:
+        noise = (np.exp(rng.normal(size=n)) - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e)
+    if world.size > 1:
+        noise = (noise + rng.normal(size=cluster.max() + 1)[cluster]) / np.sqrt(2)
+    gamma = benefit_at(u, world.levels) + noise
+    weight = rng.integers(1, world.heaviest + 1, n).astype(float)
+    return evaluate_rules(_prediction(u, world), need, gamma, cluster, weight, fraction=FRACTION, seed=0)
+
+
+def intervals(found: Evaluation) -> dict[str, tuple[float, float]]:
+    """Every interval of an evaluation by the name that `truth` gives it."""
+    out = {name: m.estimate for name, m in found.metrics["learner"].items()}
+    out |= {f"{name} against need": found.differences[f"{name}:baseline_risk"] for name in out}
+    out["top_fraction_effect against constant"] = found.differences["top_fraction_effect:constant"]
+    out["average effect"] = found.blp.intercept
+    if found.blp.slope is not None:
+        out["blp_slope"] = found.blp.slope
+    if found.gates is not None:
+        out |= {f"gates_{k + 1}": e for k, e in enumerate(found.gates.groups)}
+        out["gates, top minus bottom"] = found.gates.top_minus_bottom
+    return {k: (e.ci_low, e.ci_high) for k, e in out.items()}
+
+
+def coverage(world: World, runs: int, seed: int = SEED) -> dict[str, float]:
+    """Share of `runs` intervals that hold the truth, by quantity."""
+    rng, true = np.random.default_rng(seed), truth(world)
+    hits: Counter[str] = Counter()
+    for _ in range(runs):
+        found = intervals(simulate(world, rng))
+        hits.update(k for k in true if found[k][0] <= true[k] <= found[k][1])
+    return {k: hits[k] / runs for k in true}
+
+
+def effect_coverage(design: str, runs: int, n: int = 500, seed: int = SEED) -> dict[str, float]:
+    """Coverage of ATE and ATT with the study's own cross-fitted nuisances, and of the difference in means.
+
+    The effect rises with a feature that also decides who is treated, so that ATE and ATT differ.
+    """
+    rng = np.random.default_rng(seed)
+    hits: Counter[str] = Counter()
+    for run in range(runs):
+        x = rng.normal(size=(n, 4))
+        e = np.full(n, 0.4) if design == "randomised" else 1 / (1 + np.exp(0.4 - 0.7 * x[:, 0]))
+        t = rng.binomial(1, e)
+        tau = 0.5 + 0.5 * x[:, 0]
+        y = x[:, 0] + 0.5 * x[:, 1] + t * tau + rng.normal(size=n)
+        known = e if design == "randomised" else np.full(n, np.nan)
+        one, own = np.ones(n), np.arange(n)
+        u, _ = cross_fit(x, t, y, one, known, cluster_folds(own, t, 5, run), "continuous", seed=run)
+        ate = mean_estimate(aipw_scores(t, y, u.mu0, u.mu1, u.propensity), own)
+        att = att_estimate(t, y, u.mu0, u.propensity, own)
+        hits["ATE"] += ate.ci_low <= 0.5 <= ate.ci_high
+        hits["ATT"] += att.ci_low <= _att(design) <= att.ci_high
+        naive = float(y[t == 1].mean() - y[t == 0].mean())
+        half = 1.96 * np.sqrt(y[t == 1].var() / t.sum() + y[t == 0].var() / (1 - t).sum())
+        hits["difference in means, for the ATE"] += abs(naive - 0.5) <= half
+    return {k: v / runs for k, v in hits.items()}
+
+
+def _prediction(u: np.ndarray, world: World) -> np.ndarray:
+    """What a model would say: the order is right, the sizes are not."""
+    return norm.isf(u) if world.levels is None else benefit_at(u, world.levels) + 0.3
+
+
+def _ranked(m: np.ndarray) -> dict[str, float]:
+    """Metrics of a ranking whose mean benefit at the share GRID is m."""
+    top = m[GRID <= FRACTION].mean()
+    return {
+        "autoc": float(np.mean(m * (-np.log(GRID) - 1))),
+        "qini": float(np.mean(m * (0.5 - GRID))),
+        "top_fraction_effect": float(top),
+        "gain": FRACTION * float(top - m.mean()),
+    }
+
+
+def _need_ranking(world: World) -> np.ndarray:
+    """Mean benefit at every share of the ranking by need, by Gauss-Hermite quadrature."""
+    nodes, mass = np.polynomial.hermite_e.hermegauss(200)
+    z = ALIKE * norm.isf(GRID)[:, None] + np.sqrt(1 - ALIKE**2) * nodes[None, :]
+    return benefit_at(norm.sf(z), world.levels) @ (mass / mass.sum())
+
+
+def _att(design: str) -> float:
+    """Average effect among the treated of `effect_coverage`, by quadrature."""
+    if design == "randomised":
+        return 0.5
+    nodes, mass = np.polynomial.hermite_e.hermegauss(100)
+    e = mass / (1 + np.exp(0.4 - 0.7 * nodes))
+    return float(np.sum(e * (0.5 + 0.5 * nodes)) / e.sum())
