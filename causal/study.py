@@ -128,6 +128,7 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
         "sensitivity": {arm: _sensitivity(study) for arm, study in arms.items()},
         "equity": {arm: _equity(study) for arm, study in arms.items()},
         "ranking": {arm: _ranking(study) for arm, study in arms.items()},
+        "evaluation": {arm: _evaluation(study) for arm, study in arms.items()},
         "gates": [_plain(asdict(gate)) for study in arms.values() for gate in study.gates],
         "verdict": {arm: study.verdict for arm, study in arms.items()},
         "policy_value": _policy_value(spec, arms),
@@ -233,6 +234,12 @@ def _ranking(study: TrainedStudy) -> dict[str, Any]:
         )
         for rule in RULES
     }
+
+
+def _evaluation(study: TrainedStudy) -> list[dict[str, Any]]:
+    """Every metric on the people kept aside with its interval, benefits (see `evaluation_rows`)."""
+    rows = study.evaluation.drop(columns="arm").to_dict("records")
+    return [_plain({str(k): v for k, v in row.items()}) for row in rows]
 
 
 def _policy_value(spec: StudySpec, arms: Mapping[str, TrainedStudy]) -> dict[str, Any]:

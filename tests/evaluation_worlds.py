@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from causal.aipw import aipw_scores, att_estimate, mean_estimate
+from causal.aipw import Estimate, aipw_scores, att_estimate, estimate, mean_estimate
 from causal.evaluation.rules import Evaluation, evaluate_rules
 from causal.folds import cluster_folds
 from causal.nuisance import cross_fit
@@ -110,30 +110,45 @@ def coverage(world: World, runs: int, seed: int = SEED) -> dict[str, float]:
     return {k: hits[k] / runs for k in true}
 
 
-def effect_coverage(design: str, runs: int, n: int = 500, seed: int = SEED) -> dict[str, float]:
-    """Coverage of ATE and ATT with the study's own cross-fitted nuisances, and of the difference in means.
+DESIGNS = ("randomised", "observational", "households randomised")
 
-    The effect rises with a feature that also decides who is treated, so that ATE and ATT differ.
+
+def effect_coverage(design: str, runs: int, n: int = 500, seed: int = SEED) -> dict[str, float]:
+    """Coverage of ATE and ATT with the study's own cross-fitted nuisances, and of two intervals that must not be trusted.
+
+    The effect rises with a feature that (observational) also decides who is treated, so that ATE and ATT differ.
+    Households of 2 are treated together and share half of the noise.
     """
     rng = np.random.default_rng(seed)
     hits: Counter[str] = Counter()
+    size = 2 if design == "households randomised" else 1
     for run in range(runs):
+        home, own, one = np.arange(n) // size, np.arange(n), np.ones(n)
         x = rng.normal(size=(n, 4))
-        e = np.full(n, 0.4) if design == "randomised" else 1 / (1 + np.exp(0.4 - 0.7 * x[:, 0]))
-        t = rng.binomial(1, e)
-        tau = 0.5 + 0.5 * x[:, 0]
-        y = x[:, 0] + 0.5 * x[:, 1] + t * tau + rng.normal(size=n)
-        known = e if design == "randomised" else np.full(n, np.nan)
-        one, own = np.ones(n), np.arange(n)
-        u, _ = cross_fit(x, t, y, one, known, cluster_folds(own, t, 5, run), "continuous", seed=run)
-        ate = mean_estimate(aipw_scores(t, y, u.mu0, u.mu1, u.propensity), own)
-        att = att_estimate(t, y, u.mu0, u.propensity, own)
-        hits["ATE"] += ate.ci_low <= 0.5 <= ate.ci_high
-        hits["ATT"] += att.ci_low <= _att(design) <= att.ci_high
-        naive = float(y[t == 1].mean() - y[t == 0].mean())
-        half = 1.96 * np.sqrt(y[t == 1].var() / t.sum() + y[t == 0].var() / (1 - t).sum())
-        hits["difference in means, for the ATE"] += abs(naive - 0.5) <= half
+        e = 1 / (1 + np.exp(0.4 - 0.7 * x[:, 0])) if design == "observational" else np.full(n, 0.4)
+        t = (rng.random(n)[home] < e).astype(int)
+        noise = (rng.normal(size=n) + rng.normal(size=n)[home]) / np.sqrt(2)
+        y = x[:, 0] + 0.5 * x[:, 1] + t * (0.5 + 0.5 * x[:, 0]) + noise
+        known = np.full(n, np.nan) if design == "observational" else e
+        u, _ = cross_fit(x, t, y, one, known, cluster_folds(home, t, 5, run), "continuous", seed=run)
+        gamma = aipw_scores(t, y, u.mu0, u.mu1, u.propensity)
+        found = {
+            "ATE": (mean_estimate(gamma, home), 0.5),
+            "ATT": (att_estimate(t, y, u.mu0, u.propensity, home), _att(design)),
+            "ATE, rows taken for independent": (mean_estimate(gamma, own), 0.5),
+            "difference in means, for the ATE": (_difference(t, y), 0.5),
+        }
+        hits.update(name for name, (e, true) in found.items() if e.ci_low <= true <= e.ci_high)
+        hits.update({name: 0 for name in found})
     return {k: v / runs for k, v in hits.items()}
+
+
+def _difference(t: np.ndarray, y: np.ndarray) -> Estimate:
+    """Difference in means with the usual interval."""
+    one, zero = y[t == 1], y[t == 0]
+    return estimate(
+        float(one.mean() - zero.mean()), float(np.sqrt(one.var() / len(one) + zero.var() / len(zero))), len(y)
+    )
 
 
 def _prediction(u: np.ndarray, world: World) -> np.ndarray:
@@ -161,7 +176,7 @@ def _need_ranking(world: World) -> np.ndarray:
 
 def _att(design: str) -> float:
     """Average effect among the treated of `effect_coverage`, by quadrature."""
-    if design == "randomised":
+    if design != "observational":
         return 0.5
     nodes, mass = np.polynomial.hermite_e.hermegauss(100)
     e = mass / (1 + np.exp(0.4 - 0.7 * nodes))

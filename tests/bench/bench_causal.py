@@ -24,7 +24,7 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "bench")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "bench"), str(ROOT)]
 
 PAGE = ROOT / "docs" / "causal-evidence.md"
 LIBRARIES = ("econml", "dowhy", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "scikit-uplift")

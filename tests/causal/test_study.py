@@ -111,7 +111,7 @@ def test_a_malformed_study_names_the_field(change: dict[str, object], field: str
 
 
 def test_a_study_tells_sensitivity_calibration_and_equity() -> None:
-    from jobs.study import render_report
+    from jobs.study_report.render import render_report
 
     rng = np.random.default_rng(1)
     frame = arms_frame(1500)
