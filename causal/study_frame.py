@@ -204,7 +204,7 @@ def _check_shares(listed: pd.DataFrame, arm_of: np.ndarray, arm: str, spec: Stud
             return
         gap = float(np.average(excess, weights=weight))
         noise = clustered_se(excess - gap, cluster, weight)
-        if abs(gap) <= max(0.1, 6 * noise if np.isfinite(noise) else 1.0):
+        if abs(gap) <= max(0.1, 5 * noise if np.isfinite(noise) else 1.0):
             return
     mean = float(np.mean(known[rows]))
     raise ConfigError(

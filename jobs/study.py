@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,11 @@ def run_study_file(path: Path, out: Path, seed: int = 0) -> StudyFiles:
 
     spec = load_study(path)
     _make_folder(out)
-    result = run_study(read_data(spec, path.parent), spec, seed)
+    frame = read_data(spec, path.parent)
+    with warnings.catch_warnings():
+        # A reader of verdicts can do nothing about what libraries announce of their next versions.
+        warnings.simplefilter("ignore", FutureWarning)
+        result = run_study(frame, spec, seed)
     files = StudyFiles(out / "study.json", out / "scores.parquet", out / "report.html", dict(result.facts["verdict"]))
     _replace(files.facts, json.dumps(result.facts, indent=2, allow_nan=False, ensure_ascii=False).encode())
     partial = files.scores.with_suffix(".partial")
