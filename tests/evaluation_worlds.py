@@ -26,13 +26,13 @@ GRID = (np.arange(20_000) + 0.5) / 20_000
 
 @dataclass(frozen=True)
 class World:
-    """Rows of one simulated evaluation: `size` per cluster, weights 1 to `heaviest`, scores in `levels` (None = no ties)."""
+    """Rows of one simulated evaluation: `size` per cluster, weights 1 to `heaviest`, scores in `levels` (None = no ties), noise of variance 1."""
 
     rows: int = 1_500
     size: int = 1
     heaviest: int = 1
     levels: int | None = None
-    skewed: bool = False
+    noise: str = "normal"
 
 
 WORLDS = {
@@ -40,7 +40,8 @@ WORLDS = {
     "households of 3 that share half of the noise": World(size=3),
     "weights 1, 2 or 3": World(heaviest=3),
     f"scores in {LEVELS} levels": World(levels=LEVELS),
-    "skewed noise (log-normal)": World(skewed=True),
+    "skewed noise (exponential)": World(noise="exponential"),
+    "very skewed noise (log-normal)": World(noise="log-normal"),
 }
 
 
@@ -77,7 +78,9 @@ def simulate(world: World, rng: np.random.Generator) -> Evaluation:
     need = ALIKE * z + np.sqrt(1 - ALIKE**2) * rng.normal(size=n)
     u = norm.sf(z)
     noise = rng.normal(size=n)
-    if world.skewed:
+    if world.noise == "exponential":
+        noise = rng.exponential(size=n) - 1
+    elif world.noise == "log-normal":
         noise = (np.exp(rng.normal(size=n)) - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e)
     if world.size > 1:
         noise = (noise + rng.normal(size=cluster.max() + 1)[cluster]) / np.sqrt(2)

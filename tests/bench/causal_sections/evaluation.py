@@ -8,19 +8,22 @@ import pandas as pd
 from evaluation_references import Compared, definitions, econml_tester, scikit_uplift
 from evaluation_worlds import DESIGNS, FRACTION, WORLDS, coverage, effect_coverage
 
+from causal_sections._studies import table as table_of
+
 TITLE = "Evaluation: coverage of its intervals, agreement with references"
 
 
 def run(full: bool) -> str:
-    """Markdown. In full mode 2,500 repetitions per world (standard error of a coverage: .44 points) and 1,000 of the estimator."""
-    runs = 2_500 if full else 200
+    """Markdown. In full mode 2,000 repetitions per world (standard error of a coverage: .49 points) and 1,000 of the estimator."""
+    runs = 2_000 if full else 200
     table = pd.DataFrame({name: coverage(world, runs) for name, world in WORLDS.items()})
     effects = pd.DataFrame({d: effect_coverage(d, 1_000 if full else 50) for d in DESIGNS})
-    worst = table.stack()
+    usual = table.drop(columns="very skewed noise (log-normal)").stack()
     parts = [
         f"Share of nominal 95 % intervals that hold the truth, {runs:,} simulated evaluations of 1,500 rows per column "
         f"(two standard errors of a share are {2 * (0.95 * 0.05 / runs) ** 0.5:.1%}); capacity {FRACTION:.0%}. "
-        f"Over all cells {worst.mean():.1%}, from {worst.min():.1%} to {worst.max():.1%}.",
+        f"Over all cells but those of the last column {usual.mean():.1%}, from {usual.min():.1%} to {usual.max():.1%}. The last "
+        "column is beyond the normal approximation for groups of 300: noise of skewness 6 costs a fifth's interval one to two points.",
         _percent(table),
         f"Average effects with the study's own cross-fitted nuisances, 500 rows, {1_000 if full else 50} repetitions; effects "
         "rise with the feature that also decides who is treated. The last two rows show what must not be trusted where: rows of "
@@ -36,14 +39,9 @@ def run(full: bool) -> str:
 def _percent(table: pd.DataFrame) -> str:
     head = ["interval of", *table.columns]
     rows = [[name, *("" if pd.isna(v) else f"{v:.1%}" for v in row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]  # fmt: skip
-    return _markdown(head, rows)
+    return table_of(head, rows)
 
 
 def _compared(found: Iterable[Compared]) -> str:
     rows = [[name, f"{ours:.6f}", f"{theirs:.6f}", f"{abs(ours - theirs):.0e}"] for name, ours, theirs in found]
-    return _markdown(["quantity", "ours", "reference", "difference"], rows)
-
-
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return table_of(["quantity", "ours", "reference", "difference"], rows)
