@@ -87,9 +87,12 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         "other or missing treatment": unlisted,
         "missing or infinite outcome": ~np.isfinite(outcome) & ~unlisted,
     }
-    at = np.flatnonzero(~np.logical_or.reduce(list(excluded.values())))
-    if not len(at):
+    taken = ~np.logical_or.reduce(list(excluded.values()))
+    if not taken.any():
         raise ConfigError("`outcome.column`: no row has both a listed arm and an outcome.")
+    weight = _weights(frame, taken, arm_of, spec)
+    excluded["weight of zero"] = taken & (weight == 0)
+    at = np.flatnonzero(taken & (weight != 0))
     if spec.unit_id is not None:
         at = at[np.argsort(frame[spec.unit_id].iloc[at].astype(str).to_numpy(), kind="stable")]
     kept = frame.iloc[at].reset_index(drop=True)
@@ -106,7 +109,7 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         outcome=outcome[at],
         better=spec.outcome.better,
         cluster=cluster,
-        weight=_weights(kept, arm, arms, spec),
+        weight=weight[at],
         known={name: _known(kept, name, spec) for name in arms},
         placebos={c: number(kept, c, "placebo_outcomes", flags=True) for c in spec.placebo_outcomes},
         negative_controls={c: number(kept, c, "negative_controls", flags=True) for c in spec.negative_controls},
@@ -169,16 +172,17 @@ def _unit_ids(kept: pd.DataFrame, at: np.ndarray, cluster: np.ndarray, spec: Stu
     return ids
 
 
-def _weights(kept: pd.DataFrame, arm: np.ndarray, arms: tuple[str, ...], spec: StudySpec) -> np.ndarray:
+def _weights(frame: pd.DataFrame, taken: np.ndarray, arm_of: np.ndarray, spec: StudySpec) -> np.ndarray:
+    """Weight of every row of the frame; those of the rows `taken` are checked, and no arm of them may vanish."""
     if spec.weights is None:
-        return np.ones(len(kept))
-    weight = number(kept, spec.weights, "weights")
-    if not (np.isfinite(weight).all() and (weight >= 0).all()):
-        wrong = int((~np.isfinite(weight) | (weight < 0)).sum())
+        return np.ones(len(frame))
+    weight = number(frame, spec.weights, "weights")
+    wrong = int((taken & ~(np.isfinite(weight) & (weight >= 0))).sum())
+    if wrong:
         raise ConfigError(f"`weights`: column `{spec.weights}` has {wrong} missing, infinite or negative values.")
-    for name in ("", *arms):
-        if (arm == name).any() and weight[arm == name].sum() <= 0:
-            which = name or str(spec.treatment.control)
+    for arm in set(arm_of[taken]):
+        if not weight[taken & (arm_of == arm)].any():
+            which = arm or str(spec.treatment.control)
             raise ConfigError(f"`weights`: the weights of everyone with treatment `{which}` are zero.")
     return weight
 
