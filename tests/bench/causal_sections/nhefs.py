@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
+
+from causal.aipw import clustered_se
 from causal.options import TrainOptions
 from causal.study import run_study
 from causal_sections._studies import ABSENT, REAL, load, nhefs, table
@@ -17,7 +21,8 @@ def run(full: bool) -> str:
         return ABSENT
     frame = load("nhefs_complete.csv.gz")
     options = TrainOptions(threads=1, n_trees=200 if full else 40)
-    found = [run_study(frame, parse_study(nhefs()), seed, options=options).facts for seed in range(5 if full else 1)]
+    results = [run_study(frame, parse_study(nhefs()), seed, options=options) for seed in range(5 if full else 1)]
+    found = [result.facts for result in results]
     rows = []
     for facts in found:
         e = facts["estimates"]["1"]
@@ -45,4 +50,28 @@ def run(full: bool) -> str:
         f"({s['benchmark_adjusted_ci_low']:.2f} to {s['benchmark_adjusted_ci_high']:.2f})."
     )
     gates = table(("gate", "status", "found"), [(g["name"], g["status"], g["sentence"]) for g in found[0]["gates"]])
-    return "\n\n".join([table(head, rows), fragile, f"Gates of seed {found[0]['seed']}:", gates])
+    return "\n\n".join(
+        [
+            table(head, rows),
+            _why(results[0].arms["1"].predictions),
+            fragile,
+            f"Gates of seed {found[0]['seed']}:",
+            gates,
+        ]
+    )
+
+
+def _why(rows: pd.DataFrame) -> str:
+    """What the adjustment changed, with the error of a change: both estimates come from the same people."""
+    part = rows[rows["in_support"]]
+    t, y, gamma = (part[c].to_numpy(dtype=float) for c in ("t", "y", "gamma"))
+    mean = [y[t == arm].mean() for arm in (0, 1)]
+    naive = t * (y - mean[1]) / t.mean() - (1 - t) * (y - mean[0]) / (1 - t.mean())
+    moved = gamma.mean() - (mean[1] - mean[0])
+    se = clustered_se(gamma - gamma.mean() - naive, np.arange(len(y)), np.ones(len(y)))
+    return (
+        "Where the interval holds the naive 2.54 too, it does so for its width: with 1,566 people, whose weights change by 8 kg, an "
+        "average is known to about a kilogram either way (the textbook's interval is 2.4 to 4.5). The adjustment itself is known "
+        f"better, for both estimates come from the same people: it moves the effect by {moved:.2f} ± {se:.2f} kg "
+        f"({moved - 1.96 * se:.2f} to {moved + 1.96 * se:.2f}), so the naive difference is off by more than chance."
+    )
