@@ -22,7 +22,7 @@ EFFECTS = (0.0, 0.5)
 
 def run(full: bool) -> str:
     """Markdown: verdicts over worlds, and the rate of `publish`."""
-    each = 17 if full else 1
+    each = 25 if full else 1
     options = TrainOptions(n_trees=48, threads=1, refutation_rows=ROWS, refutation_simulations=2)
     rows, total = [], Counter[str]()
     for design in DESIGNS:
