@@ -177,6 +177,7 @@ _BLOCKED_WORDS = {
     "deceased": "Died",
     "disenrolled": "Not enrolled on this date",
     "hospice": "In hospice care",
+    "incomplete": "Some claims of the last year were paid elsewhere, so the member's needs are not known",
     "criteria": "Does not meet the program's criteria",
     "consent": "Asked not to be contacted",
     "language": "No team of the program speaks their language",

@@ -42,8 +42,10 @@ def _recently_offered(program: Program, data_source: str, run_date: date) -> str
 def tonight(spark: SparkSession, configured: Programs, program: Program, data_source: str, run_date: date) -> DataFrame:
     """Features as of `run_date` plus `allowed_channels`, `blocked_by` and `fallback_score`, one row per member.
 
-    `blocked_by`: `deceased, disenrolled, hospice, criteria` make a member not eligible; `consent, language, cooldown`
-    suppress an eligible one (`language`: no channel that is not refused is in the member's); NULL: free to be called.
+    `blocked_by`: `deceased, disenrolled, hospice, incomplete, criteria` make a member not eligible, tonight as in
+    training (`incomplete`: claims of the last year were paid elsewhere, which looks like health and is not);
+    `consent, language, cooldown` suppress an eligible one (`language`: no channel that is not refused is in the
+    member's); NULL: free to be called.
     """
     refused = "coalesce(refused.channels, cast(array() as array<string>))"
     is_refused = " and ".join(is_refused_sql(name, refused) for name in program.channels)
@@ -53,6 +55,7 @@ def tonight(spark: SparkSession, configured: Programs, program: Program, data_so
         case when f.is_deceased then 'deceased'
              when not f.is_enrolled then 'disenrolled'
              when f.is_hospice then 'hospice'
+             when not f.is_claims_complete then 'incomplete'
              when not coalesce({program.eligibility}, false) or f.lookback_days < {program.min_lookback_days} then 'criteria'
              when {is_refused} then 'consent'
              when size({allowed}) = 0 then 'language'

@@ -153,7 +153,7 @@ class MemberScore(Contract):
     member_id: Str = column("Member identifier.", phi=Phi.PLAN_ID)
     is_eligible: Bool = column("The program is for this member tonight.")
     blocked_by: Str = column(
-        "Why an eligible member must not be contacted: `consent`, `language`, `cooldown`; or why not eligible: `deceased`, `hospice`, `disenrolled`, `criteria`; NULL when free.",
+        "Why an eligible member must not be contacted: `consent`, `language`, `cooldown`; or why not eligible: `deceased`, `hospice`, `disenrolled`, `incomplete` (claims of the last year), `criteria`; NULL when free.",
         nullable=True,
     )
     allowed_channels: Strings = column("Channels open to the member: not refused, and in a language the member speaks.")
