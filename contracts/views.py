@@ -58,7 +58,7 @@ def _priority_latest() -> View:
 
 def _action_list() -> View:
     names = (
-        "data_source", "run_date", "program", "priority_rank", "member_id", "decision", "cate", "cate_lower",
+        "data_source", "run_date", "program", "priority_rank", "member_id", "decision", "channel", "cate", "cate_lower",
         "cate_upper", "expected_net_value_usd", "reason_1", "reason_2", "reason_3", "verdict", "model_version",
     )  # fmt: skip
     return View(

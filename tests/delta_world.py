@@ -41,7 +41,7 @@ def priority_row(member: str, night: date = FIRST, **other: Any) -> dict[str, An
         "expected_net_value_usd": 200.0, "priority_rank": 1, "decision": "outreach", "assignment_probability": 0.9,
         "reason_1": "2 emergency visits in the last 30 days", "verdict": "publish",
         "verdict_sentence": "Ranked by effect.", "model_version": "outreach.tuva.ed_diversion/1",
-        "contract_version": "1.1.0", "feature_version": "f1", "run_id": "run-1", **other,
+        "contract_version": "1.2.0", "feature_version": "f1", "run_id": "run-1", "channel": "phone", **other,
     }  # fmt: skip
 
 

@@ -40,6 +40,7 @@ _GROUPS = {
         None,
         "What was trained, what serves, who decided; compare, approve, promote, roll back.",
     ),
+    "design": _Command("design", (_C.FAILED,), "Size the holdout and the exploration."),
     "dispositions": _Command("handover", (_C.FAILED,), "Take over what became of calls from a care system."),
     "study": _Command("study", (_C.FAILED,), "Estimate effects on any table or file."),
 }

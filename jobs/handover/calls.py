@@ -37,6 +37,16 @@ class Call:
     row: dict[str, Any]
     program: Program
 
+    @property
+    def channel(self) -> str:
+        """How to make the offer; a night published before channels were has the program's first."""
+        return str(self.row.get("channel") or self.program.first_channel)
+
+    @property
+    def team(self) -> str:
+        """Who makes it."""
+        return self.program.channels[self.channel].team
+
 
 def calls_of_night(data_source: str, night: dt.date | None, config: Settings) -> list[Call]:
     """The calls of a published night (None: the last), in the order of the list. Put on the access record.

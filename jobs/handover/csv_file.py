@@ -23,8 +23,8 @@ def write_csv(calls: Sequence[Call], file: TextIO) -> None:
     writer.writerow(COLUMNS)
     for call in calls:
         told = {
-            **call.row, "contact_id": call.contact_id, "program_title": call.program.title, "channel": call.program.channel,
-            "team": call.program.team, "outcome_unit": call.program.outcome.unit, "disposition": "",
+            **call.row, "contact_id": call.contact_id, "program_title": call.program.title, "channel": call.channel,
+            "team": call.team, "outcome_unit": call.program.outcome.unit, "disposition": "",
         }  # fmt: skip
         writer.writerow([_cell(told[name]) for name in COLUMNS])
 

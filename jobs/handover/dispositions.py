@@ -93,7 +93,7 @@ def _wrong(
 def _contact(call: Call, disposition: str) -> dict[str, Any]:
     return {
         "contact_id": call.contact_id, "person_id": call.row["member_id"], "program": call.row["program"],
-        "channel": call.program.channel, "team": call.program.team, "assigned_date": call.row["run_date"].isoformat(),
+        "channel": call.channel, "team": call.team, "assigned_date": call.row["run_date"].isoformat(),
         "assigned_by": "policy", "is_offered": "true", "assignment_probability": repr(call.row["assignment_probability"]),
         "is_reached": "true" if disposition == "reached" else "false", "disposition": disposition,
     }  # fmt: skip

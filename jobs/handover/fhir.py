@@ -57,12 +57,12 @@ def _task(call: Call, exported_at: dt.datetime, member_system: str) -> Resource:
         "authoredOn": _instant(exported_at),
         "lastModified": _instant(exported_at),
         "requester": {"display": f"Outreach prioritisation, {row['model_version']}"},
-        "owner": {"display": program.team},
+        "owner": {"display": call.team},
     }  # fmt: skip
     if row["priority_rank"] is not None:
         task["input"] = [
             {"type": {"text": "rank on the program's list"}, "valuePositiveInt": row["priority_rank"]},
-            {"type": {"text": "channel"}, "valueString": program.channel},
+            {"type": {"text": "channel"}, "valueString": call.channel},
         ]
     return task
 

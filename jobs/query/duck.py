@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from contracts.dictionary import TableEntry
     from jobs.query.access import Readable
     from jobs.query.statement import Query
 
@@ -57,9 +58,10 @@ def connect(names: Readable, config: Settings) -> duckdb.DuckDBPyConnection:
             continue
         # The name cannot be guessed, so that no statement names the rows behind a de-identified view.
         hidden = f"t_{secrets.token_hex(16)}"
-        connection.register(hidden, _dataset(entry.name, config))
+        rows = _dataset(entry.name, config)
+        connection.register(hidden, rows)
         columns = names.select_list(entry, "duckdb") or "*"
-        connection.execute(f"create view {entry.name} as select {columns} from {hidden}")
+        connection.execute(f"create view {entry.name} as select {columns} from {_whole(entry, rows, hidden)}")
     connection.execute("set lock_configuration = true")
     return connection
 
@@ -85,6 +87,14 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].split(": ", 1)[-1]
+
+
+def _whole(entry: TableEntry, rows: Any, hidden: str) -> str:
+    """The rows with every column of the contract: one that the table has not gained yet (the next night adds it) is NULL."""
+    there = set(rows.schema.names)
+    types = {"timestamp": "timestamptz", "array<string>": "varchar[]"}
+    missing = [f"cast(null as {types.get(c.type, c.type)}) as {c.name}" for c in entry.columns if c.name not in there]
+    return f"(select *, {', '.join(missing)} from {hidden})" if missing else hidden
 
 
 def _dataset(name: str, config: Settings) -> Any:

@@ -17,7 +17,7 @@ from dagster_project import cli
 from jobs.progress import line
 
 # They end with Ctrl-C, print files as they are, or have a result of their own kind.
-NOT_FOR_MACHINES = {"ui", "engine logs", "demo", "simulate run", "simulate overlay", "study run", "sql"}
+NOT_FOR_MACHINES = {"ui", "engine logs", "demo", "simulate run", "simulate overlay", "study run", "study example", "sql"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,8 @@ def test_the_shell_completes_names_of_commands() -> None:
     env = {**os.environ, "_OUTREACH_COMPLETE": "complete_bash", "COMP_WORDS": "outreach d", "COMP_CWORD": "1"}
     code = "import sys; sys.argv = ['outreach']; from dagster_project.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
-    assert set(done.stdout.split()) == {"demo", "doctor", "dispositions"}, done.stderr
+    assert set(done.stdout.split()) >= {"demo", "doctor", "dispositions"}, done.stderr
+    assert all(name.startswith("d") for name in done.stdout.split())
 
 
 def step(name: str, status: str, started: str) -> dict[str, Any]:

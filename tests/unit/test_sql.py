@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from delta_world import FIRST, SECOND, priority_row, summary_row, two_nights, write_table
+from deltalake import DeltaTable, write_deltalake
 
 from contracts.compile.dictionary import dictionary_text
 from contracts.deidentify import shown_columns
@@ -276,6 +278,20 @@ def test_statement_from_file_and_standard_input(run: Run, tmp_path: Path, monkey
 def test_engine_asked_for(run: Run) -> None:
     assert run("sql", "select * from ops.alert", "--engine", "duckdb").code == 2
     assert "no Delta files here" in run("sql", "select * from ops.alert", "--engine", "duckdb").err
+
+
+def test_a_column_that_a_table_has_not_gained_yet_is_null(tmp_path: Path) -> None:
+    """Between a release and its first night, statements and views must not fail."""
+    from contracts.roles import Role
+    from jobs.query.answer import answer
+
+    two_nights(tmp_path)
+    folder = tmp_path / "warehouse" / "outreach.db" / "priority"
+    old = pa.table(DeltaTable(folder).to_pyarrow_table()).drop_columns(["channel"])
+    write_deltalake(folder, old, mode="overwrite", schema_mode="overwrite")
+    config = Settings(home=tmp_path, role=Role.ANALYST)
+    found = answer("select channel, count(*) as n from outreach.action_list group by 1", "duckdb", config).rows
+    assert found.to_pylist() == [{"channel": None, "n": 3}]
 
 
 def test_a_damaged_table_is_a_sentence(run: Run, world: Path) -> None:
