@@ -17,7 +17,16 @@ from dagster_project import cli
 from jobs.progress import line
 
 # They end with Ctrl-C, print files as they are, or have a result of their own kind.
-NOT_FOR_MACHINES = {"ui", "engine logs", "demo", "simulate run", "simulate overlay", "study run", "study example", "sql"}
+NOT_FOR_MACHINES = {
+    "ui",
+    "engine logs",
+    "demo",
+    "simulate run",
+    "simulate overlay",
+    "study run",
+    "study example",
+    "sql",
+}
 
 
 @pytest.fixture(scope="module")
