@@ -35,6 +35,7 @@ from jobs.delta import (
     table_version,
     was_never_filled,
 )
+from jobs.lineage import record as lineage
 from jobs.quarantine import quarantine_rows
 from jobs.row_flags import classified, flagged, tally
 
@@ -97,6 +98,7 @@ def audit_layer(
         last = results_by_fingerprint(spark, {target.fingerprint: target.contract for target in targets})
         results = list(pool.map(lambda target: _audit(spark, target, run_id, data_source, last), targets))
     record_results(spark, results, run_id)
+    lineage.audited(results)
     return results
 
 
@@ -210,7 +212,9 @@ def write_audited(
         staged.unpersist()
     if record:
         record_results(spark, [result], run_id)
-    return replace(result, seconds=time.monotonic() - started)
+    result = replace(result, seconds=time.monotonic() - started)
+    lineage.wrote(df, contract.name, result.table_version, result.rows_checked - result.rows_quarantined, result)
+    return result
 
 
 def _inspect(spark: SparkSession, target: AuditTarget, rows: DataFrame) -> _Inspection:

@@ -16,6 +16,8 @@ from causal.assignment import uniform_sql
 from contracts.catalog import contract
 from contracts.features import version as feature_version
 from contracts.programs import Program
+from jobs.lineage import record as lineage
+from jobs.lineage.plan import computed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +153,14 @@ _BLOCKED_WORDS = {
 }
 
 
+# What the allocation, which is computed on the driver, is made of.
+_ALLOCATED_BY = {
+    "program": ("causal.member_score.program",),
+    "member_id": ("causal.member_score.member_id",),
+    "picked": ("causal.member_score.rank_value", "causal.member_score.verdict", "causal.member_score.is_eligible"),
+}
+
+
 def decided(rows: DataFrame, allocation: Allocation, programs: Mapping[str, Program], run_id: str) -> DataFrame:
     """Rows of `outreach.priority`: decision, its probability and its reasons.
 
@@ -160,8 +170,11 @@ def decided(rows: DataFrame, allocation: Allocation, programs: Mapping[str, Prog
     from pyspark.sql.connect import functions as F
 
     spark = rows.sparkSession
-    chosen = spark.createDataFrame(
-        allocation.chosen[["program", "member_id", "decision"]], "program string, member_id string, picked string"
+    chosen = computed(
+        spark.createDataFrame(
+            allocation.chosen[["program", "member_id", "decision"]], "program string, member_id string, picked string"
+        ),
+        _ALLOCATED_BY,
     )
     explore_prob = {
         key: min(1.0, round(p.capacity_per_night * p.explore_share) / max(allocation.explored_from.get(key, 0), 1))
@@ -222,7 +235,7 @@ def summarised(
     from pyspark.sql.connect import functions as F
 
     spark = priority.sparkSession
-    facts = spark.createDataFrame(
+    rows = spark.createDataFrame(
         [
             (
                 key,
@@ -234,6 +247,7 @@ def summarised(
         ],
         "program string, capacity int, marginal_value_usd double, sign double",
     )
+    facts = computed(rows, {"marginal_value_usd": _ALLOCATED_BY["picked"]})
     called = "decision in ('outreach', 'explore')"
     counted = priority.groupBy(
         "data_source", "run_date", "program", "verdict", "verdict_sentence", "model_version"
@@ -258,18 +272,23 @@ def summarised(
 
 def create_views(spark: SparkSession) -> None:
     """`outreach.priority_latest` and `outreach.action_list`: always the last published night, never half of one."""
-    spark.sql("""
+    _create_view(spark, """
         create or replace view outreach.priority_latest
         comment 'The last published night of each source: one row per member and program.' as
         select p.* from outreach.priority p
         join (select data_source, max(run_date) as run_date from outreach.program_summary group by data_source) last
           on last.data_source = p.data_source and last.run_date = p.run_date""")
-    spark.sql("""
+    _create_view(spark, """
         create or replace view outreach.action_list
         comment 'Whom to call, last published night of each source, in order.' as
         select data_source, run_date, program, priority_rank, member_id, decision, cate, cate_lower, cate_upper,
             expected_net_value_usd, reason_1, reason_2, reason_3, verdict, model_version
         from outreach.priority_latest where decision in ('outreach', 'explore')""")
+
+
+def _create_view(spark: SparkSession, statement: str) -> None:
+    spark.sql(statement)
+    lineage.viewed(statement)
 
 
 def predicate(data_source: str, run_date: date) -> str:

@@ -17,6 +17,7 @@ from contracts.errors import ModelUnavailableError
 from contracts.features import covariates, registry
 from contracts.programs import Program
 from jobs.ledger import safe_message
+from jobs.lineage.models import scored_by
 from jobs.provenance import library_differences, listed
 from jobs.registry import RegisteredModel, load_scorer
 from jobs.serving import Serving
@@ -117,7 +118,7 @@ def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame, *, int
     """
     trained_with = tuple(sorted(_library_tags(model.tags).items()))
     scored = _score_partition(_shipped(spark, model), trained_with, intervals=intervals)
-    return rows.select("member_id", *covariates()).mapInArrow(scored, _SCORES)
+    return scored_by(rows.select("member_id", *covariates()).mapInArrow(scored, _SCORES), model)
 
 
 def _library_tags(tags: Mapping[str, str]) -> dict[str, str]:

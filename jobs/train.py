@@ -29,6 +29,9 @@ from jobs.enforce import write_audited
 from jobs.fairness_groups import MEMBER_COLUMNS, fairness_groups
 from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
+from jobs.lineage import record as lineage
+from jobs.lineage.models import COUNTED, measured, trained
+from jobs.lineage.plan import MadeOf, computed
 from jobs.model_card.collect import read_training
 from jobs.model_card.write import write_card
 from jobs.provenance import provenance
@@ -89,7 +92,7 @@ def write_cohorts(spark: SparkSession, chosen: Iterable[Program], scope: Scope) 
         rows = reduce(lambda one, other: one.unionByName(other), frames)
         audits = [
             write_audited(rows, contract("causal.cohort"), run_id=scope.run_id, where=scope.where),
-            _write_rows(spark, "causal.cohort_flow", scope, flows),
+            _write_rows(spark, "causal.cohort_flow", scope, flows, COUNTED),
         ]
         record.rows_out = audits[0].rows_checked
     return audits
@@ -112,6 +115,7 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
         record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}{not_compared}"
         sentence = verdict_sentence(study)
         model = _register(study, program, scope.data_source, scope.as_of, sentence)
+        lineage.worked([trained(model)])
         is_champion = auto_approve and approve_and_promote_unasked(model)
     return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 
@@ -336,8 +340,10 @@ def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[st
     }
 
 
-def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]]) -> AuditResult:
-    """Write a few rows from the driver into the training's part of a table, through its contract."""
+def _write_rows(
+    spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]], made_of: MadeOf
+) -> AuditResult:
+    """Write a few rows from the driver, computed from the columns in `made_of`, into the training's part of a table."""
     table = contract(name)
     full = [{name: _plain(row.get(name)) for name in table.column_names} for row in rows]
     return write_audited(rows_of_contract(spark, table, full), table, run_id=scope.run_id, where=scope.where)
@@ -346,7 +352,7 @@ def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[st
 def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> AuditResult:
     """As `_write_rows` for the training samples' size: by Arrow, not row by row."""
     table = contract(name)
-    sent = spark.createDataFrame(frame[list(table.column_names)])
+    sent = computed(spark.createDataFrame(frame[list(table.column_names)]), measured(name, scope.data_source))
     rows = sent.selectExpr(*(f"cast({c.name} as {c.spark_type}) as {c.name}" for c in table.columns))
     return write_audited(rows, table, run_id=scope.run_id, where=scope.where)
 

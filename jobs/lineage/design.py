@@ -1,0 +1,177 @@
+"""The whole graph as the code alone tells it: no night, no endpoint, no data.
+
+Landing comes from the layouts, dbt from its compiled SQL, Spark jobs from the plans of the very functions that run at
+night, built in an offline session. Tests hold it against what nights emit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contracts.catalog import catalog, contract, layer
+from contracts.programs import programs
+from contracts.sources import SOURCES
+from jobs.lineage import dbt_models, naming
+from jobs.lineage.columns import ColumnLineage, merged, of_query, view_of
+from jobs.lineage.landed import landing_job
+from jobs.lineage.models import COUNTED, learnt_from, measured
+from jobs.lineage.offline import offline_session
+from jobs.lineage.plan import computed, lineage_of
+from jobs.lineage.record import AUDIT_OUTPUTS, LEDGER, on_report
+from jobs.lineage.work import JobLineage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_DAY = date(2026, 1, 1)
+AUDITED_LAYERS = ("raw", "staging", "core", "features")
+
+
+def designed(data_source: str = "tuva") -> list[JobLineage]:
+    """Every job of a source's night and training.
+
+    Raises:
+        DbtError: the dbt project does not compile.
+    """
+    folder = dbt_models.compile_offline()
+    jobs = [landing_job(source) for source in SOURCES.values()]
+    jobs += [*simulation_jobs(), *overlay_jobs(), *dbt_models.seed_jobs()]
+    jobs += [job for name in dbt_models.LAYERS for job in dbt_models.layer_jobs(name, folder)]
+    jobs += [*training_jobs(data_source), *night_jobs(data_source)]
+    written = {table for job in jobs for table in job.outputs}
+    return [*jobs, *audit_jobs(written), LEDGER]
+
+
+def simulation_jobs() -> Iterator[JobLineage]:
+    """The simulator makes the files of `tuva`, and the truth beside them, from nothing."""
+    from jobs.simulate.run import DATA_SOURCE, ENTITIES
+
+    made = [naming.landing(DATA_SOURCE, entity) for entity in ENTITIES]
+    truth = [table.name for table in layer("truth")]
+    outputs = {name: ColumnLineage() for name in (*made, *truth)}
+    yield JobLineage("simulate", frozenset(), outputs, "Makes a health plan with known truth.")
+
+
+def overlay_jobs() -> list[JobLineage]:
+    """Simulated outreach laid over the real members of each source that has none."""
+    from jobs.simulate.overlay import OVERLAID_SOURCES, TABLES, overlay_frames
+
+    spark = offline_session()
+    frames: dict[str, list[DataFrame]] = {}
+    for source, period in OVERLAID_SOURCES.items():
+        members, claims = (spark.table(f"staging.stg_{source}__{entity}") for entity in ("member", "medical_claim"))
+        for table, frame in zip(TABLES, overlay_frames(members, claims, source, period, 1), strict=True):
+            frames.setdefault(table, []).append(frame)
+    outputs = {table: _union(parts) for table, parts in frames.items()}
+    return [_job("overlay", outputs, "Lays simulated outreach over real members.")]
+
+
+def training_jobs(data_source: str) -> Iterator[JobLineage]:
+    """From cohorts to registered models and the evidence for or against them."""
+    from jobs.cohort import cohort
+    from jobs.train import Scope, _marked
+
+    spark, scope, chosen = offline_session(), Scope(data_source, _DAY, "design", 1), programs().programs.values()
+    trials = [_marked(cohort(spark, one, data_source, _DAY), one, scope) for one in chosen]
+    cohorts = {"causal.cohort": _union(trials), "causal.cohort_flow": _from_driver(spark, "causal.cohort_flow", COUNTED)}  # fmt: skip
+    yield _job("write.cohorts", cohorts, "Builds every program's target trials.")
+    for one in chosen:
+        model = {naming.model(data_source, one.key): learnt_from()}
+        yield _job(f"train.{one.key}", model, f"Trains, judges and registers a model for {one.title}.")
+    tables = ("causal.oof_prediction", "causal.evaluation", "causal.gate_result", "causal.model")
+    evidence = {table: _from_driver(spark, table, measured(table, data_source)) for table in tables}
+    yield _job("write.evidence", evidence, "Writes what the trainings found.")
+
+
+def night_jobs(data_source: str) -> Iterator[JobLineage]:
+    """From features to the published list, its views and its report."""
+    from jobs.publish import create_views, decided, ranked, summarised
+    from jobs.report.queries import read_night
+
+    spark, configured = offline_session(), programs().programs
+    yield _job("score", {"causal.member_score": _scores(spark, data_source)}, "Scores every member and program.")
+    scores = ranked(spark.sql("select * from causal.member_score"), "salt", dict.fromkeys(configured, 0.1))
+    allocation = _allocation(spark)
+    published = {
+        "outreach.priority": lineage_of(decided(scores, allocation, configured, "design")),
+        "outreach.program_summary": lineage_of(
+            summarised(spark.sql("select * from outreach.priority"), allocation, configured, _serving(data_source), "design")
+        ),
+        **_views(spark, create_views),
+    }
+    yield _job("publish", published, "Allocates capacity and publishes the list.")
+    queries = _statements(offline_session(), lambda session: read_night(session, data_source, _DAY))
+    report = [on_report(of_query(sql)) for sql in queries]
+    yield _job("report", {naming.NIGHT_REPORT: merged(report)}, "Draws the night's report.")
+
+
+def audit_jobs(written: set[str]) -> Iterator[JobLineage]:
+    """Contracts are enforced a layer at a time on what dbt and landing write, and table by table on the rest."""
+    outputs = {table: ColumnLineage() for table in AUDIT_OUTPUTS}
+    by_layer = {name: frozenset(t.name for t in layer(name)) & written for name in AUDITED_LAYERS}
+    for name, tables in by_layer.items():
+        yield JobLineage(f"contracts.{name}", tables, outputs, f"Holds {name} against its contracts.")
+    others = {table for table in written if table in catalog() and catalog()[table].schema in ("causal", "outreach")}
+    for table in sorted(others):
+        yield JobLineage(f"contracts.{table}", frozenset({table}), outputs, f"Holds {table} against its contract.")
+
+
+def _job(name: str, outputs: Mapping[str, ColumnLineage], description: str) -> JobLineage:
+    kept = {table: lineage.without(table) for table, lineage in outputs.items()}
+    inputs = frozenset(table for lineage in kept.values() for table in lineage.tables) - kept.keys()
+    return JobLineage(name, inputs, kept, description)
+
+
+def _union(frames: list[DataFrame]) -> ColumnLineage:
+    return lineage_of(reduce(lambda one, other: one.unionByName(other), frames))
+
+
+def _from_driver(spark: Any, table: str, made_of: Any) -> ColumnLineage:
+    schema = ", ".join(f"{column.name} {column.spark_type}" for column in contract(table).columns)
+    return lineage_of(computed(spark.createDataFrame([], schema), made_of))
+
+
+def _model(data_source: str, program: str) -> Any:
+    """A registered model whose file is of no account: any file that is there."""
+    from jobs.registry import RegisteredModel, model_name
+
+    return RegisteredModel(model_name(data_source, program), 1, Path(__file__), {})
+
+
+def _serving(data_source: str) -> dict[str, Any]:
+    from jobs.score import Serving
+
+    return {key: Serving("publish", "design", _model(data_source, key)) for key in programs().programs}
+
+
+def _scores(spark: Any, data_source: str) -> ColumnLineage:
+    from jobs.score import score_program
+
+    served = _serving(data_source)
+    frames = [score_program(spark, one, served[key], data_source, _DAY) for key, one in programs().programs.items()]
+    return _union([frame.select(*contract("causal.member_score").column_names) for frame in frames])
+
+
+def _allocation(spark: Any) -> Any:
+    import pandas as pd
+
+    from jobs.publish import Allocation
+
+    row = {"program": next(iter(programs().programs)), "member_id": "1", "decision": "outreach"}
+    return Allocation(pd.DataFrame([row]), {}, {})
+
+
+def _views(spark: Any, create: Callable[[Any], None]) -> dict[str, ColumnLineage]:
+    found = {view_of(sql): of_query(sql) for sql in _statements(spark, create) if view_of(sql)}
+    return {name: lineage for name, lineage in found.items() if name is not None}
+
+
+def _statements(spark: Any, run: Callable[[Any], Any]) -> list[str]:
+    """Every SQL text that `run` sends."""
+    before = len(spark.client.statements)
+    run(spark)
+    return list(spark.client.statements[before:])

@@ -1,0 +1,413 @@
+"""What the running step reads and writes, said by the code that does it, and told in events when the step ends.
+
+`jobs.ledger` opens and closes runs and steps; readers and writers call `read`, `wrote`, `audited`, ... in between. Nothing
+here raises, nor does anything when no step is open: lineage that is lost is counted in the run ledger, and the work goes on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import datetime as dt
+import functools
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from contracts.settings import settings
+from jobs.audit_result import AuditResult
+from jobs.lineage.columns import ColumnLineage, Source, of_query, view_of
+from jobs.lineage.naming import job as job_name
+from jobs.lineage.work import NOTHING, JobLineage, Read, Statistics, Work, Write, declared
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from jobs.ledger import StepRecord
+    from jobs.lineage.emitter import Delivered, Emitter
+    from jobs.lineage.events import Context
+
+P = ParamSpec("P")
+
+AUDIT_OUTPUTS = ("ops.contract_result", "ops.quarantine")
+LEDGER = JobLineage(
+    "write.run_ledger", frozenset(), {"ops.run_ledger": NOTHING}, "Says what every step of a run did and cost."
+)
+
+
+@dataclass
+class _Child:
+    """A job that a step ran, with its own times."""
+
+    work: Work
+    started_at: dt.datetime
+    ended_at: dt.datetime
+
+
+@dataclass
+class Step:
+    """An open step: its run, what it did so far, and the jobs it ran."""
+
+    context: Context
+    work: Work
+    children: list[_Child] = field(default_factory=list)
+
+
+@dataclass
+class _Run:
+    """An open run (a night): its emitter, how often each step was tried, how each last ended."""
+
+    context: Context
+    emitter: Emitter
+    attempts: Counter[tuple[str, str | None]]
+    last_status: dict[str, str] = field(default_factory=dict)
+
+
+_lock = threading.Lock()
+_run: _Run | None = None
+_step: ContextVar[Step | None] = ContextVar("lineage_step", default=None)
+# Column lineage of each table as last written by this process, for whoever shows it beside the table (Dagster).
+_tables: dict[str, ColumnLineage] = {}
+
+
+def _counted(function: Callable[P, None]) -> Callable[P, None]:
+    """Whatever goes wrong in lineage costs one event, is counted as such, and stops nothing."""
+
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception as error:
+            if _run is not None:
+                _run.emitter.failed_to_make(error)
+
+    return guarded
+
+
+def begin_run(job: str, run_id: str, data_source: str | None, run_date: dt.date | None) -> None:
+    """A run of this process begins; the one before it is over."""
+    if settings().openlineage_disabled:
+        return
+    end_run()
+    _begin(job, run_id, data_source, run_date)
+
+
+def _begin(job: str, run_id: str, data_source: str | None, run_date: dt.date | None) -> None:
+    global _run
+    from jobs.lineage import events
+    from jobs.lineage.emitter import make_emitter, night_file
+
+    context = events.Context(
+        events.RunId(events.as_uuid(run_id), job_name(job)), data_source=data_source, run_date=run_date
+    )
+    attempts = earlier_attempts(night_file(data_source, run_date), context.run.id)
+    with _lock:
+        _run = _Run(context, make_emitter(data_source, run_date), attempts)
+    _run.emitter.emit(events.start(context, Work(context.run.job), _now()))
+
+
+def end_run() -> Delivered | None:
+    """The run is over: say how it ended and wait a little for the receiver; what was delivered and what was lost."""
+    global _run
+    from jobs.lineage import events
+
+    with _lock:
+        run, _run = _run, None
+    if run is None:
+        return None
+    try:
+        run.emitter.emit(events.design(LEDGER.work(), _now()))
+        run.emitter.emit(_last_event(run))
+    except Exception as error:
+        run.emitter.failed_to_make(error)
+    return run.emitter.close()
+
+
+def _last_event(run: _Run) -> Any:
+    """How a run ended: badly where the last try of any step did."""
+    from jobs.lineage import events
+
+    failed = sorted(step for step, status in run.last_status.items() if status == "failed")
+    work = Work(run.context.run.job)
+    if failed:
+        return events.fail(run.context, work, _now(), f"failed: {', '.join(failed)}")
+    return events.complete(run.context, work, _now())
+
+
+atexit.register(end_run)
+
+
+def earlier_attempts(path: Any, run_id: str) -> Counter[tuple[str, str | None]]:
+    """How often each step of a run was started before, by another process: its events are in the night's file."""
+    found: Counter[tuple[str, str | None]] = Counter()
+    if not path.exists():
+        return found
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if run_id in line and '"START"' in line:
+                event = json.loads(line)
+                facets = event["run"]["facets"]
+                if facets.get("parent", {}).get("run", {}).get("runId") == run_id:
+                    tags = facets.get("tags", {}).get("tags", [])
+                    source = next((tag["value"] for tag in tags if tag["key"] == "data_source"), None)
+                    found[event["job"]["name"], source] += 1
+    return found
+
+
+def open_step(record: StepRecord) -> Step | None:
+    """A step begins; None where lineage is off."""
+    if settings().openlineage_disabled:
+        return None
+    try:
+        return _opened(record)
+    except Exception as error:
+        if _run is not None:
+            _run.emitter.failed_to_make(error)
+        return None
+
+
+def _opened(record: StepRecord) -> Step:
+    from dataclasses import replace
+
+    from jobs.lineage import events
+
+    if _run is None:
+        _begin(record.job, record.run_id, record.data_source, record.run_date)
+    assert _run is not None
+    name = job_name(record.step)
+    night = replace(_run.context, data_source=record.data_source, run_date=record.run_date)
+    _run.attempts[name, record.data_source] += 1
+    attempt = _run.attempts[name, record.data_source]
+    own = events.attempt_id(night.run.id, name, record.data_source, attempt)
+    step = Step(night.child(name, own), Work(name))
+    _run.emitter.emit(events.start(step.context, step.work, record.started_at))
+    _step.set(step)
+    return step
+
+
+def close_step(step: Step | None, record: StepRecord) -> None:
+    """A step ended: its events, and those of the jobs it ran."""
+    _step.set(None)
+    if step is not None:
+        _close(step, record)
+
+
+@_counted
+def _close(step: Step, record: StepRecord) -> None:
+    from jobs.lineage import events
+
+    if _run is None:
+        return
+    _run.last_status[record.step] = record.status
+    at = record.ended_at or _now()
+    for number, child in enumerate(step.children):
+        own = events.attempt_id(step.context.run.id, child.work.job, record.data_source, number)
+        context = step.context.child(child.work.job, own)
+        _run.emitter.emit(events.start(context, child.work, child.started_at))
+        _run.emitter.emit(_ended(context, child.work, child.ended_at, None))
+    for write in step.work.writes.values():
+        _tables[write.dataset] = write.lineage
+    error = (record.message or "failed") if record.status == "failed" else None
+    _run.emitter.emit(_ended(step.context, step.work, at, error))
+
+
+def _ended(context: Context, work: Work, at: dt.datetime, error: str | None) -> Any:
+    from jobs.lineage import events
+
+    return events.complete(context, work, at) if error is None else events.fail(context, work, at, error)
+
+
+def columns_of(table: str) -> ColumnLineage | None:
+    """Column lineage of a table as this process last wrote it, or as it stands where nothing was new for it."""
+    return _tables.get(table)
+
+
+@_counted
+def read(frame: DataFrame) -> None:
+    """A frame whose rows the driver asked for: its tables are inputs of the step."""
+    step = _step.get()
+    if step is not None:
+        from jobs.lineage.plan import tables_of
+
+        for table in sorted(tables_of(frame)):
+            step.work.read(Read(table, _version_of(table)))
+
+
+@_counted
+def wrote(frame: DataFrame, table: str, version: int | None, rows: int | None, audit: AuditResult | None = None) -> None:
+    """A frame was written to a table, or found there already; with what its contract says of the rows."""
+    step = _step.get()
+    if step is None:
+        return
+    step.work.write(Write(table, _lineage(frame), _text(version), _statistics(table, version, rows)))
+    for name, known in step.work.reads.items():
+        if known.version is None:
+            step.work.read(Read(name, _version_of(name)))
+    if audit is not None:
+        started = _now() - dt.timedelta(seconds=audit.seconds)
+        step.children.append(_Child(_audit_work(f"contracts.{table}", [audit]), started, _now()))
+
+
+def _lineage(frame: DataFrame) -> ColumnLineage:
+    """Columns where the plan can be read, else the tables in it; that is counted as an event not made."""
+    from sqlglot.errors import SqlglotError
+
+    from jobs.lineage.plan import UnknownPlanError, lineage_of, tables_of
+
+    try:
+        return lineage_of(frame)
+    except (SqlglotError, UnknownPlanError) as error:
+        if _run is not None:
+            _run.emitter.failed_to_make(error)
+        return ColumnLineage(tables=tables_of(frame))
+
+
+@_counted
+def audited(results: Iterable[AuditResult]) -> None:
+    """Tables that the step held against their contracts."""
+    step = _step.get()
+    if step is not None:
+        work = _audit_work(step.work.job, list(results))
+        step.work.reads, step.work.writes = work.reads, work.writes
+
+
+def _audit_work(job: str, results: Iterable[AuditResult]) -> Work:
+    work = Work(job, "Holds tables against their contracts in one pass each.")
+    for audit in results:
+        if audit.rows_quarantined and audit.table_version is not None:
+            stripped = _statistics(audit.table, audit.table_version, audit.rows_checked - audit.rows_quarantined)
+            work.write(Write(audit.table, NOTHING, _text(audit.table_version), stripped))
+        work.read(Read(audit.table, _text(audit.table_version), Statistics(audit.rows_checked), audit=audit))
+    for table in AUDIT_OUTPUTS:
+        work.write(Write(table, version=_version_of(table)))
+    return work
+
+
+@_counted
+def worked(works: Iterable[Work]) -> None:
+    """Inputs and outputs of the step that no plan shows: files landed, a model registered, a page written."""
+    step = _step.get()
+    if step is not None:
+        for work in works:
+            for one in work.reads.values():
+                step.work.read(one)
+            for write in work.writes.values():
+                step.work.write(write)
+
+
+@_counted
+def used(dataset: str, version: str) -> None:
+    """A version of something that is no table was used: the model that scores."""
+    step = _step.get()
+    if step is not None:
+        step.work.read(Read(dataset, version))
+
+
+@_counted
+def viewed(sql: str) -> None:
+    """A `create view` statement was run."""
+    step, name = _step.get(), view_of(sql)
+    if step is not None and name is not None:
+        step.work.write(Write(name, of_query(sql)))
+
+
+@_counted
+def shown(frame: DataFrame, report: str) -> None:
+    """A query was read for a report: what it gives is shown there, under the name of the table that it is about."""
+    step = _step.get()
+    if step is not None:
+        step.work.write(Write(report, on_report(_lineage(frame))))
+
+
+def on_report(lineage: ColumnLineage) -> ColumnLineage:
+    """A query's columns as fields of a report: `<table>.<column>`, after the tables whose values they are."""
+    fields: dict[str, frozenset[Source]] = {}
+    for column, sources in lineage.columns.items():
+        for dataset in sorted({source.dataset for source in sources}) or ["constant"]:
+            name = f"{dataset.rpartition('.')[2]}.{column}"
+            mine = frozenset(source for source in sources if source.dataset == dataset)
+            fields[name] = fields.get(name, frozenset()) | mine
+    kept = {name: sources for name, sources in fields.items() if sources}
+    return ColumnLineage(kept, lineage.rows, lineage.tables)
+
+
+@_counted
+def ran(work: Work, started_at: dt.datetime, ended_at: dt.datetime) -> None:
+    """A job that the step ran, with times of its own: one model of a dbt run."""
+    step = _step.get()
+    if step is None:
+        return
+    for name in list(work.reads):
+        work.read(Read(name, _version_of(name)))
+    for write in list(work.writes.values()):
+        version = _version_of(write.dataset)
+        counted = _statistics(write.dataset, None if version is None else int(version), None)
+        work.writes[write.dataset] = Write(write.dataset, write.lineage, version, counted)
+        _tables[write.dataset] = write.lineage
+    step.children.append(_Child(work, started_at, ended_at))
+
+
+@_counted
+def stands(jobs: Iterable[JobLineage]) -> None:
+    """Jobs that had nothing to do tonight: the graph of the night holds them all the same."""
+    if settings().openlineage_disabled or _run is None:
+        return
+    from jobs.lineage import events
+
+    for one in jobs:
+        for table, lineage in one.outputs.items():
+            _tables[table] = lineage
+        _run.emitter.emit(events.design(one.work(), _now()))
+
+
+@_counted
+def aborted(steps: Iterable[Mapping[str, Any]]) -> None:
+    """Steps of a process that was killed, from the journal it left."""
+    from jobs.lineage import events
+
+    for entry in steps:
+        if entry.get("lineage_run") is None or _run is None:
+            continue
+        day = entry.get("run_date")
+        parent = events.RunId(events.as_uuid(entry["run_id"]), job_name(entry["job"]))
+        context = events.Context(
+            events.RunId(entry["lineage_run"], job_name(entry["step"])),
+            parent,
+            parent,
+            entry.get("data_source"),
+            dt.date.fromisoformat(day) if day else None,
+        )
+        _run.emitter.emit(events.abort(context, Work(context.run.job), _now()))
+
+
+def current() -> JobLineage | None:
+    """What the open step read and wrote so far; for tests and for a look from a debugger."""
+    step = _step.get()
+    return None if step is None else declared(step.work)
+
+
+def _version_of(table: str) -> str | None:
+    from jobs.delta import local_version
+    from jobs.lineage.naming import Kind, kind
+
+    return _text(local_version(table)) if kind(table) is Kind.TABLE else None
+
+
+def _statistics(table: str, version: int | None, rows: int | None) -> Statistics | None:
+    from jobs.delta import commit_size
+
+    size = None if version is None else commit_size(table, version)
+    if size is None:
+        return None if rows is None else Statistics(rows)
+    return Statistics(size.rows if rows is None else rows, size.bytes, size.files)
+
+
+def _text(version: int | None) -> str | None:
+    return None if version is None else str(version)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
