@@ -234,10 +234,11 @@ def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id
     spark, name = cast(SparkSession, df.sparkSession), contract.name
     staged = conform(df, contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        changed = not holds_exactly(staged, name, predicate)
-        if changed:
-            overwrite_where(staged, name, predicate, run_id)
-        written = Written(table_version(spark, name), staged.count(), changed)
+        with lineage.unobserved():
+            changed = not holds_exactly(staged, name, predicate)
+            if changed:
+                overwrite_where(staged, name, predicate, run_id)
+            written = Written(table_version(spark, name), staged.count(), changed)
         lineage.wrote(df, name, written.version, written.rows)
         return written
     finally:
@@ -256,9 +257,11 @@ def overwrite_where(df: DataFrame, name: str, predicate: str | None, run_id: str
 def append(df: DataFrame, name: str, run_id: str) -> None:
     """Append rows; the run id goes into the commit."""
     df.write.format("delta").mode("append").option("userMetadata", run_id).saveAsTable(name)
+    lineage.appended(df, name)
 
 
 def append_idempotent(df: DataFrame, name: str, app_id: str, version: int) -> None:
     """Append once per `(app_id, version)`: Delta skips a version that is not above the last one of that `app_id`."""
     options = {"txnAppId": app_id, "txnVersion": str(version)}
     df.write.format("delta").mode("append").options(**options).saveAsTable(name)
+    lineage.appended(df, name)

@@ -66,6 +66,7 @@ def prepare(spark: SparkSession) -> None:
         _PREPARED.add(spark.session_id)
 
 
+@lineage.unobserved()
 def audit_layer(
     spark: SparkSession,
     schema: str,
@@ -102,6 +103,7 @@ def audit_layer(
     return results
 
 
+@lineage.unobserved()
 def audit_table(
     spark: SparkSession,
     contract: TableContract,
@@ -162,6 +164,7 @@ def _audit(
     return replace(result, seconds=time.monotonic() - started)
 
 
+@lineage.unobserved()
 def write_audited(
     df: DataFrame,
     contract: TableContract,

@@ -29,6 +29,7 @@ from jobs.enforce import write_audited
 from jobs.fairness_groups import MEMBER_COLUMNS, fairness_groups
 from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
+from jobs.lineage import naming
 from jobs.lineage import record as lineage
 from jobs.lineage.models import COUNTED, measured, trained
 from jobs.lineage.plan import MadeOf, computed
@@ -289,6 +290,7 @@ def write_cards(spark: SparkSession, trained: Iterable[Training], scope: Scope) 
         for training in trained:
             try:
                 write_card(configured[training.program], training.model, training.study.scorer, rows)
+                lineage.drawn(naming.card(training.model.name), str(training.model.version))
             except Exception as error:
                 record_alert(
                     kind="model", subject=training.model.label, run_id=scope.run_id, data_source=scope.data_source,
@@ -341,12 +343,16 @@ def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[st
 
 
 def _write_rows(
-    spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]], made_of: MadeOf
+    spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]], made_of: MadeOf | None = None
 ) -> AuditResult:
-    """Write a few rows from the driver, computed from the columns in `made_of`, into the training's part of a table."""
+    """Write a few rows from the driver into the training's part of a table, through its contract.
+
+    `made_of` says of which columns they were computed; default: they tell of the models.
+    """
     table = contract(name)
     full = [{name: _plain(row.get(name)) for name in table.column_names} for row in rows]
-    return write_audited(rows_of_contract(spark, table, full), table, run_id=scope.run_id, where=scope.where)
+    frame = computed(rows_of_contract(spark, table, full), made_of or measured(name, scope.data_source))
+    return write_audited(frame, table, run_id=scope.run_id, where=scope.where)
 
 
 def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> AuditResult:

@@ -141,6 +141,18 @@ def of_query(sql: str, extra: Mapping[str, Mapping[str, str]] = MappingProxyType
     return _Walk().lineage(scope)
 
 
+@lru_cache(maxsize=2_000)
+def tables_in(sql: str) -> frozenset[str]:
+    """Every `schema.table` that a statement reads; empty where it is no query or cannot be parsed."""
+    try:
+        tree = sqlglot.parse_one(sql, dialect="spark")
+    except sqlglot.errors.SqlglotError:
+        return frozenset()
+    if not isinstance(tree, exp.Query):
+        return frozenset()
+    return frozenset(f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db)
+
+
 def _flattened(query: exp.Expression) -> exp.Expression:
     """The query with generators that give several columns written as those columns, which is all that lineage asks."""
     for select in query.find_all(exp.Select):

@@ -7,7 +7,7 @@ night, built in an offline session. Tests hold it against what nights emit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from jobs.lineage.landed import landing_job
 from jobs.lineage.models import COUNTED, learnt_from, measured
 from jobs.lineage.offline import offline_session
 from jobs.lineage.plan import computed, lineage_of
-from jobs.lineage.record import AUDIT_OUTPUTS, LEDGER, on_report
+from jobs.lineage.record import AUDIT_OUTPUTS, LEDGER, names_of, on_report
 from jobs.lineage.work import JobLineage
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def designed(data_source: str = "tuva") -> list[JobLineage]:
     jobs = [landing_job(source) for source in SOURCES.values()]
     jobs += [*simulation_jobs(), *overlay_jobs(), *dbt_models.seed_jobs()]
     jobs += [job for name in dbt_models.LAYERS for job in dbt_models.layer_jobs(name, folder)]
-    jobs += [*training_jobs(data_source), *night_jobs(data_source)]
+    jobs += [*training_jobs(data_source), *night_jobs(data_source), *later_jobs(data_source)]
     written = {table for job in jobs for table in job.outputs}
     return [*jobs, *audit_jobs(written), LEDGER]
 
@@ -73,6 +73,8 @@ def overlay_jobs() -> list[JobLineage]:
 def training_jobs(data_source: str) -> Iterator[JobLineage]:
     """From cohorts to registered models and the evidence for or against them."""
     from jobs.cohort import cohort
+    from jobs.model_card.collect import read_training
+    from jobs.registry import model_name
     from jobs.train import Scope, _marked
 
     spark, scope, chosen = offline_session(), Scope(data_source, _DAY, "design", 1), programs().programs.values()
@@ -85,6 +87,10 @@ def training_jobs(data_source: str) -> Iterator[JobLineage]:
     tables = ("causal.oof_prediction", "causal.evaluation", "causal.gate_result", "causal.model")
     evidence = {table: _from_driver(spark, table, measured(table, data_source)) for table in tables}
     yield _job("write.evidence", evidence, "Writes what the trainings found.")
+    session = offline_session()
+    read_training(session, scope.where)
+    cards = {naming.card(model_name(data_source, one.key)): _page(session) for one in chosen}
+    yield _job("write.model.cards", cards, "Draws a page on each model.")
 
 
 def night_jobs(data_source: str) -> Iterator[JobLineage]:
@@ -99,14 +105,51 @@ def night_jobs(data_source: str) -> Iterator[JobLineage]:
     published = {
         "outreach.priority": lineage_of(decided(scores, allocation, configured, "design")),
         "outreach.program_summary": lineage_of(
-            summarised(spark.sql("select * from outreach.priority"), allocation, configured, _serving(data_source), "design")
+            summarised(spark.sql("select * from outreach.priority"), allocation, configured, "design")
         ),
         **_views(spark, create_views),
     }
     yield _job("publish", published, "Allocates capacity and publishes the list.")
-    queries = _statements(offline_session(), lambda session: read_night(session, data_source, _DAY))
-    report = [on_report(of_query(sql)) for sql in queries]
-    yield _job("report", {naming.NIGHT_REPORT: merged(report)}, "Draws the night's report.")
+    session = offline_session()
+    read_night(session, data_source, _DAY)
+    yield _job("report", {naming.NIGHT_REPORT: _page(session)}, "Draws the night's report.")
+
+
+def later_jobs(data_source: str) -> Iterator[JobLineage]:
+    """What follows a published night: the challengers beside it, what its lists came to, whether its members moved."""
+    from jobs.drift import _compare_sql, features, scores
+    from jobs.shadow import Shadow, _score_rows
+    from jobs.shadow_comparison import compared
+    from jobs.uplift import Window, window_rows
+
+    chosen = list(programs().programs.values())
+    spark = offline_session()
+    frames = [_score_rows(spark, Shadow(one, _model(data_source, one.key)), data_source, _DAY) for one in chosen]
+    silent = offline_session(rows=0)
+    compared(silent, chosen, data_source, _DAY)
+    shadow = {"causal.shadow_score": _union(frames), "causal.shadow_comparison": _computed("causal.shadow_comparison", silent)}
+    yield _job("shadow", shadow, "Scores the night with the challengers and compares.")
+    spark = offline_session()
+    for one in chosen:
+        window_rows(spark, one, data_source, Window(_DAY, 1, _DAY, ""), "design")
+    uplift = {"outreach.realized_uplift": _computed("outreach.realized_uplift", spark)}
+    yield _job("realized.uplift", uplift, "What the lists of past months came to, against their holdouts.")
+    spark = offline_session()
+    for comparison in (features(spark, data_source, _DAY), scores(spark, data_source, _DAY)):
+        if comparison is not None:
+            spark.sql(_compare_sql(comparison.sql)).collect()
+    yield _job("drift", {"ops.drift": _computed("ops.drift", spark)}, "Whether members are still those of the training.")
+
+
+def _computed(table: str, spark: Any) -> ColumnLineage:
+    """Rows that the driver makes of what it asked a session for."""
+    schema = ", ".join(f"{column.name} {column.spark_type}" for column in contract(table).columns)
+    return lineage_of(offline_session().createDataFrame([], schema), spark.client.asked, names_of(table))
+
+
+def _page(spark: Any) -> ColumnLineage:
+    """A page that shows what was asked of a session."""
+    return merged(on_report(asked.lineage()) for asked in spark.client.asked)
 
 
 def audit_jobs(written: set[str]) -> Iterator[JobLineage]:
@@ -139,11 +182,16 @@ def _model(data_source: str, program: str) -> Any:
     """A registered model whose file is of no account: any file that is there."""
     from jobs.registry import RegisteredModel, model_name
 
-    return RegisteredModel(model_name(data_source, program), 1, Path(__file__), {})
+    class _Model(RegisteredModel):
+        @property
+        def scorer_path(self) -> Path:
+            return Path(__file__)
+
+    return _Model(model_name(data_source, program), 1, "", Path(), {"scorer_sha256": ""}, datetime.now(UTC))
 
 
 def _serving(data_source: str) -> dict[str, Any]:
-    from jobs.score import Serving
+    from jobs.serving import Serving
 
     return {key: Serving("publish", "design", _model(data_source, key)) for key in programs().programs}
 

@@ -1,8 +1,8 @@
 """The one place that names datasets and jobs for lineage: OpenLineage's namespace and name from a catalog entry.
 
-A dataset is called as its Dagster asset and its Delta table are: `schema.name`. Three kinds are no tables and have a
-schema of their own: `landing` (the delivered files of one kind), `model` (what a program's training registered) and
-`seed` (reference files in the repository).
+A dataset is called as its Dagster asset and its Delta table are: `schema.name`. Four kinds are no tables and have a
+schema of their own: `landing` (the delivered files of one kind), `model` (what a program's training registered), `card`
+(a model's page) and `seed` (reference files in the repository).
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ def registered(name: str) -> str:
     return model(*name.split(".")[1:])
 
 
+def card(name: str) -> str:
+    """The card of a registered model."""
+    return "card." + registered(name).removeprefix("model.")
+
+
 def seed(name: str) -> str:
     """A reference file of the dbt project; it becomes the table `core.<name>`."""
     return f"seed.{name}"
@@ -72,7 +77,7 @@ def job(step: str) -> str:
 def kind(name: str) -> Kind:
     """What the dataset of that name is. A name in a layer without a contract is a view or the report."""
     schema = name.split(".")[0]
-    special = {"landing": Kind.FILES, "model": Kind.MODEL, "seed": Kind.SEED}
+    special = {"landing": Kind.FILES, "model": Kind.MODEL, "card": Kind.REPORT, "seed": Kind.SEED}
     if schema in special:
         return special[schema]
     if name == NIGHT_REPORT:
@@ -85,7 +90,7 @@ def is_well_formed(name: str) -> bool:
     schema, _, rest = name.partition(".")
     if schema == "landing":
         return name in layouts()
-    if schema == "model":
+    if schema in ("model", "card"):
         source, _, program = rest.partition("__")
         return source in SOURCES and program in programs().programs
     if schema == "seed":

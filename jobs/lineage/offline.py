@@ -6,9 +6,13 @@ before the first night. The one row lets code go on that looks at a count or a d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
+
+from jobs.lineage.observe import keep_view
+from jobs.lineage.plan import Asked, lineage_of_plan
 
 _CONF = {
     "spark.sql.session.timeZone": "UTC",
@@ -24,31 +28,39 @@ class NothingRunsError(RuntimeError):
     """Something asked the offline session to write, or what only a server knows."""
 
 
-def offline_session() -> Any:
+def offline_session(rows: int = 1) -> Any:
     """A session of Spark Connect whose client answers what building plans asks, and writes nothing.
 
-    Its `client.statements` are the texts of every `sql` call, in order.
+    Its `client.statements` are the texts of every `sql` call, its `client.asked` the plans whose rows were asked for.
+
+    Args:
+        rows: that whoever asks gets, 1 or 0.
     """
     from pyspark.sql.connect.client.core import SparkConnectClient
     from pyspark.sql.connect.session import SparkSession
 
     session: Any = SparkSession.__new__(SparkSession)  # its own constructor would make a client that calls
-    session._client = _offline(SparkConnectClient)("sc://localhost:1")
+    session._client = _offline(SparkConnectClient, rows)("sc://localhost:1")
     session._session_id = session._client._session_id
     session.release_session_on_close = False
     return session
 
 
-def _offline(base: type[Any]) -> type[Any]:
+def _offline(base: type[Any], rows: int) -> type[Any]:
     """The real client without its calls; its channel is never used."""
 
     class OfflineClient(base):
         def __init__(self, connection: str) -> None:
             super().__init__(connection)
             self.statements: list[str] = []
+            self.asked: list[Asked] = []
+            self.lineage_views: dict[str, Any] = {}
 
         def execute_command(self, command: Any, *_: Any, **__: Any) -> tuple[None, dict[str, Any], None]:
             """`session.sql` sends its text at once; as no result comes back, the frame keeps the text as its plan."""
+            keep_view(self.lineage_views, command)
+            if command.WhichOneof("command_type") == "create_dataframe_view":
+                return None, {}, None
             if command.WhichOneof("command_type") != "sql_command":
                 raise NothingRunsError("The offline session writes nothing.")
             self.statements.append(command.sql_command.input.sql.query or command.sql_command.sql)
@@ -64,9 +76,7 @@ def _offline(base: type[Any]) -> type[Any]:
             """Names of a plan's columns, each as text: enough for building on."""
             from pyspark.sql.types import StringType
 
-            from jobs.lineage.plan import lineage_of_plan
-
-            return _columns(lineage_of_plan(plan.root).columns, StringType())
+            return _columns(dict.fromkeys(lineage_of_plan(plan.root, self.lineage_views).columns, StringType()))
 
         def add_artifacts(self, *_: str, **__: bool) -> None:
             """A model file that workers would be sent."""
@@ -83,12 +93,15 @@ def _offline(base: type[Any]) -> type[Any]:
 
         def to_table(self, plan: Any, *_: Any, **__: Any) -> tuple[Any, Any, None]:
             import pyarrow as pa
-            from pyspark.sql.types import LongType
+            from pyspark.sql.types import DateType, LongType
 
             if plan.root.WhichOneof("rel_type") == "catalog":  # every table is there
                 return pa.table({"value": [True]}), None, None
+            self.asked.append(Asked(plan.root, dict(self.lineage_views)))
             names = self.schema(plan).names
-            return pa.table({name: pa.array([1]) for name in names}), _columns(names, LongType()), None
+            values = [pa.array([_value(name)] * rows) for name in names]
+            kinds = {name: LongType() if isinstance(_value(name), int) else DateType() for name in names}
+            return pa.table(values, names=names), _columns(kinds), None
 
         def to_pandas(self, plan: Any, *_: Any, **__: Any) -> tuple[Any, None]:
             return self.to_table(plan)[0].to_pandas(), None
@@ -105,10 +118,18 @@ def _offline(base: type[Any]) -> type[Any]:
     return OfflineClient
 
 
-def _columns(names: Iterable[str], kind: Any) -> Any:
+_DAY = date(2026, 1, 1)
+
+
+def _value(name: str) -> int | date:
+    """What stands in a column of the one row: a day where its name says so, else 1."""
+    return _DAY if name.endswith(("date", "night", "_as_of", "_start", "_end")) else 1
+
+
+def _columns(kinds: Mapping[str, Any]) -> Any:
     from pyspark.sql.types import StructField, StructType
 
-    return StructType([StructField(name, kind) for name in names])
+    return StructType([StructField(name, kind) for name, kind in kinds.items()])
 
 
 class _Parsed:

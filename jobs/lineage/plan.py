@@ -1,23 +1,30 @@
 """Column lineage of a Spark Connect frame: its plan, which the client holds whole, is written as SQL and read as such.
 
 So a job's lineage is that of the plan that runs. Three kinds of nodes tell nothing of what is in them: rows sent from
-the driver, functions of Python, and files read by path; `computed` says of which columns such rows were made.
+the driver, functions of Python, and files read by path. `computed` says of which columns such rows were made; rows
+from the driver of which nobody says so were made of what the driver asked for in the same step.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from sqlglot.errors import SqlglotError
+
 from contracts.compile.literals import sql_string
-from jobs.lineage.columns import MAPPED, ColumnLineage, How, Source, of_query
+from jobs.lineage.columns import MAPPED, ColumnLineage, How, Source, merged, of_query, tables_in
 from jobs.lineage.naming import columns as columns_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+_COMMAND = re.compile(r"\s*(describe|desc|show|explain|set)\b", re.IGNORECASE)
 _OPAQUE = "opaque"  # schema of the stand-ins for nodes that tell nothing
 _MOST_REMEMBERED = 1000
 MadeOf = Mapping[str, Iterable[str]]
@@ -36,45 +43,88 @@ def computed(frame: DataFrame, made_of: MadeOf) -> DataFrame:
         made_of: per column the columns it was computed from, as `schema.table.column`; `*` stands for every column that
             is not named, and `schema.table.*` for the column of the same name.
     """
-    for relation in _opaque_relations(proto_of(frame)):
+    for relation in _opaque_relations(proto_of(frame), {}):
         _made_of[relation.common.plan_id] = made_of
     while len(_made_of) > _MOST_REMEMBERED:
         _made_of.popitem(last=False)
     return frame
 
 
-def lineage_of(frame: DataFrame) -> ColumnLineage:
+@dataclass(frozen=True)
+class Asked:
+    """A plan whose rows the driver asked for, with the temporary views that it may read, by name."""
+
+    relation: Any
+    views: Mapping[str, Any] = field(default_factory=dict)
+
+    def lineage(self) -> ColumnLineage:
+        """Its column lineage; where the plan cannot be written as SQL, its tables."""
+        try:
+            return lineage_of_plan(self.relation, self.views)
+        except (UnknownPlanError, SqlglotError):
+            return ColumnLineage(tables=self.tables())
+
+    def tables(self) -> frozenset[str]:
+        """Tables that it reads."""
+        found: set[str] = set()
+        for relation in _walk(self.relation):
+            kind = relation.WhichOneof("rel_type")
+            if kind == "read" and relation.read.WhichOneof("read_type") == "named_table":
+                found.add(relation.read.named_table.unparsed_identifier.replace("`", ""))
+            elif kind == "sql":
+                found |= tables_in(relation.sql.query)
+                for name, view in self.views.items():
+                    if _mentions(relation.sql.query, name):
+                        found |= Asked(view).tables()
+        return frozenset(found)
+
+
+def lineage_of(frame: DataFrame, asked: Sequence[Asked] = (), named: Iterable[str] = ()) -> ColumnLineage:
     """Column lineage of a frame that has not been run; asks the server nothing.
+
+    Args:
+        frame: of Spark Connect.
+        asked: what the driver asked for before it made rows of its own.
+        named: columns that name a row and are not computed: of rows from the driver, only what is called so is their source.
 
     Raises:
         UnknownPlanError: a node cannot be written as SQL.
         sqlglot.errors.SqlglotError: nor be parsed.
     """
-    return lineage_of_plan(proto_of(frame))
+    return lineage_of_plan(proto_of(frame), views_of(frame), asked, named)
 
 
-def lineage_of_plan(plan: Any) -> ColumnLineage:
-    """Column lineage of a `spark.connect.Relation`; errors as for `lineage_of`."""
+def lineage_of_plan(
+    plan: Any, views: Mapping[str, Any] = MappingProxyType({}), asked: Sequence[Asked] = (), named: Iterable[str] = ()
+) -> ColumnLineage:
+    """Column lineage of a `spark.connect.Relation`; otherwise as `lineage_of`."""
     made: dict[str, MadeOf] = {}
     extra: dict[str, dict[str, str]] = {}
-    for relation in _opaque_relations(plan):
+    for relation in _opaque_relations(plan, views):
         name = _opaque_name(relation)
-        made[name] = _made_of.get(relation.common.plan_id, {})
+        known = _made_of.get(relation.common.plan_id)
+        if known is None and relation.WhichOneof("rel_type") in _LOCAL and asked:
+            known = _from_driver(merged(one.lineage() for one in asked), named)
+        made[name] = known or {}
         if names := _local_columns(relation):
             extra[name] = dict.fromkeys(names, "string")
-    return _explained(of_query(_Sql().of(plan), extra), made)
+    return _explained(of_query(_Sql(views).of(plan), extra), made)
 
 
-def tables_of(frame: DataFrame) -> frozenset[str]:
-    """Tables that a frame reads: all that can be told of a plan that is not SQL."""
-    found: set[str] = set()
-    for relation in _walk(proto_of(frame)):
-        kind = relation.WhichOneof("rel_type")
-        if kind == "read" and relation.read.WhichOneof("read_type") == "named_table":
-            found.add(relation.read.named_table.unparsed_identifier.replace("`", ""))
-        elif kind == "sql":
-            found |= of_query(relation.sql.query).tables
-    return frozenset(found)
+def _from_driver(asked: ColumnLineage, named: Iterable[str]) -> MadeOf:
+    """Each column from what was asked for under its name, any other from all that was asked for."""
+    columns = {name: _texts(sources) for name, sources in asked.columns.items()}
+    everything = _texts(source for sources in asked.columns.values() for source in sources)
+    return {**dict.fromkeys(named, ()), **columns, "*": everything}
+
+
+def _texts(sources: Iterable[Source]) -> tuple[str, ...]:
+    return tuple(sorted({f"{source.dataset}.{source.column}" for source in sources}))
+
+
+def views_of(frame: DataFrame) -> Mapping[str, Any]:
+    """Temporary views of the frame's session, as far as they were watched."""
+    return getattr(frame.sparkSession.client, "lineage_views", {})  # type: ignore[attr-defined]
 
 
 def proto_of(frame: DataFrame) -> Any:
@@ -129,8 +179,8 @@ def _children(relation: Any) -> Iterator[Any]:
 _LOCAL = ("local_relation", "cached_local_relation", "chunked_cached_local_relation")
 
 
-def _opaque_relations(plan: Any) -> Iterator[Any]:
-    for relation in _walk(plan):
+def _opaque_relations(plan: Any, views: Mapping[str, Any]) -> Iterator[Any]:
+    for relation in (r for root in (plan, *views.values()) for r in _walk(root)):
         kind = relation.WhichOneof("rel_type")
         is_path = kind == "read" and relation.read.WhichOneof("read_type") == "data_source"
         if kind in _LOCAL or kind == "map_partitions" or is_path:
@@ -155,7 +205,8 @@ def _local_columns(relation: Any) -> tuple[str, ...]:
 class _Sql:
     """One plan as one query: each node a common table, so that a frame used twice is written once."""
 
-    def __init__(self) -> None:
+    def __init__(self, views: Mapping[str, Any]) -> None:
+        self._views = views
         self._parts: dict[str, str] = {}
         self._inside: dict[str, set[int]] = {}
 
@@ -186,7 +237,12 @@ class _Sql:
             raise UnknownPlanError(f"plan node {kind}")
         return write(getattr(relation, str(kind)), _opaque_name(relation))
 
-    def _of_sql(self, node: Any, _: str) -> str:
+    def _of_sql(self, node: Any, opaque: str) -> str:
+        if _COMMAND.match(node.query):
+            return f"SELECT * FROM {opaque}"
+        for name, view in self._views.items():
+            if name not in self._parts and _mentions(node.query, name):
+                self._parts[name] = f"SELECT * FROM {self._name(view)}"
         return f"SELECT * FROM ({node.query.strip().rstrip(';')}) AS s"
 
     def _of_read(self, node: Any, opaque: str) -> str:
@@ -339,6 +395,10 @@ def _named(sql: str, node: Any) -> str:
 def _literal(part: Any) -> str:
     """A literal's place: its value makes no lineage, and need not be known."""
     return "NULL" if part.WhichOneof("literal_type") == "null" else "'?'"
+
+
+def _mentions(sql: str, name: str) -> bool:
+    return re.search(rf"\b{re.escape(name)}\b", sql) is not None
 
 
 def _listed(parts: Iterable[str]) -> str:

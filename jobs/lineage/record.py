@@ -1,7 +1,8 @@
 """What the running step reads and writes, said by the code that does it, and told in events when the step ends.
 
-`jobs.ledger` opens and closes runs and steps; readers and writers call `read`, `wrote`, `audited`, ... in between. Nothing
-here raises, nor does anything when no step is open: lineage that is lost is counted in the run ledger, and the work goes on.
+`jobs.ledger` opens and closes runs and steps; writers call `wrote`, `audited`, ... in between, and `observe` sees what the
+driver asks the session for. Nothing here raises, nor does anything when no step is open: lineage that is lost is counted
+in the run ledger, and the work goes on.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import functools
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from contracts.catalog import catalog
 from contracts.settings import settings
 from jobs.audit_result import AuditResult
-from jobs.lineage.columns import ColumnLineage, Source, of_query, view_of
+from jobs.lineage.columns import ColumnLineage, Source, merged, of_query, view_of
 from jobs.lineage.naming import job as job_name
 from jobs.lineage.work import NOTHING, JobLineage, Read, Statistics, Work, Write, declared
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from jobs.ledger import StepRecord
     from jobs.lineage.emitter import Delivered, Emitter
     from jobs.lineage.events import Context
+    from jobs.lineage.plan import Asked
 
 P = ParamSpec("P")
 
@@ -49,11 +53,12 @@ class _Child:
 
 @dataclass
 class Step:
-    """An open step: its run, what it did so far, and the jobs it ran."""
+    """An open step: its run, what it did so far, the jobs it ran, the rows that the driver asked for."""
 
     context: Context
     work: Work
     children: list[_Child] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
 
 
 @dataclass
@@ -69,6 +74,7 @@ class _Run:
 _lock = threading.Lock()
 _run: _Run | None = None
 _step: ContextVar[Step | None] = ContextVar("lineage_step", default=None)
+_is_observing: ContextVar[bool] = ContextVar("lineage_is_observing", default=True)
 # Column lineage of each table as last written by this process, for whoever shows it beside the table (Dagster).
 _tables: dict[str, ColumnLineage] = {}
 
@@ -225,15 +231,28 @@ def columns_of(table: str) -> ColumnLineage | None:
     return _tables.get(table)
 
 
-@_counted
-def read(frame: DataFrame) -> None:
-    """A frame whose rows the driver asked for: its tables are inputs of the step."""
-    step = _step.get()
-    if step is not None:
-        from jobs.lineage.plan import tables_of
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Within it, what the driver asks for is housekeeping (counting rows, comparing tables) and no input of the step."""
+    token = _is_observing.set(False)
+    try:
+        yield
+    finally:
+        _is_observing.reset(token)
 
-        for table in sorted(tables_of(frame)):
-            step.work.read(Read(table, _version_of(table)))
+
+@_counted
+def asks(relation: Any, views: Mapping[str, Any]) -> None:
+    """The driver asked for the rows of a plan: its tables are inputs, and rows that it then makes are made of it."""
+    step = _step.get()
+    if step is not None and _is_observing.get():
+        from jobs.lineage.plan import Asked
+
+        found = Asked(relation, dict(views))
+        if tables := found.tables():
+            step.asked.append(found)
+            for table in sorted(tables):
+                step.work.read(Read(table, _version_of(table)))
 
 
 @_counted
@@ -242,8 +261,8 @@ def wrote(frame: DataFrame, table: str, version: int | None, rows: int | None, a
     step = _step.get()
     if step is None:
         return
-    step.work.write(Write(table, _lineage(frame), _text(version), _statistics(table, version, rows)))
-    for name, known in step.work.reads.items():
+    step.work.write(Write(table, _lineage(frame, step, table), _text(version), _statistics(table, version, rows)))
+    for name, known in list(step.work.reads.items()):
         if known.version is None:
             step.work.read(Read(name, _version_of(name)))
     if audit is not None:
@@ -251,18 +270,29 @@ def wrote(frame: DataFrame, table: str, version: int | None, rows: int | None, a
         step.children.append(_Child(_audit_work(f"contracts.{table}", [audit]), started, _now()))
 
 
-def _lineage(frame: DataFrame) -> ColumnLineage:
+def appended(frame: DataFrame, table: str) -> None:
+    """Rows were appended to a table: of the step's own doing, unless a contract's enforcement did it."""
+    if _is_observing.get():
+        wrote(frame, table, None, None)
+
+
+def _lineage(frame: DataFrame, step: Step, table: str) -> ColumnLineage:
     """Columns where the plan can be read, else the tables in it; that is counted as an event not made."""
     from sqlglot.errors import SqlglotError
 
-    from jobs.lineage.plan import UnknownPlanError, lineage_of, tables_of
+    from jobs.lineage.plan import Asked, UnknownPlanError, lineage_of, proto_of, views_of
 
     try:
-        return lineage_of(frame)
+        return lineage_of(frame, step.asked, names_of(table))
     except (SqlglotError, UnknownPlanError) as error:
         if _run is not None:
             _run.emitter.failed_to_make(error)
-        return ColumnLineage(tables=tables_of(frame))
+        return ColumnLineage(tables=Asked(proto_of(frame), views_of(frame)).tables())
+
+
+def names_of(table: str) -> tuple[str, ...]:
+    """Columns that name a table's rows and the run that wrote them."""
+    return (*catalog()[table].key, "run_id") if table in catalog() else ()
 
 
 @_counted
@@ -315,11 +345,12 @@ def viewed(sql: str) -> None:
 
 
 @_counted
-def shown(frame: DataFrame, report: str) -> None:
-    """A query was read for a report: what it gives is shown there, under the name of the table that it is about."""
+def drawn(report: str, version: str | None = None) -> None:
+    """A page was drawn of what the driver asked for in this step."""
     step = _step.get()
     if step is not None:
-        step.work.write(Write(report, on_report(_lineage(frame))))
+        lineage = merged(on_report(one.lineage()) for one in step.asked)
+        step.work.write(Write(report, lineage, version, Statistics(files=1)))
 
 
 def on_report(lineage: ColumnLineage) -> ColumnLineage:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.compile.literals import sql_string
 from jobs.delta import table_exists
-from jobs.lineage import record as lineage
-from jobs.lineage.naming import NIGHT_REPORT
 from jobs.publish import predicate
 from jobs.report.reason_words import reason_patterns
 
@@ -91,9 +89,7 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
 
 
 def _rows(spark: SparkSession, sql: str) -> Rows:
-    frame = spark.sql(sql)
-    lineage.shown(frame, NIGHT_REPORT)
-    return [row.asDict() for row in frame.collect()]
+    return [row.asDict() for row in spark.sql(sql).collect()]
 
 
 def _optional(spark: SparkSession, table: str, where: str) -> Rows:
