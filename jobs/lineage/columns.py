@@ -256,6 +256,8 @@ class _Walk:
         return _NONE
 
     def _leaf(self, source: exp.Expression | Scope | None, name: str) -> _Sources:
+        if isinstance(source, Scope) and isinstance(source.expression, exp.Lateral):
+            return self._lateral(source, name)
         if isinstance(source, Scope):
             return self.column(source, name)
         if isinstance(source, exp.Table) and source.db:
@@ -263,6 +265,17 @@ class _Walk:
             self._read.add(table)
             return frozenset({Source(table, name)})
         return _NONE
+
+    def _lateral(self, view: Scope, name: str) -> _Sources:
+        """A column of a `lateral view`: of `stack` by its place, of other generators from all that they are given."""
+        lateral = view.expression
+        alias, generator = lateral.args.get("alias"), lateral.this
+        names = [column.name for column in alias.columns] if alias is not None else []
+        if view.parent is None or name not in names:
+            return _NONE
+        is_stack = isinstance(generator, exp.Stack)
+        values = generator.expressions[names.index(name) :: len(names)] if is_stack else [generator]
+        return frozenset().union(*(self._made_from(v, view.parent, How.TRANSFORMATION) for v in values))
 
     def rows(self, scope: Scope) -> _Sources:
         """What decides which rows a scope has, its own sources' rows included."""

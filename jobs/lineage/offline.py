@@ -11,6 +11,7 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+from contracts.catalog import catalog
 from jobs.lineage.observe import keep_view
 from jobs.lineage.plan import Asked, lineage_of_plan
 
@@ -93,15 +94,13 @@ def _offline(base: type[Any], rows: int) -> type[Any]:
 
         def to_table(self, plan: Any, *_: Any, **__: Any) -> tuple[Any, Any, None]:
             import pyarrow as pa
-            from pyspark.sql.types import DateType, LongType
 
-            if plan.root.WhichOneof("rel_type") == "catalog":  # every table is there
-                return pa.table({"value": [True]}), None, None
+            if plan.root.WhichOneof("rel_type") == "catalog":  # every table that has a contract is there
+                return pa.table({"value": [plan.root.catalog.table_exists.table_name in catalog()]}), None, None
             self.asked.append(Asked(plan.root, dict(self.lineage_views)))
             names = self.schema(plan).names
             values = [pa.array([_value(name)] * rows) for name in names]
-            kinds = {name: LongType() if isinstance(_value(name), int) else DateType() for name in names}
-            return pa.table(values, names=names), _columns(kinds), None
+            return pa.table(values, names=names), _columns({name: _type_of(name) for name in names}), None
 
         def to_pandas(self, plan: Any, *_: Any, **__: Any) -> tuple[Any, None]:
             return self.to_table(plan)[0].to_pandas(), None
@@ -121,9 +120,19 @@ def _offline(base: type[Any], rows: int) -> type[Any]:
 _DAY = date(2026, 1, 1)
 
 
-def _value(name: str) -> int | date:
-    """What stands in a column of the one row: a day where its name says so, else 1."""
-    return _DAY if name.endswith(("date", "night", "_as_of", "_start", "_end")) else 1
+_DAYS = ("date", "night", "_as_of", "_start", "_end")
+_WORDS = ("program", "variable", "_version", "kind", "verdict", "_id")
+
+
+def _value(name: str) -> int | date | str:
+    """What stands in a column of the one row: a day or a word where its name says so, else 1."""
+    return _DAY if name.endswith(_DAYS) else "any" if name.endswith(_WORDS) else 1
+
+
+def _type_of(name: str) -> Any:
+    from pyspark.sql.types import DateType, LongType, StringType
+
+    return {date: DateType(), str: StringType(), int: LongType()}[type(_value(name))]
 
 
 def _columns(kinds: Mapping[str, Any]) -> Any:
