@@ -131,7 +131,7 @@ def commit_size(name: str, version: int) -> CommitSize | None:
         return None
     lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
     added = [line["add"] for line in lines if "add" in line]
-    rows = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
+    rows: list[Any] = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
     known = None if None in rows else sum(rows)
     return CommitSize(known, sum(add["size"] for add in added), len(added))
 

@@ -272,18 +272,24 @@ def summarised(
 
 def create_views(spark: SparkSession) -> None:
     """`outreach.priority_latest` and `outreach.action_list`: always the last published night, never half of one."""
-    _create_view(spark, """
+    _create_view(
+        spark,
+        """
         create or replace view outreach.priority_latest
         comment 'The last published night of each source: one row per member and program.' as
         select p.* from outreach.priority p
         join (select data_source, max(run_date) as run_date from outreach.program_summary group by data_source) last
-          on last.data_source = p.data_source and last.run_date = p.run_date""")
-    _create_view(spark, """
+          on last.data_source = p.data_source and last.run_date = p.run_date""",
+    )
+    _create_view(
+        spark,
+        """
         create or replace view outreach.action_list
         comment 'Whom to call, last published night of each source, in order.' as
         select data_source, run_date, program, priority_rank, member_id, decision, cate, cate_lower, cate_upper,
             expected_net_value_usd, reason_1, reason_2, reason_3, verdict, model_version
-        from outreach.priority_latest where decision in ('outreach', 'explore')""")
+        from outreach.priority_latest where decision in ('outreach', 'explore')""",
+    )
 
 
 def _create_view(spark: SparkSession, statement: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, lru_cache
 from types import MappingProxyType
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -109,7 +110,7 @@ def merged(parts: Iterable[ColumnLineage]) -> ColumnLineage:
 @cache
 def _tables() -> MappingSchema:
     """Columns of every table that SQL may read, for resolving `*` and bare column names."""
-    known: dict[str, dict[str, dict[str, str]]] = {}
+    known: dict[str, Any] = {}
     for table in catalog().values():
         known.setdefault(table.schema, {})[table.table] = {c.name: c.spark_type for c in table.columns}
     for name, header in seed_tables().items():
@@ -127,13 +128,18 @@ def of_query(sql: str, extra: Mapping[str, Mapping[str, str]] = MappingProxyType
     Raises:
         sqlglot.errors.SqlglotError: it cannot be parsed or resolved.
     """
-    tree = sqlglot.parse_one(sql, dialect="spark")
+    tree: Any = sqlglot.parse_one(sql, dialect="spark")
     query = tree.expression if isinstance(tree, exp.Create) else tree
     schema = _tables().copy()
     for name, columns in extra.items():
         schema.add_table(name, dict(columns), dialect="spark")
     resolved = qualify(
-        _flattened(query), schema=schema, dialect="spark", validate_qualify_columns=False, identify=False, quote_identifiers=False
+        _flattened(query),
+        schema=schema,
+        dialect="spark",
+        validate_qualify_columns=False,
+        identify=False,
+        quote_identifiers=False,
     )
     scope = build_scope(resolved)
     if scope is None:
@@ -153,7 +159,7 @@ def tables_in(sql: str) -> frozenset[str]:
     return frozenset(f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db)
 
 
-def _flattened(query: exp.Expression) -> exp.Expression:
+def _flattened(query: exp.Expr) -> exp.Expr:
     """The query with generators that give several columns written as those columns, which is all that lineage asks."""
     for select in query.find_all(exp.Select):
         if any(isinstance(p.unalias(), exp.Inline) or isinstance(p, exp.Aliases) for p in select.selects):
@@ -161,11 +167,11 @@ def _flattened(query: exp.Expression) -> exp.Expression:
     return query
 
 
-def _generated(projection: exp.Expression) -> Iterator[exp.Expression]:
+def _generated(projection: exp.Expr) -> Iterator[exp.Expr]:
     """`inline(array(struct, …))` by the structs' fields, `stack(n, …) as (a, b)` by place, others whole."""
     made = projection.unalias()
     if isinstance(made, exp.Inline) and isinstance(made.this, exp.Array):
-        fields: dict[str, list[exp.Expression]] = {}
+        fields: dict[str, list[exp.Expr]] = {}
         for struct in made.this.expressions:
             for element in struct.expressions:
                 fields.setdefault(element.this.name, []).append(element.expression)
@@ -255,7 +261,7 @@ class _Walk:
             return self._leaf(next(iter(scope.sources.values())), name)
         return _NONE
 
-    def _leaf(self, source: exp.Expression | Scope | None, name: str) -> _Sources:
+    def _leaf(self, source: exp.Expr | Scope | None, name: str) -> _Sources:
         if isinstance(source, Scope) and isinstance(source.expression, exp.Lateral):
             return self._lateral(source, name)
         if isinstance(source, Scope):
@@ -297,7 +303,7 @@ class _Walk:
             for clause, how in _row_clauses(scope.expression):
                 yield _through(self._made_from(clause, scope, how), how)
 
-    def _made_from(self, node: exp.Expression, scope: Scope, how: How, masking: bool = False) -> _Sources:
+    def _made_from(self, node: exp.Expr, scope: Scope, how: How, masking: bool = False) -> _Sources:
         """Leaves below an expression, each with how it takes part."""
         if isinstance(node, exp.Column):
             return _through(self._leaf(_origin(node, scope), node.name), how, masking)
@@ -311,7 +317,7 @@ class _Walk:
         parts = [self._made_from(child, scope, step, masks) for child, step in _parts(node, how)]
         return frozenset().union(*parts)
 
-    def _subquery(self, node: exp.Expression, scope: Scope, how: How) -> _Sources:
+    def _subquery(self, node: exp.Expr, scope: Scope, how: How) -> _Sources:
         inner = node.unnest() if isinstance(node, exp.Subquery) else node
         step = How.TRANSFORMATION if how is How.IDENTITY else how
         found = [self.columns(one).values() for one in scope.subquery_scopes if one.expression is inner]
@@ -341,7 +347,7 @@ class _Walk:
         return said.union(*(_through(sources, How.TRANSFORMATION) for sources in others))
 
 
-def _origin(column: exp.Column, scope: Scope) -> exp.Expression | Scope | None:
+def _origin(column: exp.Column, scope: Scope) -> exp.Expr | Scope | None:
     """Where a column comes from; one that names no table, as the table's columns are unknown, from the only one."""
     if not column.table and len(scope.sources) == 1:
         return next(iter(scope.sources.values()))
@@ -353,7 +359,7 @@ def _through(sources: _Sources, how: How, masking: bool = False) -> _Sources:
     return frozenset(source.through(how, masking) for source in sources)
 
 
-def _row_clauses(select: exp.Select) -> Iterator[tuple[exp.Expression, How]]:
+def _row_clauses(select: exp.Select) -> Iterator[tuple[exp.Expr, How]]:
     """The clauses of a query that decide which rows it gives."""
     for key, how in (("where", How.FILTER), ("having", How.FILTER), ("qualify", How.FILTER), ("group", How.GROUP_BY)):
         if (clause := select.args.get(key)) is not None:
@@ -365,7 +371,7 @@ def _row_clauses(select: exp.Select) -> Iterator[tuple[exp.Expression, How]]:
         yield order, How.SORT
 
 
-def _parts(node: exp.Expression, how: How) -> Iterator[tuple[exp.Expression, How]]:
+def _parts(node: exp.Expr, how: How) -> Iterator[tuple[exp.Expr, How]]:
     """The operands of an expression, each with how it takes part when the whole does so by `how`."""
     value = How.TRANSFORMATION if how is How.IDENTITY else how
     if isinstance(node, exp.Case):
@@ -408,14 +414,14 @@ def _stronger(how: How) -> How:
     return How.AGGREGATION if how.is_direct else how
 
 
-def _masks(node: exp.Expression) -> bool:
+def _masks(node: exp.Expr) -> bool:
     """Whether a value cannot be told from the result: OpenLineage counts hashes and counts as masking."""
     if isinstance(node, (exp.Count, exp.CountIf, *_HASHES)):
         return True
     return isinstance(node, exp.Anonymous) and node.name.lower() in _HASH_NAMES
 
 
-def _struct_field(node: exp.Expression, name: str) -> tuple[exp.Expression, How] | None:
+def _struct_field(node: exp.Expr, name: str) -> tuple[exp.Expr, How] | None:
     """The element `name` of a struct that is built, or picked by an aggregate, in `node`."""
     if isinstance(node, exp.Struct):
         for element in node.expressions:

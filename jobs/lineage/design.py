@@ -127,7 +127,10 @@ def later_jobs(data_source: str) -> Iterator[JobLineage]:
     frames = [_score_rows(spark, Shadow(one, _model(data_source, one.key)), data_source, _DAY) for one in chosen]
     silent = offline_session(rows=0)
     compared(silent, chosen, data_source, _DAY)
-    shadow = {"causal.shadow_score": _union(frames), "causal.shadow_comparison": _computed("causal.shadow_comparison", silent)}
+    shadow = {
+        "causal.shadow_score": _union(frames),
+        "causal.shadow_comparison": _computed("causal.shadow_comparison", silent),
+    }
     yield _job("shadow", shadow, "Scores the night with the challengers and compares.")
     spark = offline_session()
     for one in chosen:
@@ -138,7 +141,9 @@ def later_jobs(data_source: str) -> Iterator[JobLineage]:
     for comparison in (features(spark, data_source, _DAY), scores(spark, data_source, _DAY)):
         if comparison is not None:
             spark.sql(_compare_sql(comparison.sql)).collect()
-    yield _job("drift", {"ops.drift": _computed("ops.drift", spark)}, "Whether members are still those of the training.")
+    yield _job(
+        "drift", {"ops.drift": _computed("ops.drift", spark)}, "Whether members are still those of the training."
+    )
 
 
 def _computed(table: str, spark: Any) -> ColumnLineage:

@@ -7,6 +7,7 @@ counted and stays in the file, from which `outreach lineage export --to-url` can
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections import Counter
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 5.0
 # A request that takes longer than this is tried again; all of it happens beside the night, in a thread.
 _REQUEST_SECONDS = 3.0
-_RETRY = {"total": 2, "backoff_factor": 0.2}
-_AT_ONCE = 4
+_RETRY = {"total": 1, "connect": 1, "read": 1, "backoff_factor": 0.2, "status_forcelist": [502, 503, 504]}
 FILE, HTTP = "file", "http"
 
 
@@ -83,22 +83,42 @@ class Emitter:
         """Wait for what is on its way, at most `patience` seconds in all, then give up on the rest."""
         deadline = time.monotonic() + patience
         for name, transport in self._transports.items():
-            if name == HTTP and not isinstance(transport, _Broken):
-                self._lost[name] += _given_up(transport, max(deadline - time.monotonic(), 0.0))
+            if isinstance(transport, InBackground):
+                self._lost[name] += transport.give_up(max(deadline - time.monotonic(), 0.0))
         return Delivered(self._events, dict(self._lost), dict(self._unmade))
 
 
-def _given_up(transport: Any, patience: float) -> int:
-    """End the asynchronous transport; how many of its events did not arrive.
+class InBackground:
+    """Sends through another transport in a thread, one event at a time and in order; `emit` never waits.
 
-    Its own `close` joins its thread without a limit, so it is called in another one.
+    OpenLineage's own asynchronous transport cannot be cut off: it leaves requests behind that complain when collected.
     """
-    transport.loop.set_exception_handler(lambda *_: None)  # requests that are cut off would each be printed
-    ending = threading.Thread(target=transport.close, args=(max(patience - 0.5, 0.0),), daemon=True)
-    ending.start()
-    ending.join(patience)
-    stats = transport.get_stats()
-    return int(stats["pending"] + stats["failed"])
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._emitted = self._taken = 0
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def emit(self, event: Event) -> None:
+        """Put an event in the queue."""
+        self._emitted += 1
+        self._waiting.put(event)
+
+    def give_up(self, patience: float) -> int:
+        """Wait at most `patience` seconds for what is in the queue; how many events did not arrive."""
+        self._waiting.put(None)
+        self._thread.join(patience)
+        return self._emitted - self._taken
+
+    def _send(self) -> None:
+        while (event := self._waiting.get()) is not None:
+            try:
+                self._transport.emit(event)
+                self._taken += 1
+            except Exception:  # one event less; `give_up` counts it
+                continue
 
 
 def make_emitter(data_source: str | None, run_date: date | None) -> Emitter:
@@ -132,18 +152,13 @@ def _file_transport(path: Path) -> Any:
     return FileTransport(FileConfig(str(path), append=True))
 
 
-def http_transport() -> Any:
-    """A transport with a thread of its own; it holds back the end of a run until its start was taken."""
-    from openlineage.client.transport.async_http import AsyncHttpConfig, AsyncHttpTransport
+def http_transport() -> InBackground:
+    """The receiver that the settings name, reached beside the night's work."""
+    from openlineage.client.transport.http import HttpConfig, HttpTransport
 
-    for name in ("openlineage", "httpx2"):  # failures are counted; a line for each would bury the night's own
+    for name in ("openlineage", "urllib3"):  # failures are counted; a line for each would bury the night's own
         logging.getLogger(name).setLevel(logging.CRITICAL)
     key = settings().openlineage_api_key
     auth = {} if key is None else {"auth": {"type": "api_key", "apiKey": key.get_secret_value()}}
-    config = AsyncHttpConfig.from_dict(
-        {
-            "url": settings().openlineage_url, "timeout": _REQUEST_SECONDS, "retry": _RETRY,
-            "max_concurrent_requests": _AT_ONCE, "max_queue_size": 1_000_000, **auth,
-        }
-    )  # fmt: skip
-    return AsyncHttpTransport(config)
+    given = {"url": settings().openlineage_url, "timeout": _REQUEST_SECONDS, "retry": _RETRY, **auth}
+    return InBackground(HttpTransport(HttpConfig.from_dict(given)))

@@ -155,9 +155,7 @@ def _run_facets(context: Context) -> dict[str, f.RunFacet]:
         found["parent"] = f.parent_run.ParentRunFacet(
             run=f.parent_run.Run(context.parent.id),
             job=f.parent_run.Job(namespace(), context.parent.job),
-            root=f.parent_run.Root(
-                run=f.parent_run.RootRun(root.id), job=f.parent_run.RootJob(namespace(), root.job)
-            ),
+            root=f.parent_run.Root(run=f.parent_run.RootRun(root.id), job=f.parent_run.RootJob(namespace(), root.job)),
         )
     return found
 

@@ -155,10 +155,10 @@ class Graph:
             by_column[dataset] |= {source.dataset for source in sources}
         found: dict[str, dict[str, list[str]]] = {name: {} for name in self.datasets}
         for job in self.jobs.values():
-            named = {source for output in job.outputs for source in by_column[output]}
+            named = {name for output in job.outputs for name in by_column[output]}
             for output in job.outputs:
-                sources = by_column[output] & (job.inputs | job.outputs) | (job.inputs - named)
-                for source in sources - {output}:
+                near = by_column[output] & (job.inputs | job.outputs) | (job.inputs - named)
+                for source in near - {output}:
                     found[output].setdefault(source, []).append(job.name)
         return {name: {s: tuple(sorted(j)) for s, j in sources.items()} for name, sources in found.items()}
 

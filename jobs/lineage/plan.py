@@ -124,13 +124,14 @@ def _texts(sources: Iterable[Source]) -> tuple[str, ...]:
 
 def views_of(frame: DataFrame) -> Mapping[str, Any]:
     """Temporary views of the frame's session, as far as they were watched."""
-    return getattr(frame.sparkSession.client, "lineage_views", {})  # type: ignore[attr-defined]
+    session: Any = frame.sparkSession
+    return getattr(session.client, "lineage_views", {})
 
 
 def proto_of(frame: DataFrame) -> Any:
     """The frame's plan as the client would send it."""
-    plan: Any = frame._plan  # type: ignore[attr-defined]  # no public way to a plan; the pin of pyspark guards it
-    return plan.plan(frame.sparkSession.client)  # type: ignore[attr-defined]
+    of: Any = frame  # there is no public way to a plan; the pin of pyspark guards it
+    return of._plan.plan(of.sparkSession.client)
 
 
 def _explained(found: ColumnLineage, made: Mapping[str, MadeOf]) -> ColumnLineage:
@@ -171,9 +172,9 @@ def _children(relation: Any) -> Iterator[Any]:
     kind = relation.WhichOneof("rel_type")
     if kind is None:
         return
-    for field, value in getattr(relation, kind).ListFields():
-        if field.message_type is not None and field.message_type.full_name == "spark.connect.Relation":
-            yield from value if field.is_repeated else (value,)
+    for part, value in getattr(relation, kind).ListFields():
+        if part.message_type is not None and part.message_type.full_name == "spark.connect.Relation":
+            yield from value if part.is_repeated else (value,)
 
 
 _LOCAL = ("local_relation", "cached_local_relation", "chunked_cached_local_relation")

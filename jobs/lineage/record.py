@@ -256,7 +256,9 @@ def asks(relation: Any, views: Mapping[str, Any]) -> None:
 
 
 @_counted
-def wrote(frame: DataFrame, table: str, version: int | None, rows: int | None, audit: AuditResult | None = None) -> None:
+def wrote(
+    frame: DataFrame, table: str, version: int | None, rows: int | None, audit: AuditResult | None = None
+) -> None:
     """A frame was written to a table, or found there already; with what its contract says of the rows."""
     step = _step.get()
     if step is None:
