@@ -109,6 +109,12 @@ class Programs(Frozen):
     holdout_salt: str
     monitoring: Monitoring = Monitoring()
     negative_controls: tuple[PastMeasure, ...] = ()
+
+    @property
+    def past_features(self) -> tuple[str, ...]:
+        """Features that placebo outcomes and negative controls are measured by, each once."""
+        past = [*self.negative_controls, *(measure for p in self.programs.values() for measure in p.placebos)]
+        return tuple(dict.fromkeys(name for measure in past for name in (measure.feature, *measure.less)))
     programs: dict[str, Program]
 
 

@@ -211,7 +211,7 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
     """The rows trained on with their features as of the index date: at most MAX_TRAIN_ROWS, ordered for reproducibility."""
     import pandas as pd
 
-    features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *_past_features()]))
+    features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *programs().past_features]))
     groups = ", ".join(f"m.{name}" for name in MEMBER_COLUMNS)
     sample = spark.sql(f"""
         select c.member_id, c.index_date, c.is_offered, c.is_randomized, c.assignment_probability, c.outcome, {features},
@@ -222,12 +222,6 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
         left join core.member m on m.data_source = c.data_source and m.member_id = c.member_id
     """).toPandas()
     return pd.DataFrame(sample.sort_values(["member_id", "index_date"], ignore_index=True))
-
-
-def _past_features() -> list[str]:
-    """Features that placebo outcomes and negative controls are measured by."""
-    past = [*programs().negative_controls, *(m for p in programs().programs.values() for m in p.placebos)]
-    return [name for m in past for name in (m.feature, *m.less)]
 
 
 def _register(study: TrainedStudy, program: Program, data_source: str, as_of: date, sentence: str) -> RegisteredModel:

@@ -109,13 +109,16 @@ def merged(parts: Iterable[ColumnLineage]) -> ColumnLineage:
 
 @cache
 def _tables() -> MappingSchema:
-    """Columns of every table that SQL may read, for resolving `*` and bare column names."""
+    """Columns of every table that SQL may read, for resolving `*` and bare column names.
+
+    Their names are lower case already; normalising them again for each query was half of the time.
+    """
     known: dict[str, Any] = {}
     for table in catalog().values():
         known.setdefault(table.schema, {})[table.table] = {c.name: c.spark_type for c in table.columns}
     for name, header in seed_tables().items():
         known.setdefault("core", {})[name.removeprefix("core.")] = dict.fromkeys(header, "string")
-    return MappingSchema(known, dialect="spark")
+    return MappingSchema(known, dialect="spark", normalize=False)
 
 
 def of_query(sql: str, extra: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> ColumnLineage:
@@ -130,7 +133,7 @@ def of_query(sql: str, extra: Mapping[str, Mapping[str, str]] = MappingProxyType
     """
     tree: Any = sqlglot.parse_one(sql, dialect="spark")
     query = tree.expression if isinstance(tree, exp.Create) else tree
-    schema = _tables().copy()
+    schema = _tables().copy() if extra else _tables()
     for name, columns in extra.items():
         schema.add_table(name, dict(columns), dialect="spark")
     resolved = qualify(

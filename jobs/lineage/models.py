@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from contracts.catalog import contract
 from contracts.features import covariates
 from contracts.programs import programs
+from jobs.fairness_groups import MEMBER_COLUMNS
 from jobs.lineage import naming, record
 from jobs.lineage.columns import ColumnLineage, How, Source
 from jobs.lineage.plan import MadeOf, computed
@@ -21,6 +22,8 @@ _COHORT, _FEATURES = "causal.cohort", "features.member_feature"
 # Of a person-trial: arm, its probability, outcome; persons are kept together in a fold.
 _LEARNT = ("is_offered", "is_randomized", "assignment_probability", "outcome")
 _GROUPED = ("member_id", "index_date")
+# Tables in which models are judged by more than what they estimate.
+_JUDGEMENTS = ("causal.evaluation", "causal.gate_result", "causal.equity")
 
 # What `causal.cohort_flow` counts: person-trials, and of these the offered ones.
 COUNTED: MadeOf = {
@@ -31,15 +34,11 @@ COUNTED: MadeOf = {
 
 def learnt_from() -> ColumnLineage:
     """What each field of a model is learnt from: every covariate, and the trials with their outcomes."""
-    values = {Source(_FEATURES, name, How.AGGREGATION) for name in (*covariates(), *_placebos())}
+    values = {Source(_FEATURES, name, How.AGGREGATION) for name in covariates()}
     values |= {Source(_COHORT, name, How.AGGREGATION) for name in _LEARNT}
     fields = {name: frozenset(values) for name in naming.MODEL_FIELDS}
     rows = frozenset({Source(_COHORT, "is_trained_on", How.FILTER), *(Source(_COHORT, n, How.GROUP_BY) for n in _GROUPED)})  # fmt: skip
     return ColumnLineage(fields, rows, frozenset({_COHORT, _FEATURES}))
-
-
-def _placebos() -> tuple[str, ...]:
-    return tuple(program.placebo.feature for program in programs().programs.values())
 
 
 def trained(model: RegisteredModel) -> Work:
@@ -50,9 +49,15 @@ def trained(model: RegisteredModel) -> Work:
 
 
 def measured(table: str, data_source: str) -> MadeOf:
-    """What a table of evidence is made of: its keys name trials and programs, everything else tells of the models."""
+    """What a table of evidence is made of: its keys name trials and programs, everything else tells of the models.
+
+    Gates and evaluations also measure models by what happened before the offer, and by groups of members.
+    """
     known = contract(_COHORT).column_names
     told = tuple(f"{naming.model(data_source, key)}.cate" for key in programs().programs)
+    if table in _JUDGEMENTS:
+        told += tuple(f"{_FEATURES}.{name}" for name in programs().past_features)
+        told += tuple(f"core.member.{name}" for name in MEMBER_COLUMNS)
     key = contract(table).key
     named = {name: (f"{_COHORT}.{name}",) if name in known else () for name in (*key, "run_id")}
     return {**named, "*": told}
