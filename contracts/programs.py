@@ -115,6 +115,7 @@ class Programs(Frozen):
         """Features that placebo outcomes and negative controls are measured by, each once."""
         past = [*self.negative_controls, *(measure for p in self.programs.values() for measure in p.placebos)]
         return tuple(dict.fromkeys(name for measure in past for name in (measure.feature, *measure.less)))
+
     programs: dict[str, Program]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -76,6 +77,38 @@ def check(as_json: AsJson = False, from_code: FromCode = False) -> None:
 
 
 @app.command()
+def show(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Open at schema.table or schema.table.column.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Where to write the page; default lineage/index.html in the state folder."),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+    from_code: FromCode = False,
+) -> None:
+    """Draw the graph as one HTML page: search, up and down from any table or column, checks in colour.
+
+    The page needs no network and can be sent on: names, words and counts are in it, never a value of a row.
+    """
+    from contracts.settings import settings
+    from jobs.lineage.page import render
+
+    graph, told_by = _told_graph(from_code)
+    fragment = ""
+    if name is not None:
+        dataset, column = graph.resolve(name)
+        fragment = "#" + (dataset if column is None else f"{dataset}.{column}")
+    path = (out or settings().lineage_dir / "index.html").absolute()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(render(graph, told_by), encoding="utf-8")
+    typer.echo(f"{path.as_uri()}{fragment}")
+    if browser:
+        typer.launch(f"{path.as_uri()}{fragment}")
+
+
+@app.command()
 def export(
     events: Annotated[
         bool, typer.Option("--events", help="OpenLineage events, one per line, instead of the graph.")
@@ -100,17 +133,21 @@ def export(
 
 
 def _graph(from_code: bool) -> Graph:
-    """From the events of the nights; from the code where it is asked for or no night has run."""
+    return _told_graph(from_code)[0]
+
+
+def _told_graph(from_code: bool) -> tuple[Graph, str]:
+    """From the events of the nights; from the code where it is asked for or no night has run; and which of them."""
     from jobs.lineage.read_back import event_files, graph_of, read_events
 
-    if not from_code and event_files():
-        return graph_of(read_events())
+    if not from_code and (files := event_files()):
+        return graph_of(read_events()), f"as told by the nights up to {max(path.name for path in files)[:10]}"
     if not from_code:
         typer.echo("No night has run here yet: this is the graph as the code declares it.", err=True)
     from jobs.lineage.design import designed
     from jobs.lineage.graph import designed_graph
 
-    return designed_graph(designed())
+    return designed_graph(designed()), "as the code declares it"
 
 
 def _trace(
