@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from causal.allocation import allocate
 from causal.assignment import uniform_sql
 from contracts.catalog import contract
+from contracts.compile.literals import sql_string
 from contracts.features import version as feature_version
 from contracts.programs import Program
+from contracts.views import VIEWS
 from jobs.lineage import record as lineage
 from jobs.lineage.plan import computed
 
@@ -274,25 +276,22 @@ def create_views(spark: SparkSession) -> None:
     """`outreach.priority_latest` and `outreach.action_list`: always the last published night, never half of one."""
     _create_view(
         spark,
+        "outreach.priority_latest",
         """
-        create or replace view outreach.priority_latest
-        comment 'The last published night of each source: one row per member and program.' as
         select p.* from outreach.priority p
         join (select data_source, max(run_date) as run_date from outreach.program_summary group by data_source) last
           on last.data_source = p.data_source and last.run_date = p.run_date""",
     )
+    shown = ", ".join(VIEWS["outreach.action_list"].column_names)
     _create_view(
         spark,
-        """
-        create or replace view outreach.action_list
-        comment 'Whom to call, last published night of each source, in order.' as
-        select data_source, run_date, program, priority_rank, member_id, decision, cate, cate_lower, cate_upper,
-            expected_net_value_usd, reason_1, reason_2, reason_3, verdict, model_version
-        from outreach.priority_latest where decision in ('outreach', 'explore')""",
+        "outreach.action_list",
+        f"select {shown} from outreach.priority_latest where decision in ('outreach', 'explore')",
     )
 
 
-def _create_view(spark: SparkSession, statement: str) -> None:
+def _create_view(spark: SparkSession, name: str, query: str) -> None:
+    statement = f"create or replace view {name} comment {sql_string(VIEWS[name].description)} as {query}"
     spark.sql(statement)
     lineage.viewed(statement)
 

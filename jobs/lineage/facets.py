@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 from openlineage.client import facet_v2 as f
 
 from contracts.catalog import catalog
 from contracts.compile.rules import CompiledRule, rules_of
 from contracts.model import Phi, TableContract
+from contracts.views import VIEWS
 from jobs.audit_result import AuditResult, RuleResult, Verdict
 from jobs.lineage.columns import ColumnLineage, Source
 from jobs.lineage.naming import MODEL_FIELDS, Kind, kind, layouts, location, namespace, seed_tables
@@ -51,16 +53,20 @@ def _other_names(name: str) -> Iterable[f.symlinks_dataset.Identifier]:
 
 
 def described(name: str, lineage: ColumnLineage) -> Facets:
-    """What a dataset is: columns, meaning, owner, PHI classes. A view or report has the columns that were parsed."""
+    """What a dataset is: columns, meaning, owner, PHI classes. A report has the columns that were parsed."""
     found = identity(name)
     columns = _fields(name) or [Field(column) for column in lineage.columns]
     found["schema"] = f.schema_dataset.SchemaDatasetFacet(fields=columns)
     table = catalog().get(name)
     if table is not None:
         found |= _of_contract(table)
+    elif name in VIEWS:
+        view = VIEWS[name]
+        found |= _words(view.description, view.owner)
+        found["tags"] = f.tags_dataset.TagsDatasetFacet(_phi_tags(view.columns))
     elif name in layouts():
         found["documentation"] = f.documentation_dataset.DocumentationDatasetFacet(layouts()[name].description)
-        found["tags"] = f.tags_dataset.TagsDatasetFacet([_phi(c.name, c.phi) for c in layouts()[name].columns if c.phi is not Phi.NONE])  # fmt: skip
+        found["tags"] = f.tags_dataset.TagsDatasetFacet(_phi_tags(layouts()[name].columns))
     if kind(name) is Kind.TABLE:
         found["storage"] = f.storage_dataset.StorageDatasetFacet("delta", "parquet")
     return found
@@ -69,6 +75,8 @@ def described(name: str, lineage: ColumnLineage) -> Facets:
 def _fields(name: str) -> list[Field]:
     if name in catalog():
         return [Field(c.name, c.spark_type, c.description) for c in catalog()[name].columns]
+    if name in VIEWS:
+        return [Field(c.name, c.spark_type, c.description) for c in VIEWS[name].columns]
     if name in layouts():
         return [Field(c.name, "string", c.description) for c in layouts()[name].columns]
     if kind(name) is Kind.MODEL:
@@ -77,19 +85,22 @@ def _fields(name: str) -> list[Field]:
 
 
 def _of_contract(table: TableContract) -> Facets:
-    tags = [_phi(column.name, column.phi) for column in table.columns if column.phi is not Phi.NONE]
+    tags = _phi_tags(table.columns)
     tags.append(f.tags_dataset.TagsDatasetFacetFields("contract_version", table.version, "CONTRACT"))
+    return {**_words(table.description, table.owner), "tags": f.tags_dataset.TagsDatasetFacet(tags)}
+
+
+def _words(description: str, owner: str) -> Facets:
     return {
-        "documentation": f.documentation_dataset.DocumentationDatasetFacet(table.description),
-        "ownership": f.ownership_dataset.OwnershipDatasetFacet(
-            [f.ownership_dataset.Owner(f"team:{table.owner}", "OWNER")]
-        ),
-        "tags": f.tags_dataset.TagsDatasetFacet(tags),
+        "documentation": f.documentation_dataset.DocumentationDatasetFacet(description),
+        "ownership": f.ownership_dataset.OwnershipDatasetFacet([f.ownership_dataset.Owner(f"team:{owner}", "OWNER")]),
     }
 
 
-def _phi(column: str, phi: Phi) -> f.tags_dataset.TagsDatasetFacetFields:
-    return f.tags_dataset.TagsDatasetFacetFields("phi", phi.value, "CONTRACT", column)
+def _phi_tags(columns: Iterable[Any]) -> list[f.tags_dataset.TagsDatasetFacetFields]:
+    """One tag per column of a contract, a view or a file's layout that identifies somebody."""
+    tag = f.tags_dataset.TagsDatasetFacetFields
+    return [tag("phi", c.phi.value, "CONTRACT", c.name) for c in columns if c.phi is not Phi.NONE]
 
 
 def version(text: str) -> f.dataset_version_dataset.DatasetVersionDatasetFacet:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from contracts.catalog import catalog
 from contracts.errors import UserError
 from contracts.model import Phi
+from contracts.views import VIEWS
 from jobs.lineage import naming
 from jobs.lineage.columns import How, Source
 from jobs.lineage.naming import Kind
@@ -345,18 +346,21 @@ def designed_graph(jobs: Iterable[JobLineage]) -> Graph:
 
 
 def described(name: str, parsed: Iterable[str] = ()) -> Dataset:
-    """A dataset as the code declares it; views and reports have the columns that were parsed."""
-    table = catalog().get(name)
-    if table is not None:
-        columns = tuple(
-            Column(c.name, c.spark_type, c.description, "" if c.phi is Phi.NONE else c.phi.value) for c in table.columns
-        )
-        return Dataset(name, Kind.TABLE, columns, table.description, f"team:{table.owner}")
-    layout = naming.layouts().get(name)
-    if layout is not None:
-        columns = tuple(
-            Column(c.name, "string", c.description, "" if c.phi is Phi.NONE else c.phi.value) for c in layout.columns
-        )
-        return Dataset(name, Kind.FILES, columns, layout.description)
+    """A dataset as the code declares it; reports have the columns that were parsed."""
+    kind = naming.kind(name)
+    if (table := catalog().get(name)) is not None:
+        return Dataset(name, kind, _told(table.columns), table.description, f"team:{table.owner}")
+    if (view := VIEWS.get(name)) is not None:
+        return Dataset(name, kind, _told(view.columns), view.description, f"team:{view.owner}")
+    if (layout := naming.layouts().get(name)) is not None:
+        return Dataset(name, kind, _told(layout.columns, "string"), layout.description)
     names = naming.columns(name) or tuple(dict.fromkeys(parsed))
-    return Dataset(name, naming.kind(name), tuple(Column(column) for column in names))
+    return Dataset(name, kind, tuple(Column(column) for column in names))
+
+
+def _told(columns: Iterable[Any], type_name: str | None = None) -> tuple[Column, ...]:
+    """Columns of a contract or of a file's layout."""
+    return tuple(
+        Column(c.name, type_name or c.spark_type, c.description, "" if c.phi is Phi.NONE else c.phi.value)
+        for c in columns
+    )

@@ -96,7 +96,8 @@ def _ordered(layers: list[list[str]], edges: Mapping[str, set[str]]) -> list[lis
     for sweep in range(_SWEEPS):
         for layer in layers if sweep % 2 == 0 else layers[::-1]:
             mean = {name: sum(height[n] for n in near[name]) / len(near[name]) if near[name] else 1.0 for name in layer}
-            layer.sort(key=lambda name, mean=mean: (mean[name], name))
+            layer.sort()
+            layer.sort(key=mean.__getitem__)
             height |= {name: (row + 0.5) / len(layer) for row, name in enumerate(layer)}
     return layers
 

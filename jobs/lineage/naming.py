@@ -18,6 +18,7 @@ from contracts.programs import programs
 from contracts.settings import settings
 from contracts.sources import SOURCES
 from contracts.sources.layout import FileLayout
+from contracts.views import VIEWS
 
 NIGHT_REPORT = "outreach.night_report"
 # What a scorer gives for a member; `causal.scorer.Scorer`.
@@ -75,7 +76,7 @@ def job(step: str) -> str:
 
 
 def kind(name: str) -> Kind:
-    """What the dataset of that name is. A name in a layer without a contract is a view or the report."""
+    """What the dataset of that name is. A name in a layer without a contract is a view or the night's report."""
     schema = name.split(".")[0]
     special = {"landing": Kind.FILES, "model": Kind.MODEL, "card": Kind.REPORT, "seed": Kind.SEED}
     if schema in special:
@@ -117,9 +118,11 @@ def _header(file: Path) -> tuple[str, ...]:
 
 
 def columns(name: str) -> tuple[str, ...]:
-    """Names of a dataset's columns, where the code declares them; empty for views and the report."""
+    """Names of a dataset's columns, where the code declares them; empty for the reports."""
     if name in catalog():
         return catalog()[name].column_names
+    if name in VIEWS:
+        return tuple(column.name for column in VIEWS[name].columns)
     if name in layouts():
         return tuple(column.name for column in layouts()[name].columns)
     if name.startswith("model."):
