@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from contracts.sources import SOURCES
@@ -37,13 +38,13 @@ def land_inboxes(inboxes: Mapping[str, Path], *, run_id: str) -> Landed:
     reports = []
     for source, folder in inboxes.items():
         if not folder.is_dir():
-            lineage.stands([landing_job(SOURCES[source])])
+            lineage.stands(partial(map, landing_job, [SOURCES[source]]))
             continue
         with step(f"land {source}", data_source=source) as record:
             report = land(spark, source, [folder], run_id)
             record.rows_out = report.rows
             record.message = f"{len(report.files)} files, {len(report.of(PARKED))} parked"
-            lineage.worked(landed(report))
+            lineage.worked(partial(landed, report))
             reports.append(report)
     with step("contracts raw") as record:
         audits = audit_layer(spark, "raw", run_id)

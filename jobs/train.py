@@ -116,7 +116,7 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
         record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}{not_compared}"
         sentence = verdict_sentence(study)
         model = _register(study, program, scope.data_source, scope.as_of, sentence)
-        lineage.worked([trained(model)])
+        lineage.worked(lambda: [trained(model)])
         is_champion = auto_approve and approve_and_promote_unasked(model)
     return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 

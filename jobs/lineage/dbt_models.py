@@ -33,6 +33,7 @@ def job_name(table: str) -> str:
     return f"dbt.{table}"
 
 
+@record.counted
 def tell(result: DbtResult) -> None:
     """Say to the open step what dbt did: each model, seed and test is a job that it ran."""
     layers = [layer for layer in LAYERS if any(node.name.startswith(f"{layer}.") for node in result.nodes)]

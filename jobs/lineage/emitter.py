@@ -7,6 +7,7 @@ counted and stays in the file, from which `outreach lineage export --to-url` can
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -38,14 +39,16 @@ class Delivered:
         events: how many there were.
         lost: per transport how many it did not take.
         unmade: events that could not even be made, by the kind of error.
+        seconds: that lineage took of the run, waiting for the receiver included.
     """
 
     events: int
     lost: Mapping[str, int]
     unmade: Mapping[str, int]
+    seconds: float = 0.0
 
     def __str__(self) -> str:
-        parts = [f"{self.events} events"]
+        parts = [f"{self.events} events in {self.seconds:.1f} s"]
         parts += [f"{count} lost by {name}" for name, count in sorted(self.lost.items()) if count]
         parts += [f"{count} not made ({name})" for name, count in sorted(self.unmade.items()) if count]
         return ", ".join(parts)
@@ -149,7 +152,17 @@ def _file_transport(path: Path) -> Any:
     from openlineage.client.transport.file import FileConfig, FileTransport
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _end_line(path)
     return FileTransport(FileConfig(str(path), append=True))
+
+
+def _end_line(path: Path) -> None:
+    """A killed process can leave half a line, to which the next event must not be joined."""
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
 
 
 def http_transport() -> InBackground:

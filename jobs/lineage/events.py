@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -114,6 +114,18 @@ def design(work: Work, at: dt.datetime) -> JobEvent:
         inputs=_inputs(work.inputs),
         outputs=_outputs(work.writes.values()),
     )
+
+
+def parent_of(event: Mapping[str, Any]) -> str | None:
+    """Run id of the run that started the one an event (as JSON) tells of."""
+    found = event.get("run", {}).get("facets", {}).get("parent", {}).get("run", {}).get("runId")
+    return None if found is None else str(found)
+
+
+def data_source_of(event: Mapping[str, Any]) -> str | None:
+    """The source that an event (as JSON) is about; None where it is about all."""
+    tags = event.get("run", {}).get("facets", {}).get("tags", {}).get("tags", ())
+    return next((str(tag["value"]) for tag in tags if tag["key"] == "data_source"), None)
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.settings import settings
 from jobs.lineage.columns import How, Source
+from jobs.lineage.events import data_source_of
 from jobs.lineage.graph import Check, Column, ColumnName, Dataset, Graph, Job
 from jobs.lineage.naming import kind, namespace
 
@@ -47,7 +48,7 @@ def graph_of(events: Iterable[dict[str, Any]]) -> Graph:
         for told in (*event.get("inputs", ()), *event.get("outputs", ())):
             name = _name(told)
             datasets[name] = _updated(datasets.get(name) or Dataset(name, kind(name)), told, event["eventTime"])
-        key = (event["job"]["name"], _data_source(event))
+        key = (event["job"]["name"], data_source_of(event) or "")
         before = newest.get(key)
         is_empty = not event.get("inputs") and not event.get("outputs")
         if before is None or not (is_empty and (before.get("inputs") or before.get("outputs"))):
@@ -88,11 +89,6 @@ def _name(told: dict[str, Any]) -> str:
     """Our own names are enough by themselves; those of another namespace keep it."""
     name = str(told["name"])
     return name if told["namespace"] == namespace() else f"{told['namespace']}:{name}"
-
-
-def _data_source(event: dict[str, Any]) -> str:
-    tags = event.get("run", {}).get("facets", {}).get("tags", {}).get("tags", ())
-    return next((str(tag["value"]) for tag in tags if tag["key"] == "data_source"), "")
 
 
 def _sources(fields: Iterable[dict[str, Any]]) -> frozenset[Source]:

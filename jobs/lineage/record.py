@@ -10,13 +10,13 @@ from __future__ import annotations
 import atexit
 import datetime as dt
 import functools
-import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from contracts.catalog import catalog
@@ -63,15 +63,17 @@ class Step:
 
 @dataclass
 class _Run:
-    """An open run (a night): its emitter, how often each step was tried, how each last ended."""
+    """An open run (a night): its emitter, how often each step was tried, how each last ended, what lineage cost it."""
 
     context: Context
     emitter: Emitter
     attempts: Counter[tuple[str, str | None]]
     last_status: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 _lock = threading.Lock()
+_timing = threading.local()
 _run: _Run | None = None
 _step: ContextVar[Step | None] = ContextVar("lineage_step", default=None)
 _is_observing: ContextVar[bool] = ContextVar("lineage_is_observing", default=True)
@@ -79,18 +81,33 @@ _is_observing: ContextVar[bool] = ContextVar("lineage_is_observing", default=Tru
 _tables: dict[str, ColumnLineage] = {}
 
 
-def _counted(function: Callable[P, None]) -> Callable[P, None]:
-    """Whatever goes wrong in lineage costs one event, is counted as such, and stops nothing."""
+def counted(function: Callable[P, None]) -> Callable[P, None]:
+    """Whatever goes wrong in lineage costs one event, is counted as such, and stops nothing; its seconds are summed."""
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        with _costs():
             function(*args, **kwargs)
-        except Exception as error:
-            if _run is not None:
-                _run.emitter.failed_to_make(error)
 
     return guarded
+
+
+@contextmanager
+def _costs() -> Iterator[None]:
+    """Count what goes wrong within and how long it takes; of nested ones only the outermost is timed."""
+    is_outermost = not getattr(_timing, "is_on", False)
+    _timing.is_on = True
+    began = time.perf_counter()
+    try:
+        yield
+    except Exception as error:
+        if _run is not None:
+            _run.emitter.failed_to_make(error)
+    finally:
+        if is_outermost:
+            _timing.is_on = False
+            if _run is not None:
+                _run.seconds += time.perf_counter() - began
 
 
 def begin_run(job: str, run_id: str, data_source: str | None, run_date: dt.date | None) -> None:
@@ -109,10 +126,11 @@ def _begin(job: str, run_id: str, data_source: str | None, run_date: dt.date | N
     context = events.Context(
         events.RunId(events.as_uuid(run_id), job_name(job)), data_source=data_source, run_date=run_date
     )
-    attempts = earlier_attempts(night_file(data_source, run_date), context.run.id)
     with _lock:
-        _run = _Run(context, make_emitter(data_source, run_date), attempts)
-    _run.emitter.emit(events.start(context, Work(context.run.job), _now()))
+        _run = _Run(context, make_emitter(data_source, run_date), Counter())
+    with _costs():
+        _run.attempts.update(earlier_attempts(night_file(data_source, run_date), context.run.id))
+        _run.emitter.emit(events.start(context, Work(context.run.job), _now()))
 
 
 def end_run() -> Delivered | None:
@@ -124,12 +142,14 @@ def end_run() -> Delivered | None:
         run, _run = _run, None
     if run is None:
         return None
+    began = time.perf_counter()
     try:
         run.emitter.emit(events.design(LEDGER.work(), _now()))
         run.emitter.emit(_last_event(run))
     except Exception as error:
         run.emitter.failed_to_make(error)
-    return run.emitter.close()
+    delivered = run.emitter.close()
+    return replace(delivered, seconds=run.seconds + time.perf_counter() - began)
 
 
 def _last_event(run: _Run) -> Any:
@@ -148,18 +168,13 @@ atexit.register(end_run)
 
 def earlier_attempts(path: Any, run_id: str) -> Counter[tuple[str, str | None]]:
     """How often each step of a run was started before, by another process: its events are in the night's file."""
+    from jobs.lineage.events import data_source_of, parent_of
+    from jobs.lineage.read_back import read_events
+
     found: Counter[tuple[str, str | None]] = Counter()
-    if not path.exists():
-        return found
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if run_id in line and '"START"' in line:
-                event = json.loads(line)
-                facets = event["run"]["facets"]
-                if facets.get("parent", {}).get("run", {}).get("runId") == run_id:
-                    tags = facets.get("tags", {}).get("tags", [])
-                    source = next((tag["value"] for tag in tags if tag["key"] == "data_source"), None)
-                    found[event["job"]["name"], source] += 1
+    for event in read_events([path] if path.exists() else []):
+        if event.get("eventType") == "START" and parent_of(event) == run_id:
+            found[event["job"]["name"], data_source_of(event)] += 1
     return found
 
 
@@ -167,17 +182,12 @@ def open_step(record: StepRecord) -> Step | None:
     """A step begins; None where lineage is off."""
     if settings().openlineage_disabled:
         return None
-    try:
+    with _costs():
         return _opened(record)
-    except Exception as error:
-        if _run is not None:
-            _run.emitter.failed_to_make(error)
-        return None
+    return None
 
 
 def _opened(record: StepRecord) -> Step:
-    from dataclasses import replace
-
     from jobs.lineage import events
 
     if _run is None:
@@ -201,7 +211,7 @@ def close_step(step: Step | None, record: StepRecord) -> None:
         _close(step, record)
 
 
-@_counted
+@counted
 def _close(step: Step, record: StepRecord) -> None:
     from jobs.lineage import events
 
@@ -241,7 +251,7 @@ def unobserved() -> Iterator[None]:
         _is_observing.reset(token)
 
 
-@_counted
+@counted
 def asks(relation: Any, views: Mapping[str, Any]) -> None:
     """The driver asked for the rows of a plan: its tables are inputs, and rows that it then makes are made of it."""
     step = _step.get()
@@ -255,7 +265,7 @@ def asks(relation: Any, views: Mapping[str, Any]) -> None:
                 step.work.read(Read(table, _version_of(table)))
 
 
-@_counted
+@counted
 def wrote(
     frame: DataFrame, table: str, version: int | None, rows: int | None, audit: AuditResult | None = None
 ) -> None:
@@ -297,7 +307,7 @@ def names_of(table: str) -> tuple[str, ...]:
     return (*catalog()[table].key, "run_id") if table in catalog() else ()
 
 
-@_counted
+@counted
 def audited(results: Iterable[AuditResult]) -> None:
     """Tables that the step held against their contracts."""
     step = _step.get()
@@ -318,19 +328,22 @@ def _audit_work(job: str, results: Iterable[AuditResult]) -> Work:
     return work
 
 
-@_counted
-def worked(works: Iterable[Work]) -> None:
-    """Inputs and outputs of the step that no plan shows: files landed, a model registered, a page written."""
+@counted
+def worked(tell: Callable[[], Iterable[Work]]) -> None:
+    """Inputs and outputs of the step that no plan shows: files landed, a model registered, a page written.
+
+    They are given as a function, so that what goes wrong in making them is counted too.
+    """
     step = _step.get()
     if step is not None:
-        for work in works:
+        for work in tell():
             for one in work.reads.values():
                 step.work.read(one)
             for write in work.writes.values():
                 step.work.write(write)
 
 
-@_counted
+@counted
 def used(dataset: str, version: str) -> None:
     """A version of something that is no table was used: the model that scores."""
     step = _step.get()
@@ -338,7 +351,7 @@ def used(dataset: str, version: str) -> None:
         step.work.read(Read(dataset, version))
 
 
-@_counted
+@counted
 def viewed(sql: str) -> None:
     """A `create view` statement was run."""
     step, name = _step.get(), view_of(sql)
@@ -346,7 +359,7 @@ def viewed(sql: str) -> None:
         step.work.write(Write(name, of_query(sql)))
 
 
-@_counted
+@counted
 def drawn(report: str, version: str | None = None) -> None:
     """A page was drawn of what the driver asked for in this step."""
     step = _step.get()
@@ -367,7 +380,7 @@ def on_report(lineage: ColumnLineage) -> ColumnLineage:
     return ColumnLineage(kept, lineage.rows, lineage.tables)
 
 
-@_counted
+@counted
 def ran(work: Work, started_at: dt.datetime, ended_at: dt.datetime) -> None:
     """A job that the step ran, with times of its own: one model of a dbt run."""
     step = _step.get()
@@ -383,20 +396,20 @@ def ran(work: Work, started_at: dt.datetime, ended_at: dt.datetime) -> None:
     step.children.append(_Child(work, started_at, ended_at))
 
 
-@_counted
-def stands(jobs: Iterable[JobLineage]) -> None:
-    """Jobs that had nothing to do tonight: the graph of the night holds them all the same."""
+@counted
+def stands(tell: Callable[[], Iterable[JobLineage]]) -> None:
+    """Jobs that had nothing to do tonight, given as by a function: the graph of the night holds them all the same."""
     if settings().openlineage_disabled or _run is None:
         return
     from jobs.lineage import events
 
-    for one in jobs:
+    for one in tell():
         for table, lineage in one.outputs.items():
             _tables[table] = lineage
         _run.emitter.emit(events.design(one.work(), _now()))
 
 
-@_counted
+@counted
 def aborted(steps: Iterable[Mapping[str, Any]]) -> None:
     """Steps of a process that was killed, from the journal it left."""
     from jobs.lineage import events

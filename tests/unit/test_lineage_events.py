@@ -23,6 +23,7 @@ from jobs.audit_result import AuditResult, Findings, judge
 from jobs.lineage import record
 from jobs.lineage.emitter import PATIENCE_SECONDS, night_file
 from jobs.lineage.landed import landing_job
+from jobs.lineage.work import Work
 
 SPECS = Path(__file__).resolve().parents[2].parent / "shared" / "specs" / "openlineage"
 NIGHT = date(2026, 7, 1)
@@ -63,10 +64,10 @@ def audit() -> AuditResult:
 def worked_night() -> None:
     with night():
         with ledger.step("land tuva"):
-            record.worked([landing_job(SOURCES["tuva"]).work()])
+            record.worked(lambda: [landing_job(SOURCES["tuva"]).work()])
         with ledger.step("contracts core"):
             record.audited([audit()])
-        record.stands([landing_job(SOURCES["desynpuf"])])
+        record.stands(lambda: [landing_job(SOURCES["desynpuf"])])
         with pytest.raises(ValueError, match="secret"), ledger.step("score"):
             raise ValueError("member secret-member-17 is odd")
 
@@ -168,6 +169,28 @@ def test_lineage_that_cannot_be_made_is_counted_and_stops_nothing(monkeypatch: p
     assert "not made (RuntimeError)" in lineage_message()
 
 
+def test_what_is_told_by_a_function_may_fail_too() -> None:
+    with night(), ledger.step("land tuva") as step:
+        record.worked(lambda: [Work(str(1 / 0))])
+    assert step.status == "succeeded"
+    assert "1 not made (ZeroDivisionError)" in lineage_message()
+
+
+def test_a_line_cut_off_by_a_kill_does_not_stop_the_next_try() -> None:
+    with night(), ledger.step("score"):
+        pass
+    with night_file("tuva", NIGHT).open("a") as file:
+        file.write(f'{{"eventType": "START", "run": {{"runId": "{RUN}')
+    with night(), ledger.step("score"):
+        pass
+    lines = night_file("tuva", NIGHT).read_text().splitlines()
+    assert sum(line.endswith(RUN) for line in lines) == 1, "the next event was joined to the half line"
+    told = [json.loads(line) for line in lines if not line.endswith(RUN)]
+    ids = [one["run"]["runId"] for one in told if one["job"]["name"] == "score" and one["eventType"] == "START"]
+    assert len(ids) == len(set(ids)) == 2
+    assert "not made" not in lineage_message()
+
+
 def lineage_message() -> str:
     from jobs.journal import entries
 
@@ -207,7 +230,8 @@ def test_a_receiver_gets_what_the_file_has(receiver: type[Receiver]) -> None:
     worked_night()
     key = lambda e: (e["eventTime"], e["job"]["name"], e.get("eventType", ""))  # noqa: E731
     assert sorted(receiver.taken, key=key) == sorted(events(), key=key)
-    assert lineage_message() == f"{len(events())} events"
+    assert lineage_message().startswith(f"{len(events())} events in ")
+    assert "lost" not in lineage_message()
 
 
 @pytest.mark.parametrize(("status", "delay"), [(500, 0.0), (200, 30.0)], ids=["answers 500", "hangs"])
