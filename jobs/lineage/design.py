@@ -31,13 +31,17 @@ _DAY = date(2026, 1, 1)
 AUDITED_LAYERS = ("raw", "staging", "core", "features")
 
 
-def designed(data_source: str = "tuva") -> list[JobLineage]:
+def designed(data_source: str = "tuva", folder: Path | None = None) -> list[JobLineage]:
     """Every job of a source's night and training.
+
+    Args:
+        data_source: of the night.
+        folder: where dbt compiled its SQL to; default: compile it now, without an endpoint.
 
     Raises:
         DbtError: the dbt project does not compile.
     """
-    folder = dbt_models.compile_offline()
+    folder = folder or dbt_models.compile_offline()
     jobs = [landing_job(source) for source in SOURCES.values()]
     jobs += [*simulation_jobs(), *overlay_jobs(), *dbt_models.seed_jobs()]
     jobs += [job for name in dbt_models.LAYERS for job in dbt_models.layer_jobs(name, folder)]

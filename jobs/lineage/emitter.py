@@ -82,9 +82,9 @@ class Emitter:
         """Count an event that was not made, by the kind of error."""
         self._unmade[type(error).__name__] += 1
 
-    def close(self, patience: float = PATIENCE_SECONDS) -> Delivered:
-        """Wait for what is on its way, at most `patience` seconds in all, then give up on the rest."""
-        deadline = time.monotonic() + patience
+    def close(self) -> Delivered:
+        """Wait for what is on its way, at most `PATIENCE_SECONDS` in all, then give up on the rest."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
         for name, transport in self._transports.items():
             if isinstance(transport, InBackground):
                 self._lost[name] += transport.give_up(max(deadline - time.monotonic(), 0.0))
