@@ -60,9 +60,9 @@ class _Inspection:
 
 
 def prepare(spark: SparkSession) -> None:
-    """Create the `ops` tables that enforcement writes, where missing; looks once per session."""
+    """Create the `ops` tables that enforcement writes and that reports read, where missing; looks once per session."""
     if spark.session_id not in _PREPARED:
-        ensure_tables(spark, [contract_of("ops.quarantine"), contract_of("ops.contract_result")])
+        ensure_tables(spark, [contract_of(f"ops.{name}") for name in ("quarantine", "contract_result", "run_ledger")])
         _PREPARED.add(spark.session_id)
 
 
@@ -132,6 +132,7 @@ def audit_table(
     result = _audit(spark, target, run_id, data_source, last)
     if record:
         record_results(spark, [result], run_id)
+    lineage.checked(result)
     return result
 
 

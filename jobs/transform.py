@@ -76,7 +76,8 @@ def overlay_source(data_source: str, *, run_id: str) -> list[AuditResult]:
     else:
         lineage.stands(overlay_jobs)
     names = [table.name for table in layer("staging") if table.writer != "dbt"]
-    return audit_layer(spark, "staging", run_id, names, data_source=data_source)
+    with step("contracts overlay", data_source=data_source):
+        return audit_layer(spark, "staging", run_id, names, data_source=data_source)
 
 
 def _written_by_dbt(name: str) -> list[TableContract]:

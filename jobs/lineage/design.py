@@ -121,33 +121,46 @@ def night_jobs(data_source: str) -> Iterator[JobLineage]:
 
 def later_jobs(data_source: str) -> Iterator[JobLineage]:
     """What follows a published night: the challengers beside it, what its lists came to, whether its members moved."""
-    from jobs.drift import _compare_sql, features, scores
+    yield from (*shadow_jobs(data_source), *uplift_jobs(data_source), *drift_jobs(data_source))
+
+
+def shadow_jobs(data_source: str) -> list[JobLineage]:
+    """Scores of the challengers, and what they would have changed."""
     from jobs.shadow import Shadow, _score_rows
     from jobs.shadow_comparison import compared
-    from jobs.uplift import Window, window_rows
 
     chosen = list(programs().programs.values())
-    spark = offline_session()
+    spark, silent = offline_session(), offline_session(rows=0)
     frames = [_score_rows(spark, Shadow(one, _model(data_source, one.key)), data_source, _DAY) for one in chosen]
-    silent = offline_session(rows=0)
     compared(silent, chosen, data_source, _DAY)
-    shadow = {
+    outputs = {
         "causal.shadow_score": _union(frames),
         "causal.shadow_comparison": _computed("causal.shadow_comparison", silent),
     }
-    yield _job("shadow", shadow, "Scores the night with the challengers and compares.")
+    return [_job("shadow", outputs, "Scores the night with the challengers and compares.")]
+
+
+def uplift_jobs(data_source: str) -> list[JobLineage]:
+    """Outcomes of offered members against holdouts."""
+    from jobs.uplift import Window, window_rows
+
     spark = offline_session()
-    for one in chosen:
+    for one in programs().programs.values():
         window_rows(spark, one, data_source, Window(_DAY, 1, _DAY, ""), "design")
-    uplift = {"outreach.realized_uplift": _computed("outreach.realized_uplift", spark)}
-    yield _job("realized.uplift", uplift, "What the lists of past months came to, against their holdouts.")
+    outputs = {"outreach.realized_uplift": _computed("outreach.realized_uplift", spark)}
+    return [_job("realized.uplift", outputs, "What the lists of past months came to, against their holdouts.")]
+
+
+def drift_jobs(data_source: str) -> list[JobLineage]:
+    """Tonight's features and scores against those of the training."""
+    from jobs.drift import _compare_sql, features, scores
+
     spark = offline_session()
     for comparison in (features(spark, data_source, _DAY), scores(spark, data_source, _DAY)):
         if comparison is not None:
             spark.sql(_compare_sql(comparison.sql)).collect()
-    yield _job(
-        "drift", {"ops.drift": _computed("ops.drift", spark)}, "Whether members are still those of the training."
-    )
+    outputs = {"ops.drift": _computed("ops.drift", spark)}
+    return [_job("drift", outputs, "Whether members are still those of the training.")]
 
 
 def _computed(table: str, spark: Any) -> ColumnLineage:

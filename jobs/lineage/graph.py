@@ -147,7 +147,8 @@ class Graph:
     def parents(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
         """Per dataset those it is made of, each with the jobs that do so.
 
-        A job's inputs go to the outputs whose columns name them; one that no column names goes to all.
+        A job's inputs go to the outputs whose columns name them; one that no column names goes to all, except to what
+        the job reads as well: a table whose bad rows were taken out is made of nothing new.
         """
         by_column: dict[str, set[str]] = defaultdict(set)
         for (dataset, _), sources in self.made.items():
@@ -158,7 +159,8 @@ class Graph:
         for job in self.jobs.values():
             named = {name for output in job.outputs for name in by_column[output]}
             for output in job.outputs:
-                near = by_column[output] & (job.inputs | job.outputs) | (job.inputs - named)
+                unnamed = frozenset() if output in job.inputs else job.inputs - named
+                near = by_column[output] & (job.inputs | job.outputs) | unnamed
                 for source in near - {output}:
                     found[output].setdefault(source, []).append(job.name)
         return {name: {s: tuple(sorted(j)) for s, j in sources.items()} for name, sources in found.items()}

@@ -38,7 +38,8 @@ def learnt_from() -> ColumnLineage:
     values |= {Source(_COHORT, name, How.AGGREGATION) for name in _LEARNT}
     fields = {name: frozenset(values) for name in naming.MODEL_FIELDS}
     rows = frozenset({Source(_COHORT, "is_trained_on", How.FILTER), *(Source(_COHORT, n, How.GROUP_BY) for n in _GROUPED)})  # fmt: skip
-    return ColumnLineage(fields, rows, frozenset({_COHORT, _FEATURES}))
+    # Groups by which fairness is looked at are read beside the features, never learnt from.
+    return ColumnLineage(fields, rows, frozenset({_COHORT, _FEATURES, "core.member"}))
 
 
 def trained(model: RegisteredModel) -> Work:

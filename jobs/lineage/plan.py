@@ -100,13 +100,14 @@ def lineage_of_plan(
     """Column lineage of a `spark.connect.Relation`; otherwise as `lineage_of`."""
     made: dict[str, MadeOf] = {}
     extra: dict[str, dict[str, str]] = {}
+    renamed = dict(_renamed_local(plan, views))
     for relation in _opaque_relations(plan, views):
         name = _opaque_name(relation)
         known = _made_of.get(relation.common.plan_id)
         if known is None and relation.WhichOneof("rel_type") in _LOCAL and asked:
             known = _from_driver(merged(one.lineage() for one in asked), named)
         made[name] = known or {}
-        if names := _local_columns(relation):
+        if names := renamed.get(name) or _local_columns(relation):
             extra[name] = dict.fromkeys(names, "string")
     return _explained(of_query(_Sql(views).of(plan), extra), made)
 
@@ -201,6 +202,13 @@ def _local_columns(relation: Any) -> tuple[str, ...]:
 
         return tuple(pa.ipc.open_stream(relation.local_relation.data).schema.names)
     return tuple(field["name"] for field in json.loads(relation.local_relation.schema)["fields"])
+
+
+def _renamed_local(plan: Any, views: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Names that rows sent from the driver get by the node above them; without it they are numbered, or only a hash."""
+    for relation in (r for root in (plan, *views.values()) for r in _walk(root)):
+        if relation.WhichOneof("rel_type") == "to_df" and relation.to_df.input.WhichOneof("rel_type") in _LOCAL:
+            yield _opaque_name(relation.to_df.input), tuple(relation.to_df.column_names)
 
 
 class _Sql:

@@ -278,8 +278,16 @@ def wrote(
         if known.version is None:
             step.work.read(Read(name, _version_of(name)))
     if audit is not None:
+        checked(audit)
+
+
+@counted
+def checked(audit: AuditResult) -> None:
+    """One table that the step held against its contract, among other things that it did."""
+    step = _step.get()
+    if step is not None:
         started = _now() - dt.timedelta(seconds=audit.seconds)
-        step.children.append(_Child(_audit_work(f"contracts.{table}", [audit]), started, _now()))
+        step.children.append(_Child(_audit_work(f"contracts.{audit.table}", [audit]), started, _now()))
 
 
 def appended(frame: DataFrame, table: str) -> None:
