@@ -1,4 +1,7 @@
-"""Column lineage as Dagster shows it, beside each materialization: the same that the events tell."""
+"""Column lineage as Dagster shows it, beside each materialization: the same that the events tell.
+
+Dagster's own view of `dagster/column_lineage` is part of its paid service, so the open UI gets a table in words as well.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import dagster as dg
 
 if TYPE_CHECKING:
     from jobs.lineage.columns import Source
+
+_NAMED = 6
 
 
 def column_lineage(table: str) -> dg.TableColumnLineage | None:
@@ -28,6 +33,22 @@ def column_lineage(table: str) -> dg.TableColumnLineage | None:
         if sources
     }
     return dg.TableColumnLineage(deps) if deps else None
+
+
+def in_words(lineage: dg.TableColumnLineage) -> str:
+    """A Markdown table: each column, and by table the columns that it is made from."""
+    lines = ["| column | made from |", "|---|---|"]
+    for column, deps in lineage.deps_by_column.items():
+        names: dict[str, list[str]] = {}
+        for dep in deps:
+            names.setdefault(".".join(dep.asset_key.path), []).append(dep.column_name)
+        lines.append(f"| `{column}` | {'; '.join(_listed(table, mine) for table, mine in names.items())} |")
+    return "\n".join(lines)
+
+
+def _listed(table: str, columns: list[str]) -> str:
+    more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
+    return f"`{table}`: {', '.join(columns[:_NAMED])}{more}"
 
 
 def _assets(sources: Iterable[Source]) -> Iterable[tuple[str, str]]:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from contracts.errors import ContractError
 from dagster_project.checks import check_results
-from dagster_project.column_lineage import column_lineage
+from dagster_project.column_lineage import column_lineage, in_words
 from dagster_project.policies import no_retry
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def materialized(
 
 
 def lineage_metadata(table: str) -> dict[str, Any]:
-    """Column lineage under the key that Dagster's own views read; empty where it is not known."""
+    """Column lineage as data, under Dagster's own key, and in words; empty where it is not known."""
     found = column_lineage(table)
-    return {} if found is None else {"dagster/column_lineage": found}
+    if found is None:
+        return {}
+    return {"dagster/column_lineage": found, "made_from": dg.MetadataValue.md(in_words(found))}
