@@ -38,7 +38,7 @@ class Delivered:
     Attributes:
         events: how many there were.
         lost: per transport how many it did not take.
-        unmade: events that could not even be made, by the kind of error.
+        unmade: events that could not be made, or not whole, by the kind of error and the job.
         seconds: that lineage took of the run, waiting for the receiver included.
     """
 
@@ -78,9 +78,9 @@ class Emitter:
             except Exception:  # whatever a transport raises, it is one lost event and no more
                 self._lost[name] += 1
 
-    def failed_to_make(self, error: BaseException) -> None:
-        """Count an event that was not made, by the kind of error."""
-        self._unmade[type(error).__name__] += 1
+    def failed_to_make(self, error: BaseException, job: str) -> None:
+        """Count an event that was not made, or not whole, by the kind of error and the job."""
+        self._unmade[f"{type(error).__name__} in {job}"] += 1
 
     def close(self) -> Delivered:
         """Wait for what is on its way, at most `PATIENCE_SECONDS` in all, then give up on the rest."""

@@ -101,13 +101,18 @@ def _costs() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _run is not None:
-            _run.emitter.failed_to_make(error)
+        _not_made(error)
     finally:
         if is_outermost:
             _timing.is_on = False
             if _run is not None:
                 _run.seconds += time.perf_counter() - began
+
+
+def _not_made(error: Exception) -> None:
+    step = _step.get()
+    if _run is not None:
+        _run.emitter.failed_to_make(error, step.work.job if step else _run.context.run.job)
 
 
 def begin_run(job: str, run_id: str, data_source: str | None, run_date: dt.date | None) -> None:
@@ -147,7 +152,7 @@ def end_run() -> Delivered | None:
         run.emitter.emit(events.design(LEDGER.work(), _now()))
         run.emitter.emit(_last_event(run))
     except Exception as error:
-        run.emitter.failed_to_make(error)
+        run.emitter.failed_to_make(error, run.context.run.job)
     delivered = run.emitter.close()
     return replace(delivered, seconds=run.seconds + time.perf_counter() - began)
 
@@ -305,8 +310,7 @@ def _lineage(frame: DataFrame, step: Step, table: str) -> ColumnLineage:
     try:
         return lineage_of(frame, step.asked, names_of(table))
     except (SqlglotError, UnknownPlanError) as error:
-        if _run is not None:
-            _run.emitter.failed_to_make(error)
+        _not_made(error)
         return ColumnLineage(tables=Asked(proto_of(frame), views_of(frame)).tables())
 
 

@@ -128,14 +128,14 @@ def test_lineage_that_cannot_be_made_is_counted_and_stops_nothing(monkeypatch: p
         with ledger.step("score") as step:
             step.rows_out = 3
     assert step.status == "succeeded"
-    assert "not made (RuntimeError)" in lineage_message()
+    assert "not made (RuntimeError in nightly)" in lineage_message()
 
 
 def test_what_is_told_by_a_function_may_fail_too() -> None:
     with night(), ledger.step("land tuva") as step:
         record.worked(lambda: [Work(str(1 / 0))])
     assert step.status == "succeeded"
-    assert "1 not made (ZeroDivisionError)" in lineage_message()
+    assert "1 not made (ZeroDivisionError in land.tuva)" in lineage_message()
 
 
 def test_a_line_cut_off_by_a_kill_does_not_stop_the_next_try() -> None:
