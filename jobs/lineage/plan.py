@@ -79,23 +79,30 @@ class Asked:
         return frozenset(found)
 
 
-def lineage_of(frame: DataFrame, asked: Sequence[Asked] = (), named: Iterable[str] = ()) -> ColumnLineage:
+def lineage_of(
+    frame: DataFrame, asked: Sequence[Asked] = (), named: Iterable[str] = (), columns: Sequence[str] = ()
+) -> ColumnLineage:
     """Column lineage of a frame that has not been run; asks the server nothing.
 
     Args:
         frame: of Spark Connect.
         asked: what the driver asked for before it made rows of its own.
         named: columns that name a row and are not computed: of rows from the driver, only what is called so is their source.
+        columns: that the frame has, for rows that the driver sent ahead: their plan is a hash and has no names.
 
     Raises:
         UnknownPlanError: a node cannot be written as SQL.
         sqlglot.errors.SqlglotError: nor be parsed.
     """
-    return lineage_of_plan(proto_of(frame), views_of(frame), asked, named)
+    return lineage_of_plan(proto_of(frame), views_of(frame), asked, named, columns)
 
 
 def lineage_of_plan(
-    plan: Any, views: Mapping[str, Any] = MappingProxyType({}), asked: Sequence[Asked] = (), named: Iterable[str] = ()
+    plan: Any,
+    views: Mapping[str, Any] = MappingProxyType({}),
+    asked: Sequence[Asked] = (),
+    named: Iterable[str] = (),
+    columns: Sequence[str] = (),
 ) -> ColumnLineage:
     """Column lineage of a `spark.connect.Relation`; otherwise as `lineage_of`."""
     made: dict[str, MadeOf] = {}
@@ -107,7 +114,8 @@ def lineage_of_plan(
         if known is None and relation.WhichOneof("rel_type") in _LOCAL and asked:
             known = _from_driver(merged(one.lineage() for one in asked), named)
         made[name] = known or {}
-        if names := renamed.get(name) or _local_columns(relation):
+        own = columns if relation is plan and relation.WhichOneof("rel_type") in _LOCAL else ()
+        if names := renamed.get(name) or _local_columns(relation) or own:
             extra[name] = dict.fromkeys(names, "string")
     return _explained(of_query(_Sql(views).of(plan), extra), made)
 

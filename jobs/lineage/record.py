@@ -308,7 +308,8 @@ def _lineage(frame: DataFrame, step: Step, table: str) -> ColumnLineage:
     from jobs.lineage.plan import Asked, UnknownPlanError, lineage_of, proto_of, views_of
 
     try:
-        return lineage_of(frame, step.asked, names_of(table))
+        columns = catalog()[table].column_names if table in catalog() else ()
+        return lineage_of(frame, step.asked, names_of(table), columns)
     except (SqlglotError, UnknownPlanError) as error:
         _not_made(error)
         return ColumnLineage(tables=Asked(proto_of(frame), views_of(frame)).tables())

@@ -105,13 +105,10 @@ def test_a_view_shows_its_columns(page: object, url: str) -> None:
 
 
 def test_a_broken_rule_has_a_history_and_opens_its_quarantine_query(page: object, url: str, plan: Plan) -> None:
-    broken = plan.sql(
-        "select rule from r where table_name = 'core.medical_claim' and severity = 'error' and rows_broken > 0",
-        r="ops.contract_result",
-    )
-    assert len(broken), "the simulated plan's claims break no rule: nothing to look at"
-    rule = broken["rule"][0]
-    page.goto(f"{url}/assets/core/medical_claim?view=checks&checkDetail={rule}", wait_until="domcontentloaded")
+    broken = plan.sql("select table_name, rules[1] as rule from q order by all", q="ops.quarantine")
+    assert len(broken), "the simulated plan's files break no rule: nothing to look at"
+    table, rule = broken.iloc[0]
+    page.goto(f"{url}/assets/{table.replace('.', '/')}?view=checks&checkDetail={rule}", wait_until="domcontentloaded")
     page.get_by_text("Show Markdown").first.wait_for(timeout=90_000)
     page.get_by_text("Show Markdown").first.click()
     page.get_by_text(f"array_contains(rules, '{rule}')").first.wait_for(timeout=30_000)

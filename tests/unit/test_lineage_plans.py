@@ -56,6 +56,16 @@ def test_rows_from_the_driver_are_made_of_what_is_said(
     assert columns(found, "double_cate") == {"model.tuva__ed_diversion.cate"}
 
 
+def test_rows_sent_ahead_have_the_columns_of_their_table(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(offline._CONF, "spark.sql.session.localRelationCacheThreshold", "10")
+    monkeypatch.setattr(
+        type(spark.client), "cache_artifacts", lambda _, blobs: ["0" * 64 for _ in blobs], raising=False
+    )
+    frame = computed(spark.createDataFrame([("a", 1)] * 9, "program string, n int"), {"*": ("causal.cohort.outcome",)})
+    found = lineage_of(frame, columns=("program", "n"))
+    assert columns(found, "n") == {"causal.cohort.outcome"}
+
+
 def test_a_table_whose_bad_rows_are_taken_out_is_made_of_nothing_new() -> None:
     """Contracts hold a whole layer at once; what they quarantine of one table comes from no other."""
     outputs = {"core.member": ColumnLineage(), "ops.quarantine": ColumnLineage()}
