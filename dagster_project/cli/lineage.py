@@ -140,8 +140,10 @@ def _told_graph(from_code: bool) -> tuple[Graph, str]:
     """From the events of the nights; from the code where it is asked for or no night has run; and which of them."""
     from jobs.lineage.read_back import event_files, graph_of, read_events
 
-    if not from_code and (files := event_files()):
-        return graph_of(read_events()), f"as told by the nights up to {max(path.name for path in files)[:10]}"
+    if not from_code and event_files():
+        graph = graph_of(read_events())
+        last = max((dataset.seen_at or "" for dataset in graph.datasets.values()), default="")
+        return graph, f"as told by runs up to {last[:16].replace('T', ' ')} UTC"
     if not from_code:
         typer.echo("No night has run here yet: this is the graph as the code declares it.", err=True)
     from jobs.lineage.design import designed

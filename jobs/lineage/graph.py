@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Check:
-    """A rule of a dataset's contract and how it last went."""
+    """A rule of a dataset's contract and how it last went; `verdict` as in `jobs.audit_result.Verdict`, empty if unknown."""
 
     name: str
     column: str | None
@@ -45,6 +45,14 @@ class Check:
     expected: str
     actual: str
     description: str = ""
+    verdict: str = ""
+
+    @property
+    def state(self) -> str:
+        """`passed`, `failed` where the table is blocked by it, else `warned`: the bad rows were set aside, or are few."""
+        if self.success:
+            return "passed"
+        return "failed" if self.severity == "error" and self.verdict in ("", "failed") else "warned"
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,9 @@ class Dataset:
 
     @property
     def state(self) -> str:
-        """`failed` where a check of severity error is broken, `warned`, `passed`, or `unknown` without checks."""
-        broken = [check for check in self.checks if not check.success]
-        if any(check.severity == "error" for check in broken):
-            return "failed"
-        return "warned" if broken else "passed" if self.checks else "unknown"
+        """The worst of its checks': `failed`, `warned` or `passed`; `unknown` without checks."""
+        states = {check.state for check in self.checks}
+        return next((state for state in ("failed", "warned", "passed") if state in states), "unknown")
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,5 @@ def _dataset(dataset: Dataset, place: Place) -> dict[str, Any]:
         "rows": dataset.rows,
         "seen": dataset.seen_at,
         "columns": [[c.name, c.type, c.phi, c.description] for c in dataset.columns],
-        "checks": [[c.name, _state(c.success, c.severity), c.actual, c.description] for c in dataset.checks],
+        "checks": [[c.name, c.state, c.actual, c.description] for c in dataset.checks],
     }
-
-
-def _state(success: bool, severity: str) -> str:
-    return "passed" if success else "failed" if severity == "error" else "warned"

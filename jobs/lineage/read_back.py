@@ -133,7 +133,7 @@ def _checks(known: tuple[Check, ...], told: Iterable[dict[str, Any]]) -> tuple[C
     new = {
         one["name"]: Check(
             one["name"], one.get("column"), one.get("severity", "error"), one["success"], one.get("expected", ""),
-            one.get("actual", ""), one.get("description", ""),
+            one.get("actual", ""), one.get("description", ""), one.get("params", {}).get("verdict", ""),
         )
         for one in told
     }  # fmt: skip

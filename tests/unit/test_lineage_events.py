@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -194,6 +195,13 @@ def test_a_receiver_gets_what_the_file_has(receiver: type[Receiver]) -> None:
     assert sorted(receiver.taken, key=key) == sorted(events(), key=key)
     assert lineage_message().startswith(f"{len(events())} events in ")
     assert "lost" not in lineage_message()
+
+
+def test_a_file_that_cannot_be_written_keeps_nothing_from_the_receiver(receiver: type[Receiver]) -> None:
+    settings().lineage_dir.write_text("a file where the folder should be")
+    worked_night()
+    assert re.search(r"^(\d+) events in .* s, \1 lost by file", lineage_message()), lineage_message()
+    assert len(receiver.taken) == int(lineage_message().split()[0])
 
 
 @pytest.mark.parametrize(("status", "delay"), [(500, 0.0), (200, 30.0)], ids=["answers 500", "hangs"])

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from lineage_world import CHAINS, wide_graph
 
+from jobs.lineage.graph import Check
 from jobs.lineage.layout import LANES, TALLEST, placed
 from jobs.lineage.page import document, render
 
@@ -50,6 +51,14 @@ def test_the_document_names_only_what_is_there() -> None:
     assert len(found["datasets"]) == 200
     assert all(0 <= column < sizes[dataset] for dataset, column in pairs)
     assert {one["state"] for one in found["datasets"]} == {"passed", "warned", "failed", "unknown"}
+
+
+def test_rows_set_aside_warn_and_a_blocked_table_fails() -> None:
+    def state(severity: str, verdict: str) -> str:
+        return Check("r", None, severity, False, "0 rows broken", "2 of 9 rows broken", verdict=verdict).state
+
+    assert state("error", "quarantined") == state("warn", "warned") == "warned"
+    assert state("error", "failed") == state("error", "") == "failed"
 
 
 def test_the_page_asks_nothing_of_a_network() -> None:
