@@ -90,10 +90,6 @@ class ColumnLineage:
         rows = frozenset(source for source in self.rows if source.dataset != table)
         return ColumnLineage(kept, rows, self.tables - {table})
 
-    def renamed(self, prefix: str) -> ColumnLineage:
-        """The same with `prefix` before each column's name."""
-        return ColumnLineage({prefix + name: s for name, s in self.columns.items()}, self.rows, self.tables)
-
 
 def merged(parts: Iterable[ColumnLineage]) -> ColumnLineage:
     """Several queries that fill one table."""

@@ -144,12 +144,3 @@ def location(name: str) -> str | None:
             return f"dbt/seeds/{table}.csv"
         case _:
             return None
-
-
-def at_location(path: str) -> str | None:
-    """The table whose folder `path` is: the way back from `location`; None where it is no table's."""
-    root = settings().warehouse_url.rstrip("/") + "/"
-    parts = path.removeprefix("file:").removeprefix("//").rstrip("/").removeprefix(root).split("/")
-    if len(parts) != 2 or not parts[0].endswith(".db"):
-        return None
-    return f"{parts[0].removesuffix('.db')}.{parts[1]}"

@@ -24,7 +24,7 @@ from contracts.settings import settings
 from jobs.audit_result import AuditResult
 from jobs.lineage.columns import ColumnLineage, Source, merged, of_query, view_of
 from jobs.lineage.naming import job as job_name
-from jobs.lineage.work import NOTHING, JobLineage, Read, Statistics, Work, Write, declared
+from jobs.lineage.work import NOTHING, JobLineage, Read, Statistics, Work, Write
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -424,28 +424,24 @@ def stands(tell: Callable[[], Iterable[JobLineage]]) -> None:
 
 @counted
 def aborted(steps: Iterable[Mapping[str, Any]]) -> None:
-    """Steps of a process that was killed, from the journal it left."""
+    """Steps of processes that were killed, from the journals they left, and the runs that they were of."""
     from jobs.lineage import events
 
+    runs: dict[str, Context] = {}
     for entry in steps:
         if entry.get("lineage_run") is None or _run is None:
             continue
         day = entry.get("run_date")
-        parent = events.RunId(events.as_uuid(entry["run_id"]), job_name(entry["job"]))
-        context = events.Context(
-            events.RunId(entry["lineage_run"], job_name(entry["step"])),
-            parent,
-            parent,
-            entry.get("data_source"),
-            dt.date.fromisoformat(day) if day else None,
+        run = events.RunId(events.as_uuid(entry["run_id"]), job_name(entry["job"]))
+        night = events.Context(
+            run, data_source=entry.get("data_source"), run_date=dt.date.fromisoformat(day) if day else None
         )
+        runs[run.id] = night
+        context = night.child(job_name(entry["step"]), entry["lineage_run"])
         _run.emitter.emit(events.abort(context, Work(context.run.job), _now()))
-
-
-def current() -> JobLineage | None:
-    """What the open step read and wrote so far; for tests and for a look from a debugger."""
-    step = _step.get()
-    return None if step is None else declared(step.work)
+    for night in runs.values():
+        if _run is not None:
+            _run.emitter.emit(events.abort(night, Work(night.run.job), _now()))
 
 
 def _version_of(table: str) -> str | None:

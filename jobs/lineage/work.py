@@ -107,9 +107,3 @@ class JobLineage:
         for name, lineage in self.outputs.items():
             work.write(Write(name, lineage))
         return work
-
-
-def declared(work: Work) -> JobLineage:
-    """What of a work is so each time."""
-    inputs = frozenset(read.dataset for read in work.inputs)
-    return JobLineage(work.job, inputs, {n: w.lineage for n, w in work.writes.items()}, work.description)

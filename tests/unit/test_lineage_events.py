@@ -139,6 +139,21 @@ def test_what_is_told_by_a_function_may_fail_too() -> None:
     assert "1 not made (ZeroDivisionError in land.tuva)" in lineage_message()
 
 
+def test_a_killed_night_is_told_by_the_next() -> None:
+    """What kill -9 leaves: a journal of a process that is gone, with a step that only started."""
+    with night(), ledger.step("score"):
+        pass
+    mine = next((settings().home / "ledger").glob("*.ndjson"))
+    started = next(line for line in mine.read_text().splitlines() if '"step": "score"' in line)
+    mine.unlink()
+    ledger._journal.cache_clear()
+    (settings().home / "ledger" / "999999999-1-killed.ndjson").write_text(started + "\n")
+    with night("22222222-2222-4333-8444-555555555555"):
+        pass
+    ended = {(e["job"]["name"], e["run"]["runId"]) for e in events() if e.get("eventType") == "ABORT"}
+    assert ended == {("score", json.loads(started)["lineage_run"]), ("nightly", RUN)}
+
+
 def test_a_line_cut_off_by_a_kill_does_not_stop_the_next_try() -> None:
     with night(), ledger.step("score"):
         pass
