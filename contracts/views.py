@@ -52,7 +52,7 @@ VIEWS: Mapping[str, View] = MappingProxyType(
                 "Whom to call, last published night of each source, in order.",
                 "outreach.priority",
                 (
-                    "data_source", "run_date", "program", "priority_rank", "member_id", "decision", "cate", "cate_lower",
+                    "data_source", "run_date", "program", "priority_rank", "member_id", "decision", "channel", "cate", "cate_lower",
                     "cate_upper", "expected_net_value_usd", "reason_1", "reason_2", "reason_3", "verdict", "model_version",
                 ),
             ),

@@ -27,6 +27,8 @@ from jobs.lineage.work import JobLineage
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from causal.policy import NightPlan
+
 _DAY = date(2026, 1, 1)
 AUDITED_LAYERS = ("raw", "staging", "core", "features")
 
@@ -99,20 +101,21 @@ def training_jobs(data_source: str) -> Iterator[JobLineage]:
 
 def night_jobs(data_source: str) -> Iterator[JobLineage]:
     """From features to the published list, its views and its report."""
-    from jobs.publish import create_views, decided, ranked, summarised
+    from causal.policy import plan_night
+    from jobs.publish import capacity_prices, create_views, decided, ranked, summarised
     from jobs.report.queries import read_night
 
-    spark, configured = offline_session(), programs().programs
+    spark, configured = offline_session(), programs()
     yield _job("score", {"causal.member_score": _scores(spark, data_source)}, "Scores every member and program.")
-    scores = ranked(spark.sql("select * from causal.member_score"), "salt", dict.fromkeys(configured, 0.1))
-    allocation = _allocation(spark)
-    published = {
-        "outreach.priority": lineage_of(decided(scores, allocation, configured, "design")),
-        "outreach.program_summary": lineage_of(
-            summarised(spark.sql("select * from outreach.priority"), allocation, configured, "design")
-        ),
-        **_views(spark, create_views),
+    plan = plan_night(configured, dict.fromkeys(configured.programs, "publish"))
+    scores = ranked(spark.sql("select * from causal.member_score"), configured, plan)
+    allocation, priority = _allocation(plan), spark.sql("select * from outreach.priority")
+    frames = {
+        "outreach.priority": decided(scores, allocation, configured, plan, "salt", "design"),
+        "outreach.program_summary": summarised(priority, allocation, configured.programs, plan, "design"),
+        "outreach.capacity_price": capacity_prices(spark, allocation, plan, data_source, _DAY, "design"),
     }
+    published = {**{name: lineage_of(frame) for name, frame in frames.items()}, **_views(spark, create_views)}
     yield _job("publish", published, "Allocates capacity and publishes the list.")
     session = offline_session()
     read_night(session, data_source, _DAY)
@@ -221,18 +224,22 @@ def _serving(data_source: str) -> dict[str, Any]:
 def _scores(spark: Any, data_source: str) -> ColumnLineage:
     from jobs.score import score_program
 
-    served = _serving(data_source)
-    frames = [score_program(spark, one, served[key], data_source, _DAY) for key, one in programs().programs.items()]
+    served, configured = _serving(data_source), programs()
+    frames = [score_program(spark, configured, key, served[key], data_source, _DAY) for key in configured.programs]
     return _union([frame.select(*contract("causal.member_score").column_names) for frame in frames])
 
 
-def _allocation(spark: Any) -> Any:
+def _allocation(plan: NightPlan) -> Any:
+    """What one member who could be offered anything comes to."""
     import pandas as pd
 
+    from causal.policy import serve
     from jobs.publish import Allocation
 
-    row = {"program": next(iter(programs().programs)), "member_id": "1", "decision": "outreach"}
-    return Allocation(pd.DataFrame([row]), {}, {})
+    key = next(iter(plan.verdict))
+    options = {"program": key, "channel": plan.first(key).channel, "member_id": "1", "value": 1.0, "tie": 0.5, "is_held_out": False}  # fmt: skip
+    none = pd.DataFrame(columns=["program", "member_id", "channel"])
+    return Allocation(serve(plan, pd.DataFrame([options])), none, {})
 
 
 def _views(spark: Any, create: Callable[[Any], None]) -> dict[str, ColumnLineage]:
