@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.roles import Role
@@ -39,6 +39,19 @@ class Settings(BaseSettings):
         "urn:outreach:member", description="URI of the numbering that member ids belong to, for FHIR."
     )
     role: Role = Field(Role.ANALYST, description="What may be read through `outreach sql` and `explain`, and how.")
+
+    openlineage_url: str | None = Field(
+        None, validation_alias="OPENLINEAGE_URL", description="Lineage receiver, e.g. Marquez; unset: files only."
+    )
+    openlineage_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENLINEAGE_API_KEY", description="Sent to the receiver as a bearer token."
+    )
+    openlineage_namespace: str = Field(
+        "outreach", validation_alias="OPENLINEAGE_NAMESPACE", description="Namespace of datasets and jobs in lineage."
+    )
+    openlineage_disabled: bool = Field(
+        False, validation_alias="OPENLINEAGE_DISABLED", description="Emit no lineage at all."
+    )
 
     @field_validator("home")
     @classmethod

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from contracts.catalog import contract
-from contracts.views import VIEWS
-from dagster_project.assets.reported import materialized
+from contracts.views import VIEWS, View
+from dagster_project.assets.reported import lineage_metadata, materialized
 from dagster_project.checks import check_specs
-from dagster_project.manifest import described_spec
+from dagster_project.manifest import column_schema, described_spec
 from dagster_project.partitions import night_of, nights
 from dagster_project.policies import POOL, RETRY
 from dagster_project.resources import LAKEHOUSE
@@ -58,16 +58,20 @@ def publication(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeRes
 
     night = night_of(context)
     yield from materialized(publish_night(night.data_source, night.run_date, run_id=context.run_id))
+    for name in VIEWS:
+        context.log_event(dg.AssetMaterialization(dg.AssetKey(name.split(".")), metadata=lineage_metadata(name)))
 
 
-views = [
-    dg.AssetSpec(
+def _view(view: View) -> dg.AssetSpec:
+    return dg.AssetSpec(
         dg.AssetKey(view.name.split(".")),
         deps=[dg.AssetKey(table.split(".")) for table in _published],
         description=view.description,
         group_name="outreach",
         owners=[f"team:{view.owner}"],
         kinds={"view"},
+        metadata={"dagster/column_schema": column_schema(view.columns), "dagster/table_name": view.name},
     )
-    for view in VIEWS.values()
-]
+
+
+views = [_view(view) for view in VIEWS.values()]

@@ -40,6 +40,9 @@ _GROUPS = {
         None,
         "What was trained, what serves, who decided; compare, approve, promote, roll back.",
     ),
+    "lineage": _Command(
+        "lineage", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Where a number comes from and who uses it, column by column."
+    ),
     "design": _Command("design", (_C.FAILED,), "Size the holdout and the exploration."),
     "dispositions": _Command("handover", (_C.FAILED,), "Take over what became of calls from a care system."),
     "study": _Command("study", (_C.FAILED,), "Estimate effects on any table or file."),
