@@ -20,6 +20,8 @@ from jobs.progress import line
 NOT_FOR_MACHINES = {
     "ui",
     "engine logs",
+    "lineage export",
+    "lineage show",
     "demo",
     "simulate run",
     "simulate overlay",
