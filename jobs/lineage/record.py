@@ -141,12 +141,12 @@ def _begin(job: str, run_id: str, data_source: str | None, run_date: dt.date | N
 def end_run() -> Delivered | None:
     """The run is over: say how it ended and wait a little for the receiver; what was delivered and what was lost."""
     global _run
-    from jobs.lineage import events
-
     with _lock:
         run, _run = _run, None
-    if run is None:
+    if run is None:  # before any import: at the end of a process none can be made any more
         return None
+    from jobs.lineage import events
+
     began = time.perf_counter()
     try:
         run.emitter.emit(events.design(LEDGER.work(), _now()))
