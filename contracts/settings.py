@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.roles import Role
+
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -33,6 +35,10 @@ class Settings(BaseSettings):
     nightly_sources: tuple[str, ...] = Field(("tuva",), description="Sources that the nightly schedule runs for.")
     seed: int = Field(20260101, description="Root of every random draw.")
     auto_approve: bool = Field(False, description="Promote a model whose gates passed without a human (the demo does).")
+    member_id_system: str = Field(
+        "urn:outreach:member", description="URI of the numbering that member ids belong to, for FHIR."
+    )
+    role: Role = Field(Role.ANALYST, description="What may be read through `outreach sql` and `explain`, and how.")
 
     openlineage_url: str | None = Field(
         None, validation_alias="OPENLINEAGE_URL", description="Lineage receiver, e.g. Marquez; unset: files only."

@@ -100,7 +100,7 @@ def run(job: str, run_id: str, *, data_source: str | None = None, run_date: dt.d
         try:
             flush()
         except Exception as error:
-            _console().print(f"run ledger kept locally, not written yet: {safe_message(error)}", soft_wrap=True)
+            console().print(f"run ledger kept locally, not written yet: {safe_message(error)}", soft_wrap=True)
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def _end(record: StepRecord) -> None:
     if record.status == "started":
         record.status = "succeeded"
     _journal().write(_plain(record))
-    _console().print(_line(record), soft_wrap=True)
+    console().print(_line(record), soft_wrap=True)
 
 
 def peak_memory_mb() -> float:
@@ -247,12 +247,17 @@ def _typed(spark_type: str, value: Any) -> Any:
     return dt.date.fromisoformat(value) if spark_type == "date" else value
 
 
+def journal_path() -> Path:
+    """Where this process journals its steps."""
+    return _journal().path
+
+
 @cache
 def _journal() -> Journal:
     return Journal()
 
 
 @cache
-def _console() -> Console:
+def console() -> Console:
     """One line per step on standard error: plain where it is not a terminal."""
     return Console(stderr=True, highlight=False, markup=False)
