@@ -126,7 +126,7 @@ def compile_offline() -> Path:
     Raises:
         DbtError: the project does not compile.
     """
-    folder = settings().home / "lineage" / "dbt" / _digest()
+    folder = settings().home / "dbt" / "offline" / _digest()
     if (folder / "manifest.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)

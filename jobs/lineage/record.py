@@ -416,7 +416,12 @@ def stands(tell: Callable[[], Iterable[JobLineage]]) -> None:
         return
     from jobs.lineage import events
 
-    for one in tell():
+    token = _step.set(None)  # what is built to be told must not count as done by the open step
+    try:
+        jobs = list(tell())
+    finally:
+        _step.reset(token)
+    for one in jobs:
         for table, lineage in one.outputs.items():
             _tables[table] = lineage
         _run.emitter.emit(events.design(one.work(), _now()))

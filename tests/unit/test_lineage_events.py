@@ -22,7 +22,7 @@ from jobs.audit_result import AuditResult, Findings, judge
 from jobs.lineage import emitter, record
 from jobs.lineage.emitter import night_file
 from jobs.lineage.landed import landing_job
-from jobs.lineage.work import Work
+from jobs.lineage.work import JobLineage, Work
 
 NIGHT = date(2026, 7, 1)
 RUN = "11111111-2222-4333-8444-555555555555"
@@ -137,6 +137,18 @@ def test_what_is_told_by_a_function_may_fail_too() -> None:
         record.worked(lambda: [Work(str(1 / 0))])
     assert step.status == "succeeded"
     assert "1 not made (ZeroDivisionError in land.tuva)" in lineage_message()
+
+
+def test_what_would_have_been_done_is_not_told_as_done() -> None:
+    def declared() -> list[JobLineage]:
+        record.used("model.tuva__ed_diversion", "1")  # as building the plan of a score does
+        return [landing_job(SOURCES["desynpuf"])]
+
+    with night(), ledger.step("shadow"):
+        record.stands(declared)
+    ended = next(e for e in events() if e["job"]["name"] == "shadow" and e.get("eventType") == "COMPLETE")
+    assert ended["inputs"] == []
+    assert "land.desynpuf" in {e["job"]["name"] for e in events()}
 
 
 def test_a_killed_night_is_told_by_the_next() -> None:
