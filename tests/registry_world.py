@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from causal.encoding import FeatureEncoder
+from causal.lasso import Linear
 from causal.learners.simple import PointEffect
-from causal.nuisance import Constant, Linear
+from causal.regression import Constant
 from causal.scorer import Scorer
 from causal.support import SupportBounds
 from contracts.programs import programs

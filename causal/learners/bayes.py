@@ -1,0 +1,60 @@
+"""`bayes_dr`: Bayesian regression of AIPW scores on lines, steps and products, with the posterior as its interval.
+
+It knows no forest, takes a fraction of a second, and is the yardstick of what the other learners miss: the expected
+squared distance of any prediction from the effect is (posterior mean - prediction)^2 + posterior variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from causal.evidence import Posterior, fit_posterior
+from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.basis import Basis, fit_basis
+from causal.learners.screen import fit_screen
+
+_CHUNK = 20_000
+
+
+@dataclass(frozen=True)
+class BayesEffect:
+    """A fitted posterior."""
+
+    basis: Basis
+    posterior: Posterior
+    interval_kind: str = "posterior"
+
+    def effect(self, Z: np.ndarray) -> np.ndarray:
+        mean = self.posterior.mean
+        parts = [mean[0] + self._columns(Z[i : i + _CHUNK]) @ mean[1:] for i in range(0, len(Z), _CHUNK)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parts = [self.posterior.predict(self._columns(Z[i : i + _CHUNK])) for i in range(0, len(Z), _CHUNK)]
+        if not parts:
+            return np.empty(0), np.empty(0)
+        return np.concatenate([m for m, _ in parts]), np.concatenate([v for _, v in parts])
+
+    def _columns(self, Z: np.ndarray) -> np.ndarray:
+        return np.column_stack(self.basis.blocks(Z))
+
+
+def fit_bayes_dr(data: LearnerData, options: LearnerOptions) -> BayesEffect:
+    """Rows weigh by 1 / (e (1 - e)), what the propensity says of a score's variance; people who occur more than once
+    count as the independent rows that they are worth (design effect of the scores)."""
+    chosen = fit_screen(data, options.max_effect_features, options.seed).columns
+    gamma, weight = data.gamma, data.precision
+    basis = fit_basis(data.Z, weight, chosen)
+    inflation = _design_effect(weight * (gamma - np.average(gamma, weights=weight)), data.cluster)
+    return BayesEffect(basis, fit_posterior(basis.blocks(data.Z), gamma, weight, inflation))
+
+
+def _design_effect(influence: np.ndarray, cluster: np.ndarray) -> float:
+    """Variance of the sum when clusters are drawn over that when rows are; at least 1."""
+    total = float(np.sum(influence**2))
+    if total <= 0:
+        return 1.0
+    _, code = np.unique(cluster, return_inverse=True)
+    return max(1.0, float(np.sum(np.bincount(code, weights=influence) ** 2)) / total)
