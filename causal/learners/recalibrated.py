@@ -24,7 +24,7 @@ from scipy.stats import norm
 from causal.aipw import mean_estimate
 from causal.evaluation.calibration import blp
 from causal.learners.base import EffectModel, LearnerData, LearnerOptions
-from causal.learners.bayes import fit_bayes_dr
+from causal.learners.bayes import fit_bayes_r
 
 SMALLEST_SLOPE = 0.1
 
@@ -98,7 +98,7 @@ def fit_shrinkage(prediction: np.ndarray, variance: np.ndarray, data: LearnerDat
     slope = 1.0 if found is None else float(np.clip(found.value, SMALLEST_SLOPE, 1.0))
     misfit = 0.0
     if kind == "forest_honest" and found is not None:
-        m, v = fit_bayes_dr(data, LearnerOptions(seed)).with_variance(data.Z)
+        m, v = fit_bayes_r(data, LearnerOptions(seed)).with_variance(data.Z)
         published = average.value + slope * (prediction - centre)
         accounted = average.se**2 + slope**2 * variance
         misfit = max(float(np.average((m - published) ** 2 + v - accounted, weights=data.weight)), 0.0)

@@ -92,7 +92,7 @@ def test_intervals_widen_with_repeated_rows_of_a_person_as_with_fewer_people() -
     X, t = rng.normal(size=(1500, 3)), rng.binomial(1, 0.5, 1500)
     y = rng.normal(size=1500) + t * X[:, 0]
     new = rng.normal(size=(200, 3))
-    for name in ("bayes_dr", "forest_dr"):
+    for name in ("bayes_r", "forest_dr"):
         width = []
         for times in (1, 8):
             at = np.tile(np.arange(1500), times)

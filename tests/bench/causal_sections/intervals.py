@@ -24,7 +24,7 @@ from causal.train import train_study
 TITLE = "Person-level intervals"
 
 AUTO = "auto"
-LEARNERS = ("bayes_dr", "causal_forest", "forest_dr")
+LEARNERS = ("bayes_r", "causal_forest", "forest_dr")
 _QUIET = frozenset(GATE_NAMES) - {"design"}
 _DESIGNS: tuple[tuple[Assignment, Outcome, int, float], ...] = (
     ("randomized", "continuous", 1, 0.5),

@@ -38,7 +38,7 @@ N_TREES = 200
 N_NOISE = 45
 TRAINED_ON, SCORED = 10_000, 20_000
 PROGRAM_ROWS = 100_000
-_LEARNERS = ("bayes_dr", "forest_dr", "causal_forest")
+_LEARNERS = ("bayes_r", "forest_dr", "causal_forest")
 
 
 def program(n: int, seed: int = 1) -> Trial:
