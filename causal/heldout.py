@@ -50,22 +50,7 @@ class HeldOut:
 
 
 def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: int, watch: Stopwatch) -> HeldOut:
-    """Split, learn, choose, predict, measure; on small data several times, and the median split is the one that counts.
-
-    One split of a few hundred people is a lottery: the same study may pass its gates with one seed and not with the
-    next. The median is taken by the significance of AUTOC, and everything reported comes from that one split, so that its
-    numbers belong together.
-    """
-    n_splits = options.splits if trial.n <= SMALL else 1
-    halves = [_one_split(trial, Z, options, seed + 1009 * i, watch) for i in range(n_splits)]
-    return sorted(halves, key=_strength)[(n_splits - 1) // 2]
-
-
-def _strength(half: HeldOut) -> float:
-    return -np.inf if half.evaluation is None else half.evaluation.metrics["learner"]["autoc"].estimate.z
-
-
-def _one_split(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: int, watch: Stopwatch) -> HeldOut:
+    """Split, learn, choose, predict, measure."""
     test = train_test(trial.cluster, trial.t, options.test_fraction, seed + 3)
     train, held = trial.rows(~test), trial.rows(test)
     n_folds = 5 if train.n <= SMALL else 3

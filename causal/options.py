@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from causal.learners.registry import REGISTRY
 from contracts.errors import ConfigError
 
-DEFAULT_LEARNERS = ("constant", "bayes_r", "causal_forest", "forest_dr")
+DEFAULT_LEARNERS = ("constant", "linear_dr", "bayes_r", "causal_forest", "forest_dr")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,6 @@ class TrainOptions:
         learners: names from the registry to choose among.
         n_trees: trees per forest (200 matched 500 in error and coverage).
         test_fraction: share of clusters kept aside for evaluation.
-        splits: honest splits of which the median counts, on data of at most `heldout.SMALL` rows; larger data have one.
         budget_fraction: share of people whom the capacity reaches; the metrics "at capacity" are taken there.
         max_train_rows: rows that a learner is fitted on at most (sampled by cluster, stratified by arm);
             nuisances and evaluation use all rows. None = no cap.
@@ -29,7 +28,6 @@ class TrainOptions:
     learners: tuple[str, ...] = DEFAULT_LEARNERS
     n_trees: int = 200
     test_fraction: float = 0.5
-    splits: int = 3
     budget_fraction: float = 0.2
     max_train_rows: int | None = 40_000
     min_arm: int = 50
@@ -48,8 +46,6 @@ class TrainOptions:
                 expected=", ".join(REGISTRY),
                 actual=", ".join(unknown) or "none",
             )
-        if self.splits < 1:
-            raise ConfigError("`splits` must be at least 1.", actual=str(self.splits))
         for name in ("test_fraction", "budget_fraction", "alpha"):
             if not 0 < getattr(self, name) < 1 and not (name == "budget_fraction" and self.budget_fraction == 1):
                 raise ConfigError(f"`{name}` must lie between 0 and 1.", actual=str(getattr(self, name)))

@@ -9,8 +9,8 @@ The interval is the published effect -+ z sqrt(variance of the average + slope^2
 sampling variance says nothing of its bias: where effects are curved in several features its own intervals cover .85 at
 nominal .95. The misfit is what is left of the published effect's mean squared error when sampling is accounted for,
     misfit = mean of (m - effect)^2 + v, less slope^2 mean sampling variance and variance of the average; not below 0,
-with m and v the posterior of `causal.learners.bayes` on the same rows. Where the learner is that posterior itself, its
-expected squared distance from the published effect is known for every person, v + (m - effect)^2, and is taken as it is.
+with m and v the posterior of `causal.learners.bayes` on the same rows. Where the learner is that posterior itself, or
+is judged by it, the distance is known for every person, v + (m - effect)^2, and is taken as it is.
 Coverage is right on average over people, not for every single person.
 """
 

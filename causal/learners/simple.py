@@ -9,6 +9,7 @@ import numpy as np
 from causal.aipw import mean_estimate
 from causal.lasso import fit_lasso
 from causal.learners.base import LearnerData, LearnerOptions, inner_folds
+from causal.learners.bayes import BayesEffect, fit_bayes_r
 from causal.regression import Predictor, fit_mixed
 
 
@@ -41,6 +42,24 @@ class PointEffect:
 
 
 @dataclass(frozen=True)
+class JudgedEffect:
+    """A predictor without an interval of its own beside a posterior that judges it: the variance given is the expected
+    squared distance of the prediction from the effect, (posterior mean - prediction)^2 + posterior variance."""
+
+    predictor: Predictor
+    judge: BayesEffect
+    interval_kind: str = "posterior"
+
+    def effect(self, Z: np.ndarray) -> np.ndarray:
+        return self.predictor.predict(Z) if len(Z) else np.empty(0)
+
+    def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        effect = self.effect(Z)
+        mean, variance = self.judge.with_variance(Z)
+        return effect, (mean - effect) ** 2 + variance
+
+
+@dataclass(frozen=True)
 class _Blend:
     """X-learner: e(x) tau0(x) + (1 - e(x)) tau1(x) (Künzel et al. 2019), with a constant e."""
 
@@ -57,10 +76,11 @@ def fit_constant(data: LearnerData, options: LearnerOptions) -> ConstantEffect:
     return ConstantEffect(mean_estimate(data.gamma, data.cluster, data.weight).value)
 
 
-def fit_linear_dr(data: LearnerData, options: LearnerOptions) -> PointEffect:
-    """Lasso of AIPW scores. A linear model's interval is confidently wrong for a person when the effect is not linear
-    (coverage .47-.56 at nominal .95), so none is given."""
-    return PointEffect(fit_lasso(data.Z, data.gamma, data.precision, inner_folds(data, options.seed)))
+def fit_linear_dr(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
+    """Lasso of AIPW scores. A linear model's own interval is confidently wrong for a person when the effect is not linear
+    (coverage .47-.56 at nominal .95): `bayes_r`, which is not confined to lines, says how far off it may be."""
+    lasso = fit_lasso(data.Z, data.gamma, data.precision, inner_folds(data, options.seed))
+    return JudgedEffect(lasso, fit_bayes_r(data, options))
 
 
 def fit_x_learner(data: LearnerData, options: LearnerOptions) -> PointEffect:
