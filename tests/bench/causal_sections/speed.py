@@ -36,7 +36,7 @@ TITLE = "Speed and memory"
 
 N_TREES = 200
 N_NOISE = 45
-TRAINED_ON, SCORED = 10_000, 10_000
+TRAINED_ON, SCORED = 5_000, 10_000
 PROGRAM_ROWS = 100_000
 _LEARNERS = ("bayes_r", "forest_dr", "causal_forest")
 
