@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -45,11 +45,12 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
     """What the pass found, one result per rule. Counts only: no value of a row is shown."""
     schema, name = audit.table.split(".")
     for rule in audit.rules:
-        metadata: dict[str, int | str] = {"rows_broken": rule.rows_broken, "rows_checked": rule.rows_checked}
+        metadata: dict[str, int | dg.MetadataValue[Any]] = {
+            "rows_broken": rule.rows_broken,
+            "rows_checked": rule.rows_checked,
+        }
         if rule.rows_broken:
-            metadata["quarantine_query"] = (
-                f"select * from ops.quarantine where table_name = '{audit.table}' and array_contains(rules, '{rule.name}')"
-            )
+            metadata["quarantine_query"] = _quarantine_query(audit.table, rule.name, rule.rows_broken)
         yield dg.AssetCheckResult(
             asset_key=dg.AssetKey([schema, name]),
             check_name=rule.name,
@@ -57,3 +58,9 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
             severity=_SEVERITY[rule.severity],
             metadata=dict(metadata),
         )
+
+
+def _quarantine_query(table: str, rule: str, rows: int) -> dg.MetadataValue[Any]:
+    """The broken rows' count as a link, behind which Dagster shows the query for them."""
+    query = f"select * from ops.quarantine where table_name = '{table}' and array_contains(rules, '{rule}')"
+    return dg.MetadataValue.md(f"**{rows:,} rows** broken; those set aside are\n\n```sql\n{query}\n```")

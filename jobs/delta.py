@@ -6,6 +6,7 @@ the row is quarantined under the rule's name instead of failing the write of the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from contracts.compile.literals import sql_string
 from contracts.errors import ContractError
 from contracts.model import TableContract
 from contracts.settings import settings
+from jobs.lineage import record as lineage
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,33 @@ def _local_commits(name: str) -> dict[int, Path]:
     schema, table = name.split(".")
     log = Path(settings().warehouse_url) / f"{schema}.db" / table / "_delta_log"
     return {int(path.stem): path for path in log.glob("*.json") if path.stem.isdigit()}
+
+
+def local_version(name: str) -> int | None:
+    """The current Delta version where it can be told without a query: on the embedded engine; else None."""
+    commits = _local_commits(name)
+    return max(commits) if commits else None
+
+
+@dataclass(frozen=True)
+class CommitSize:
+    """How much one commit added; `rows` is None where the writer kept no statistics."""
+
+    rows: int | None
+    bytes: int
+    files: int
+
+
+def commit_size(name: str, version: int) -> CommitSize | None:
+    """What one commit of a table of the embedded engine added, from its log; None for any other table."""
+    commit = _local_commits(name).get(version)
+    if commit is None:
+        return None
+    lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
+    added = [line["add"] for line in lines if "add" in line]
+    rows: list[Any] = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
+    known = None if None in rows else sum(rows)
+    return CommitSize(known, sum(add["size"] for add in added), len(added))
 
 
 def was_never_filled(name: str) -> bool:
@@ -205,10 +234,13 @@ def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id
     spark, name = cast(SparkSession, df.sparkSession), contract.name
     staged = conform(df, contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        changed = not holds_exactly(staged, name, predicate)
-        if changed:
-            overwrite_where(staged, name, predicate, run_id)
-        return Written(table_version(spark, name), staged.count(), changed)
+        with lineage.unobserved():
+            changed = not holds_exactly(staged, name, predicate)
+            if changed:
+                overwrite_where(staged, name, predicate, run_id)
+            written = Written(table_version(spark, name), staged.count(), changed)
+        lineage.wrote(df, name, written.version, written.rows)
+        return written
     finally:
         staged.unpersist()
 
@@ -225,9 +257,11 @@ def overwrite_where(df: DataFrame, name: str, predicate: str | None, run_id: str
 def append(df: DataFrame, name: str, run_id: str) -> None:
     """Append rows; the run id goes into the commit."""
     df.write.format("delta").mode("append").option("userMetadata", run_id).saveAsTable(name)
+    lineage.appended(df, name)
 
 
 def append_idempotent(df: DataFrame, name: str, app_id: str, version: int) -> None:
     """Append once per `(app_id, version)`: Delta skips a version that is not above the last one of that `app_id`."""
     options = {"txnAppId": app_id, "txnVersion": str(version)}
     df.write.format("delta").mode("append").options(**options).saveAsTable(name)
+    lineage.appended(df, name)

@@ -35,6 +35,7 @@ from jobs.delta import (
     table_version,
     was_never_filled,
 )
+from jobs.lineage import record as lineage
 from jobs.quarantine import quarantine_rows
 from jobs.row_flags import classified, flagged, tally
 
@@ -59,12 +60,13 @@ class _Inspection:
 
 
 def prepare(spark: SparkSession) -> None:
-    """Create the `ops` tables that enforcement writes, where missing; looks once per session."""
+    """Create the `ops` tables that enforcement writes and that reports read, where missing; looks once per session."""
     if spark.session_id not in _PREPARED:
-        ensure_tables(spark, [contract_of("ops.quarantine"), contract_of("ops.contract_result")])
+        ensure_tables(spark, [contract_of(f"ops.{name}") for name in ("quarantine", "contract_result", "run_ledger")])
         _PREPARED.add(spark.session_id)
 
 
+@lineage.unobserved()
 def audit_layer(
     spark: SparkSession,
     schema: str,
@@ -97,9 +99,11 @@ def audit_layer(
         last = results_by_fingerprint(spark, {target.fingerprint: target.contract for target in targets})
         results = list(pool.map(lambda target: _audit(spark, target, run_id, data_source, last), targets))
     record_results(spark, results, run_id)
+    lineage.audited(results)
     return results
 
 
+@lineage.unobserved()
 def audit_table(
     spark: SparkSession,
     contract: TableContract,
@@ -128,6 +132,7 @@ def audit_table(
     result = _audit(spark, target, run_id, data_source, last)
     if record:
         record_results(spark, [result], run_id)
+    lineage.checked(result)
     return result
 
 
@@ -160,6 +165,7 @@ def _audit(
     return replace(result, seconds=time.monotonic() - started)
 
 
+@lineage.unobserved()
 def write_audited(
     df: DataFrame,
     contract: TableContract,
@@ -210,7 +216,9 @@ def write_audited(
         staged.unpersist()
     if record:
         record_results(spark, [result], run_id)
-    return replace(result, seconds=time.monotonic() - started)
+    result = replace(result, seconds=time.monotonic() - started)
+    lineage.wrote(df, contract.name, result.table_version, result.rows_checked - result.rows_quarantined, result)
+    return result
 
 
 def _inspect(spark: SparkSession, target: AuditTarget, rows: DataFrame) -> _Inspection:

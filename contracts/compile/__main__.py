@@ -1,13 +1,13 @@
-"""`python -m contracts.compile dbt`: write the files that are rendered from the contracts."""
+"""`python -m contracts.compile [dbt] [dictionary]`: write the files that are rendered from the contracts."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from contracts.compile.dbt_yml import write
+from contracts.compile import dbt_yml, dictionary
 
-_TARGETS = {"dbt": write}
+_TARGETS = {"dbt": dbt_yml.write, "dictionary": dictionary.write}
 
 
 def main(arguments: list[str]) -> int:
