@@ -15,11 +15,11 @@ from causal.aipw import aipw_scores
 from causal.evaluation.rules import Evaluation, evaluate_rules
 from causal.folds import cluster_folds, cluster_sample, train_test
 from causal.learners.base import LearnerData, LearnerOptions
-from causal.learners.recalibrated import Recalibrated, Shrinkage, fit_shrinkage
+from causal.learners.recalibrated import Interval, Recalibrated, Shrinkage, fit_shrinkage
 from causal.learners.registry import REGISTRY
 from causal.nuisance import Nuisances, cross_fit, predict_average
 from causal.options import TrainOptions
-from causal.selection import Selection, select_learner
+from causal.selection import Selection, fit_folds, predict_folds, select_learner
 from causal.stopwatch import Stopwatch
 from causal.support import support_bounds
 from causal.trial import Trial
@@ -43,7 +43,7 @@ class HeldOut:
     test: np.ndarray
     train_fold: np.ndarray
     selection: Selection
-    test_prediction: tuple[np.ndarray, np.ndarray, np.ndarray]
+    test_prediction: Interval
     interval_kind: str
     shrinkage: Shrinkage
     evaluation: Evaluation | None
@@ -73,15 +73,17 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
     data = LearnerData(Z[~test], train.t, train.y, train.weight, train.cluster, u)
     setting = LearnerOptions(seed + 7, options.n_trees, options.threads)
     with watch.step("selection"):
-        # Two folds: the choice needs a fair comparison, not the best possible fit.
-        train_fold = cluster_folds(train.cluster, train.t, 2, seed + 6)
+        # Two folds where rows abound: the choice needs a fair comparison, not the best possible fit.
+        train_fold = cluster_folds(train.cluster, train.t, 5 if train.n <= SMALL // 2 else 2, seed + 6)
         kept = inside & cluster_sample(train.cluster, train.t, options.max_train_rows, seed)
         learners = [REGISTRY[name] for name in options.learners]
         selection = select_learner(learners, data, train_fold, setting, fit_on=kept)
     with watch.step("held_out_fit"):
         seen = data.rows(kept)
-        shrinkage = fit_shrinkage(selection.predictions[selection.name][kept], seen.gamma, seen.cluster, seen.weight)
-        model = Recalibrated(REGISTRY[selection.name].fit(seen, setting), shrinkage)
+        fitted = REGISTRY[selection.name].fit(seen, setting)
+        out_of_fold = predict_folds(selection.models[selection.name], seen.Z, train_fold[kept])
+        shrinkage = fit_shrinkage(*out_of_fold, seen, fitted.interval_kind, seed + 8)
+        model = Recalibrated(fitted, shrinkage)
         prediction = model.with_interval(Z[test], options.alpha)
     return HeldOut(
         test,
@@ -92,6 +94,24 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         shrinkage,
         _evaluate(held.rows(inside_test), prediction[0][inside_test], u_test.rows(inside_test), options, seed),
     )
+
+
+def out_of_fold(
+    half: HeldOut, everyone: LearnerData, inside: np.ndarray, options: TrainOptions, setting: LearnerOptions
+) -> tuple[Shrinkage, Interval]:
+    """Shrinkage for the model refitted on all rows, and effects of the training rows by models that have not seen them.
+
+    On small data folds over all rows lend every row nearly the whole sample; on large data the folds that chose the
+    learner do, and nothing is fitted again.
+    """
+    if len(everyone.t) > SMALL:
+        raw = predict_folds(half.selection.models[half.selection.name], everyone.Z[~half.test], half.train_fold)
+        return half.shrinkage, half.shrinkage.interval(*raw, options.alpha)
+    fold = cluster_folds(everyone.cluster, everyone.t, 5, setting.seed)
+    models = fit_folds(REGISTRY[half.selection.name], everyone, fold, setting, inside)
+    effect, variance = predict_folds(models, everyone.Z, fold)
+    shrinkage = fit_shrinkage(effect[inside], variance[inside], everyone.rows(inside), half.interval_kind, setting.seed)
+    return shrinkage, shrinkage.interval(effect[~half.test], variance[~half.test], options.alpha)
 
 
 def _evaluate(held: Trial, effect: np.ndarray, u: Nuisances, options: TrainOptions, seed: int) -> Evaluation | None:

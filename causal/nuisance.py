@@ -1,84 +1,22 @@
 """Outcome and propensity models, cross-fitted by cluster.
 
-Each nuisance is a convex mix of a ridge/logistic model and LightGBM, the weight chosen by out-of-fold squared
-error: boosting alone is noisy on the few hundred treated rows of a small study, a linear model alone misses
-interactions on large ones. One thread per model and fixed seeds: equal results on any number of cores.
+Each nuisance is a mix of a penalised linear model and LightGBM (see `causal.regression`); the penalty is chosen on
+the training folds, the mixing share on the folds left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 from joblib import Parallel, delayed
 
+from causal.lasso import Linear, standardised
+from causal.regression import Mixed, Pair, Predictor, best_share, fit_pair, outcome_range
 from causal.trial import OutcomeKind
 
 PROPENSITY_FLOOR = 1e-4
-_MIX = np.linspace(0.0, 1.0, 5)
-
-
-class Predictor(Protocol):
-    """Anything that maps an encoded matrix (n, p) to n numbers."""
-
-    def predict(self, Z: np.ndarray) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class Constant:
-    """Predicts one number: for a target without variation or with too few rows."""
-
-    value: float
-
-    def predict(self, Z: np.ndarray) -> np.ndarray:
-        return np.full(len(Z), self.value)
-
-
-@dataclass(frozen=True)
-class Linear:
-    """Ridge (identity link) or penalised logistic regression on standardised columns."""
-
-    centre: np.ndarray
-    scale: np.ndarray
-    coef: np.ndarray
-    intercept: float
-    logistic: bool
-
-    def predict(self, Z: np.ndarray) -> np.ndarray:
-        # Clipping to five training standard deviations keeps a wild new value from a wild prediction.
-        linear = np.clip((Z - self.centre) / self.scale, -5, 5) @ self.coef + self.intercept
-        return 1 / (1 + np.exp(-linear)) if self.logistic else linear
-
-
-@dataclass(frozen=True)
-class Boosted:
-    """A LightGBM booster that predicts on one thread."""
-
-    booster: Any
-
-    def predict(self, Z: np.ndarray) -> np.ndarray:
-        return np.asarray(self.booster.predict(Z, num_threads=1))
-
-
-@dataclass(frozen=True)
-class Mixed:
-    """share * boosted + (1 - share) * linear, held within the range that the outcome can take."""
-
-    linear: Predictor
-    boosted: Predictor
-    share: float
-    low: float
-    high: float
-
-    def predict(self, Z: np.ndarray) -> np.ndarray:
-        parts = np.zeros(len(Z))
-        if self.share < 1:
-            parts += (1 - self.share) * self.linear.predict(Z)
-        if self.share > 0:
-            parts += self.share * self.boosted.predict(Z)
-        return np.clip(parts, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -138,22 +76,21 @@ def cross_fit(
         Out-of-fold nuisances for every row, and the models of each fold.
     """
     folds = np.unique(fold)
-    low, high = (0.0, 1.0) if kind == "binary" else (0.0, np.inf) if kind == "count" else (-np.inf, np.inf)
     unknown = np.isnan(known_propensity)
-    targets: list[tuple[np.ndarray, np.ndarray, OutcomeKind, float, float]] = [
-        (t == 0, y, kind, low, high),
-        (t == 1, y, kind, low, high),
-        (unknown, t.astype(float), "binary", 0.0, 1.0),
+    targets: list[_Target] = [
+        _Target(t == 0, y, kind),
+        _Target(t == 1, y, kind),
+        _Target(unknown, t.astype(float), "binary"),
     ]
-    jobs = [(k, i) for k in folds for i in range(3)]
+    jobs = [(int(k), i) for k in folds for i in range(3)]
     fitted = Parallel(n_jobs=threads, prefer="threads")(
-        delayed(_fit_pair)(Z, *targets[i][:3], weight, fold != k, seed + 17 * int(k) + i) for k, i in jobs
+        delayed(targets[i].fit)(Z, weight, fold, k, seed + 17 * k + i) for k, i in jobs
     )
     pairs = dict(zip(jobs, fitted, strict=True))
-    shares = [_best_share(Z, *targets[i][:2], weight, fold, {k: pairs[k, i] for k in folds}) for i in range(3)]
-    models = [
-        NuisanceModels(*(_mixed(pairs[k, i], shares[i], targets[i][3], targets[i][4]) for i in range(3))) for k in folds
+    shares = [
+        target.share(Z, weight, fold, {k: pairs[k, i] for k, j in jobs if j == i}) for i, target in enumerate(targets)
     ]
+    models = [NuisanceModels(*(_mixed(pairs[int(k), i], shares[i], targets[i].kind) for i in range(3))) for k in folds]
     out = Nuisances(np.empty(len(t)), np.empty(len(t)), np.empty(len(t)))
     for k, model in zip(folds, models, strict=True):
         here = fold == k
@@ -178,44 +115,43 @@ def predict_average(models: Sequence[NuisanceModels], Z: np.ndarray, known_prope
 
 
 def fit_single(
-    Z: np.ndarray, y: np.ndarray, weight: np.ndarray, kind: OutcomeKind, *, share: float, seed: int
+    Z: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray, kind: OutcomeKind, *, share: float, seed: int
 ) -> Predictor:
-    """One model on all the rows given, with a mixing share found elsewhere."""
-    low, high = (0.0, 1.0) if kind == "binary" else (0.0, np.inf) if kind == "count" else (-np.inf, np.inf)
-    linear, boosted = _fit_pair(Z, np.ones(len(y), dtype=bool), y, kind, weight, np.ones(len(y), dtype=bool), seed)
-    return Mixed(linear, boosted, share, low, high)
+    """One model on all the rows given, with a mixing share found elsewhere; `fold` chooses the linear penalty."""
+    return _mixed(fit_pair(Z, y, weight, fold, kind, seed), share, kind)
 
 
-def _mixed(pair: tuple[Predictor, Predictor], share: float, low: float, high: float) -> Mixed:
-    return Mixed(pair[0], pair[1], share, low, high)
+def _mixed(pair: Pair, share: float, kind: OutcomeKind) -> Mixed:
+    linear, boosted = pair
+    return Mixed(linear, boosted, share, *outcome_range(kind))
 
 
-def _fit_pair(
-    Z: np.ndarray,
-    use: np.ndarray,
-    target: np.ndarray,
-    kind: OutcomeKind,
-    weight: np.ndarray,
-    training: np.ndarray,
-    seed: int,
-) -> tuple[Predictor, Predictor]:
-    rows = use & training
-    if rows.sum() < 20 or np.ptp(target[rows]) == 0 or weight[rows].sum() == 0:
-        usable = rows.sum() > 0 and weight[rows].sum() > 0
-        flat = Constant(float(np.average(target[rows], weights=weight[rows])) if usable else 0.5 * (kind == "binary"))
-        return flat, flat
-    return (
-        fit_linear(Z[rows], target[rows], weight[rows], logistic=kind == "binary"),
-        fit_boosted(Z[rows], target[rows], weight[rows], kind, seed),
-    )
+@dataclass(frozen=True)
+class _Target:
+    """One nuisance: which rows it is learnt from, and what is predicted."""
+
+    rows: np.ndarray
+    values: np.ndarray
+    kind: OutcomeKind
+
+    def fit(self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, left_out: int, seed: int) -> Pair:
+        at = np.flatnonzero(self.rows & (fold != left_out))
+        return fit_pair(Z[at], self.values[at], weight[at], fold[at], self.kind, seed)
+
+    def share(self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, pairs: Mapping[int, Pair]) -> float:
+        at = np.flatnonzero(self.rows)
+        return best_share(Z[at], self.values[at], weight[at], fold[at], pairs)
 
 
 def fit_linear(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, *, logistic: bool) -> Linear:
-    """Ridge in closed form, or L2-logistic by Newton steps; penalty 1 on standardised columns."""
+    """Ridge in closed form, or L2-logistic by Newton steps, penalty 1 on standardised columns.
+
+    A quick fit for estimates that are repeated dozens of times (`causal.gates.refutation`), not for effects.
+    """
     centre = np.average(Z, axis=0, weights=weight)
     scale = np.sqrt(np.average((Z - centre) ** 2, axis=0, weights=weight))
     scale = np.where(scale > 1e-12, scale, 1.0)
-    D = np.column_stack([np.clip((Z - centre) / scale, -5, 5), np.ones(len(Z))])
+    D = np.column_stack([standardised(Z, centre, scale), np.ones(len(Z))])
     w = weight / weight.mean()
     penalty = np.diag(np.r_[np.ones(Z.shape[1]), 1e-8])
     if not logistic:
@@ -232,47 +168,3 @@ def fit_linear(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, *, logistic: bo
         if np.abs(step).max() < 1e-8:
             break
     return Linear(centre, scale, beta[:-1], float(beta[-1]), True)
-
-
-def fit_boosted(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, kind: OutcomeKind, seed: int) -> Boosted:
-    """LightGBM sized by the number of rows: shallow and short below a few thousand."""
-    import lightgbm as lgb
-
-    objective = {"binary": "binary", "count": "poisson", "continuous": "regression"}[kind]
-    params = {
-        "objective": objective,
-        "learning_rate": 0.08,
-        "num_leaves": 6 if len(y) < 5000 else 15,
-        "min_data_in_leaf": max(10, min(100, len(y) // 50)),
-        "lambda_l2": 5.0,
-        "feature_fraction": 0.7,
-        "max_bin": 63,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "seed": seed,
-        "verbose": -1,
-    }
-    rounds = 40 if len(y) < 1000 else 80
-    data = lgb.Dataset(Z, y, weight=weight, params={"max_bin": 63, "verbose": -1}, free_raw_data=True)
-    return Boosted(lgb.train(params, data, num_boost_round=rounds))
-
-
-def _best_share(
-    Z: np.ndarray,
-    use: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray,
-    fold: np.ndarray,
-    pairs: dict[int, tuple[Predictor, Predictor]],
-) -> float:
-    """Share of boosting with the least out-of-fold squared error (a single number, so no overfitting to speak of)."""
-    loss = np.zeros(len(_MIX))
-    for k, (linear, boosted) in pairs.items():
-        here = (fold == k) & use
-        if not here.any():
-            continue
-        a, b = linear.predict(Z[here]), boosted.predict(Z[here])
-        for j, share in enumerate(_MIX):
-            loss[j] += np.sum(weight[here] * (target[here] - share * b - (1 - share) * a) ** 2)
-    return float(_MIX[int(np.argmin(loss))])

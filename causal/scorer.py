@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from causal.encoding import FeatureEncoder
-from causal.learners.base import EffectModel
-from causal.nuisance import Predictor
+from causal.learners.recalibrated import Recalibrated
 from causal.reasons import N_REASONS, Reasons
+from causal.regression import Predictor
 from causal.support import SupportBounds
 from causal.trial import Better
 
@@ -39,7 +39,7 @@ class Scorer:
     """
 
     encoder: FeatureEncoder
-    model: EffectModel | None
+    model: Recalibrated | None
     baseline: Predictor
     propensity: Predictor
     support: SupportBounds

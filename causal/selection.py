@@ -45,7 +45,7 @@ def select_learner(
         fit_on: rows in support (and within the cap): only these are learnt from and compared on.
     """
     models = {item.name: fit_folds(item, data, fold, options, fit_on) for item in learners}
-    predictions = {name: predict_folds(found, data.Z, fold)[0] for name, found in models.items()}
+    predictions = {name: _effects(found, data.Z, fold) for name, found in models.items()}
     gamma, weight, cluster = data.gamma[fit_on], data.weight[fit_on], data.cluster[fit_on]
     on = {name: tau[fit_on] for name, tau in predictions.items()}
     reference = on.get("constant", np.full(len(gamma), np.average(gamma, weights=weight)))
@@ -63,6 +63,13 @@ def select_learner(
     return Selection(best.name, loss, loss_se, predictions, models)
 
 
+def _effects(models: Mapping[int, EffectModel], Z: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    out = np.full(len(fold), np.nan)
+    for k, model in models.items():
+        out[fold == k] = model.effect(Z[fold == k])
+    return out
+
+
 def _varies(prediction: np.ndarray, fold: np.ndarray) -> bool:
     return any(np.ptp(prediction[fold == k]) > 1e-12 for k in np.unique(fold))
 
@@ -74,17 +81,10 @@ def fit_folds(
     return {int(k): learner.fit(data.rows((fold != k) & fit_on), options) for k in np.unique(fold)}
 
 
-def predict_folds(
-    models: Mapping[int, EffectModel], Z: np.ndarray, fold: np.ndarray, alpha: float | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """Effect, lower, upper (NaN without interval or without `alpha`) of each row by the model that has not seen it."""
-    effect, lower, upper = (np.full(len(fold), np.nan) for _ in range(3))
-    kind = "none"
+def predict_folds(models: Mapping[int, EffectModel], Z: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Effect and its sampling variance (NaN without one) of each row by the model that has not seen it."""
+    effect, variance = np.full(len(fold), np.nan), np.full(len(fold), np.nan)
     for k, model in models.items():
         here = fold == k
-        if alpha is None:
-            effect[here] = model.effect(Z[here])
-        else:
-            effect[here], lower[here], upper[here] = model.with_interval(Z[here], alpha)
-            kind = model.interval_kind
-    return effect, lower, upper, kind
+        effect[here], variance[here] = model.with_variance(Z[here])
+    return effect, variance

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from causal.encoding import FeatureEncoder
-from causal.learners.base import EffectModel
-from causal.nuisance import Constant, Mixed, NuisanceModels, Predictor, fit_single
+from causal.folds import cluster_folds
+from causal.learners.recalibrated import Recalibrated
+from causal.nuisance import NuisanceModels, fit_single
 from causal.reasons import fit_reasons
+from causal.regression import Constant, Mixed, Predictor, fit_mixed
 from causal.scorer import Scorer
 from causal.support import SupportBounds, support_bounds
 from causal.trial import Trial
 
 _REASON_ROWS = 20_000
+N_FOLDS = 5
 
 
 def served_scorer(
@@ -21,7 +24,7 @@ def served_scorer(
     Z: np.ndarray,
     folds: list[NuisanceModels],
     bounds: SupportBounds,
-    model: EffectModel,
+    model: Recalibrated,
     learner: str,
     *,
     explain: str,
@@ -38,8 +41,11 @@ def served_scorer(
     control = trial.t == 0
     kind = trial.outcome_kind
     share = _share(folds[0].mu0)
-    baseline = fit_single(Z[control], trial.y[control], trial.weight[control], kind, share=share, seed=seed + 5)
-    propensity, served_bounds = _marginal_offer(trial, Z, folds, bounds, seed)
+    fold = cluster_folds(trial.cluster, trial.t, N_FOLDS, seed + 4)
+    baseline = fit_single(
+        Z[control], trial.y[control], trial.weight[control], fold[control], kind, share=share, seed=seed + 5
+    )
+    propensity, served_bounds = _marginal_offer(trial, Z, folds, fold, bounds, seed)
     rows = np.random.default_rng(seed).permutation(trial.n)[:_REASON_ROWS]
     target = model.effect(Z[rows]) * trial.sign if explain == "benefit" else -trial.sign * baseline.predict(Z[rows])
     return Scorer(
@@ -63,9 +69,9 @@ def fallback_scorer(trial: Trial, encoder: FeatureEncoder, *, seed: int, alpha: 
     baseline: Predictor = Constant(float("nan"))
     reasons = None
     if control.any() and trial.weight[control].sum() > 0 and Z.shape[1]:
-        w = trial.weight[control]
-        # Half boosted: too few rows to find the share by cross-fitting.
-        baseline = fit_single(Z[control], trial.y[control], w, trial.outcome_kind, share=0.5, seed=seed + 5)
+        fold = cluster_folds(trial.cluster, trial.t, N_FOLDS, seed + 4)[control]
+        kind = trial.outcome_kind
+        baseline = fit_mixed(Z[control], trial.y[control], trial.weight[control], fold, seed + 5, kind)
         reasons = fit_reasons(Z, -trial.sign * baseline.predict(Z), encoder, seed)
     elif trial.n:
         baseline = Constant(float(trial.y[control].mean() if control.any() else trial.y.mean()))
@@ -85,14 +91,14 @@ def fallback_scorer(trial: Trial, encoder: FeatureEncoder, *, seed: int, alpha: 
 
 
 def _marginal_offer(
-    trial: Trial, Z: np.ndarray, folds: list[NuisanceModels], bounds: SupportBounds, seed: int
+    trial: Trial, Z: np.ndarray, folds: list[NuisanceModels], fold: np.ndarray, bounds: SupportBounds, seed: int
 ) -> tuple[Predictor, SupportBounds]:
     """Chance that people like this were offered in training, and the range in which that was learnt from."""
     known = trial.known_propensity
     if trial.design == "randomized" and np.ptp(known) < 1e-9:
         return Constant(float(known[0])), SupportBounds(0.0, 1.0)
     share = _share(folds[0].propensity) if trial.design != "randomized" else 0.5
-    model = fit_single(Z, trial.t.astype(float), trial.weight, "binary", share=share, seed=seed + 6)
+    model = fit_single(Z, trial.t.astype(float), trial.weight, fold, "binary", share=share, seed=seed + 6)
     if trial.design == "observational":
         return model, bounds
     return model, support_bounds(np.clip(model.predict(Z), 1e-4, 1 - 1e-4), trial.weight)

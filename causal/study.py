@@ -13,7 +13,7 @@ from causal.aipw import Estimate, unmodelled_effects
 from causal.equity import equity_rows
 from causal.evaluation.rules import RULES
 from causal.gates.controls import MIN_CONTROLS, empirical_calibration
-from causal.options import TrainOptions
+from causal.options import DEFAULT_LEARNERS, TrainOptions
 from causal.placebo import PlaceboEstimate
 from causal.study_frame import StudyFrame, read_frame
 from causal.train import TrainedStudy, train_study
@@ -33,8 +33,8 @@ SCORE_COLUMNS = (
     "interval_kind",
     "rank",
 )
-# `auto` leaves out what has no interval and seldom wins: both can be named.
-AUTO = ("constant", "linear_dr", "causal_forest", "forest_dr")
+# `auto` leaves out what has no interval: it can be named.
+AUTO = DEFAULT_LEARNERS
 
 
 @dataclass(frozen=True)

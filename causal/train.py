@@ -23,20 +23,19 @@ from causal.gates.context import GateContext
 from causal.gates.design import design
 from causal.gates.registry import run_gates
 from causal.gates.result import GateResult, Verdict, gate_rows, verdict
-from causal.heldout import SMALL, HeldOut, evaluate_held_out
+from causal.heldout import SMALL, HeldOut, evaluate_held_out, out_of_fold
 from causal.learners.base import LearnerData, LearnerOptions
-from causal.learners.recalibrated import Recalibrated
+from causal.learners.recalibrated import Interval, Recalibrated
 from causal.learners.registry import REGISTRY
 from causal.negative_controls import NegativeControls, negative_controls
 from causal.nuisance import NuisanceModels, Nuisances, cross_fit
 from causal.options import TrainOptions
 from causal.placebo import PlaceboEstimate, placebo_estimates
 from causal.scorer import Scorer
-from causal.selection import fit_folds, predict_folds
 from causal.sensitivity import Sensitivity, sensitivity
 from causal.serving import fallback_scorer, served_scorer
 from causal.stopwatch import Stopwatch
-from causal.support import SupportBounds, support_bounds
+from causal.support import support_bounds
 from causal.trial import Trial
 
 LIBRARIES = ("econml", "dowhy", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
@@ -144,12 +143,13 @@ def _train(
     half = evaluate_held_out(trial, Z, options, seed, watch)
     learner = REGISTRY[half.selection.name]
     setting = LearnerOptions(seed + 9, options.n_trees, options.threads)
+    with watch.step("out_of_fold"):
+        shrinkage, train_prediction = out_of_fold(half, everyone, inside, options, setting)
+        predictions = _predictions(trial, half, train_prediction, everyone, inside)
     with watch.step("refit"):
         learnt_from = _capped(trial, inside, options, seed)
         sample = everyone.rows(learnt_from)
-        model = Recalibrated(learner.fit(sample, setting), half.shrinkage)
-    with watch.step("predict"):
-        predictions = _predictions(trial, half, everyone, inside, bounds, options, setting)
+        model = Recalibrated(learner.fit(sample, setting), shrinkage)
     gamma = everyone.gamma
     ate = mean_estimate(gamma[inside], trial.cluster[inside], trial.weight[inside], options.alpha)
     with watch.step("placebos"):
@@ -250,31 +250,13 @@ def _train(
 
 
 def _predictions(
-    trial: Trial,
-    half: HeldOut,
-    everyone: LearnerData,
-    inside: np.ndarray,
-    bounds: SupportBounds,
-    options: TrainOptions,
-    setting: LearnerOptions,
+    trial: Trial, half: HeldOut, train_prediction: Interval, everyone: LearnerData, inside: np.ndarray
 ) -> pd.DataFrame:
     """Predictions by models that have not seen the row: the honest half's model on test rows, folds on train rows."""
-    n = trial.n
+    n, test = trial.n, half.test
     cate, lower, upper = (np.full(n, np.nan) for _ in range(3))
-    test = half.test
     cate[test], lower[test], upper[test] = half.test_prediction
-    kind = half.interval_kind
-    if n <= SMALL:
-        # Small data: folds over all rows lend the training rows nearly the whole sample.
-        fold = cluster_folds(trial.cluster, trial.t, 5, setting.seed)
-        fitted = fit_folds(REGISTRY[half.selection.name], everyone, fold, setting, inside)
-        models = {k: Recalibrated(m, half.shrinkage) for k, m in fitted.items()}
-        found = predict_folds(models, everyone.Z, fold, options.alpha)
-        cate[~test], lower[~test], upper[~test] = (part[~test] for part in found[:3])
-    else:
-        models = {k: Recalibrated(m, half.shrinkage) for k, m in half.selection.models[half.selection.name].items()}
-        found = predict_folds(models, everyone.Z[~test], half.train_fold, options.alpha)
-        cate[~test], lower[~test], upper[~test] = found[:3]
+    cate[~test], lower[~test], upper[~test] = train_prediction
     for values in (cate, lower, upper):
         values[~inside] = np.nan
     return pd.DataFrame(
@@ -289,7 +271,7 @@ def _predictions(
             "cate": cate,
             "cate_lower": lower,
             "cate_upper": upper,
-            "interval_kind": np.where(np.isnan(lower), "none", kind).astype(object),
+            "interval_kind": np.where(np.isnan(lower), "none", half.interval_kind).astype(object),
             "gamma": everyone.gamma,
         }
     )

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from causal.encoding import FeatureEncoder
+from causal.lasso import Linear
+from causal.learners.recalibrated import Recalibrated, Shrinkage
 from causal.learners.simple import PointEffect
-from causal.nuisance import Constant, Linear
+from causal.regression import Constant
 from causal.scorer import Scorer
 from causal.support import SupportBounds
 from contracts.programs import programs
@@ -28,7 +30,7 @@ def scorer(feature: str = "age", slope: float = -0.01, level: float = 0.0) -> Sc
     line = Linear(np.zeros(1), np.full(1, _WIDE), np.array([slope * _WIDE]), level, logistic=False)
     return Scorer(
         encoder=FeatureEncoder(numeric=(feature,), medians=(0.0,), flagged=(), levels=()),
-        model=PointEffect(line), baseline=Constant(1.0), propensity=Constant(0.5), support=SupportBounds(0.0, 1.0),
+        model=Recalibrated(PointEffect(line), Shrinkage(0.0, 0.0, 1.0, 0.0, 0.0)), baseline=Constant(1.0), propensity=Constant(0.5), support=SupportBounds(0.0, 1.0),
         reasons=None, reasons_of="need", better="lower", learner="linear_dr",
     )  # fmt: skip
 

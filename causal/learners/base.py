@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from causal.aipw import aipw_scores
+from causal.folds import cluster_folds
 from causal.nuisance import Nuisances
 
-INTERVAL_KINDS = ("forest_honest", "average_effect", "none")
+INTERVAL_KINDS = ("posterior", "forest_honest", "average_effect", "none")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class LearnerData:
     def gamma(self) -> np.ndarray:
         u = self.nuisances
         return aipw_scores(self.t, self.y, u.mu0, u.mu1, u.propensity)
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Weights by the inverse of what the propensity alone says of a score's variance, 1 / (e (1 - e)); (n,)."""
+        e = self.nuisances.propensity
+        return self.weight * e * (1 - e)
 
     def rows(self, keep: np.ndarray) -> LearnerData:
         return LearnerData(
@@ -54,6 +61,11 @@ class LearnerOptions:
     max_effect_features: int = 16
 
 
+def inner_folds(data: LearnerData, seed: int) -> np.ndarray:
+    """Folds of whole clusters in which a learner cross-validates its own settings; (n,)."""
+    return cluster_folds(data.cluster, data.t, 5 if len(data.t) <= 5_000 else 3, seed)
+
+
 class EffectModel(Protocol):
     """A fitted learner."""
 
@@ -66,8 +78,8 @@ class EffectModel(Protocol):
         """Effect of treatment, natural sign, outcome units; (n,)."""
         ...
 
-    def with_interval(self, Z: np.ndarray, alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Effect and its pointwise (1 - alpha) interval; the interval is NaN where theory gives none."""
+    def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Effect and its sampling variance; NaN where theory gives none."""
         ...
 
 

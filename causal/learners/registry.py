@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from causal.learners.base import Learner
+from causal.learners.bayes import fit_bayes_r
 from causal.learners.forests import fit_causal_forest, fit_forest_dr
 from causal.learners.simple import fit_constant, fit_dr_boosted, fit_linear_dr, fit_x_learner
 
@@ -11,9 +12,10 @@ REGISTRY: dict[str, Learner] = {
     for item in (
         Learner("constant", 0, fit_constant),
         Learner("linear_dr", 1, fit_linear_dr),
-        Learner("causal_forest", 2, fit_causal_forest),
-        Learner("forest_dr", 3, fit_forest_dr),
-        Learner("x_learner", 4, fit_x_learner),
-        Learner("dr_boosted", 5, fit_dr_boosted),
+        Learner("bayes_r", 2, fit_bayes_r),
+        Learner("causal_forest", 3, fit_causal_forest),
+        Learner("forest_dr", 4, fit_forest_dr),
+        Learner("x_learner", 5, fit_x_learner),
+        Learner("dr_boosted", 6, fit_dr_boosted),
     )
 }

@@ -44,6 +44,13 @@ def fit_screen(data: LearnerData, max_features: int, seed: int) -> Screen:
     return Screen(columns, tuple(_edges(data.Z[:, c], levels) for c in columns))
 
 
+def residual_ratio(data: LearnerData) -> tuple[np.ndarray, np.ndarray]:
+    """(y - E[y|x]) / (t - e) and its weight, the row's times (t - e)^2; (n,) each."""
+    residual = data.t - data.nuisances.propensity
+    residual = np.where(np.abs(residual) < 1e-3, np.copysign(1e-3, residual), residual)
+    return (data.y - data.nuisances.outcome) / residual, data.weight * residual**2
+
+
 def _edges(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Midpoints between distinct values when there are few, quantiles otherwise."""
     distinct = np.unique(values)
@@ -55,9 +62,7 @@ def _edges(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
 def _modifier_gain(data: LearnerData, seed: int) -> np.ndarray:
     import lightgbm as lgb
 
-    residual_t = data.t - data.nuisances.propensity
-    safe = np.where(np.abs(residual_t) < 1e-3, np.copysign(1e-3, residual_t), residual_t)
-    target = (data.y - data.nuisances.outcome) / safe
+    target, weight = residual_ratio(data)
     params = {
         "objective": "regression",
         "num_leaves": 4,
@@ -71,5 +76,5 @@ def _modifier_gain(data: LearnerData, seed: int) -> np.ndarray:
         "seed": seed,
         "verbose": -1,
     }
-    train = lgb.Dataset(data.Z, target, weight=data.weight * residual_t**2, params={"max_bin": 31, "verbose": -1})
+    train = lgb.Dataset(data.Z, target, weight=weight, params={"max_bin": 31, "verbose": -1})
     return np.asarray(lgb.train(params, train, num_boost_round=80).feature_importance("gain"))

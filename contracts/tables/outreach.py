@@ -8,7 +8,7 @@ from contracts.types import Date, Double, Int, Str
 
 DECISIONS = ("outreach", "explore", "holdout", "below_capacity", "suppressed", "outside_support", "not_eligible")
 VERDICTS = ("publish", "fallback", "blocked")
-INTERVAL_KINDS = ("forest_honest", "average_effect", "asymptotic", "none")
+INTERVAL_KINDS = ("posterior", "forest_honest", "average_effect", "none")
 
 
 @table(

@@ -9,7 +9,17 @@ import pytest
 from causal.encoding import fit_encoder
 from causal.folds import cluster_folds, cluster_sample, train_test
 from causal.learners.base import LearnerData, LearnerOptions
-from causal.learners.little_bags import point_and_variance
+from causal.learners.little_bags import (
+    BAG,
+    _honest_order,
+    _People,
+    grow,
+    mean_moments,
+    point,
+    point_and_variance,
+    residual_moments,
+)
+from causal.learners.recalibrated import Recalibrated, fit_shrinkage
 from causal.learners.registry import REGISTRY
 from causal.nuisance import Nuisances, cross_fit
 from causal.stability import population_stability
@@ -28,10 +38,70 @@ def test_one_pass_equals_econml(name: str) -> None:
     else:
         forest = RegressionForest(40, n_jobs=1, random_state=1).fit(X, y.reshape(-1, 1))
     new = rng.normal(size=(200, 4))
-    point, variance = forest.predict_and_var(new)
-    ours = point_and_variance(forest, new)
-    np.testing.assert_allclose(ours[0], point.ravel(), rtol=1e-12)
+    expected, variance = forest.predict_and_var(new)
+    ours = point_and_variance(forest.estimators_, forest.n_outputs_, len(forest.slices_[0]), new)
+    np.testing.assert_allclose(ours[0], expected.ravel(), rtol=1e-12)
     np.testing.assert_allclose(ours[1], variance.ravel(), rtol=1e-9)
+    np.testing.assert_array_equal(point(forest.estimators_, forest.n_outputs_, new), ours[0])
+
+
+@pytest.mark.parametrize("kind", ["causal", "regression"])
+def test_trees_grown_by_cluster_agree_with_econml_where_every_person_occurs_once(kind: str) -> None:
+    """Other draws, the same estimator: effects and interval widths of two forests of 200 trees differ by noise only."""
+    from econml.grf import CausalForest, RegressionForest
+
+    rng = np.random.default_rng(1)
+    X, t = rng.normal(size=(1500, 3)), rng.binomial(1, 0.5, 1500)
+    y = 2 * rng.normal(size=1500) + t * X[:, 0]
+    theirs: CausalForest | RegressionForest
+    if kind == "causal":
+        moments, criterion = residual_moments(y, t - 0.5), "het"
+        theirs = CausalForest(200, criterion="het", n_jobs=1, random_state=1).fit(X, (t - 0.5).reshape(-1, 1), y)
+    else:
+        moments, criterion = mean_moments(2 * (2 * t - 1) * y), "mse"
+        theirs = RegressionForest(200, n_jobs=1, random_state=1).fit(X, 2 * ((2 * t - 1) * y).reshape(-1, 1))
+    trees = grow(
+        X, moments, np.arange(1500), None, criterion=criterion, n_trees=200, max_rows=675, min_leaf=5, seed=1, threads=1
+    )
+    new = rng.normal(size=(300, 3))
+    expected, expected_variance = theirs.predict_and_var(new)
+    found, variance = point_and_variance(trees, moments.n_outputs, BAG, new)
+    assert np.corrcoef(found, expected.ravel())[0, 1] > 0.97
+    assert abs(np.mean(found) - np.mean(expected)) < 0.05
+    assert np.sqrt(variance.mean() / expected_variance.mean()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_no_tree_has_a_person_on_both_sides_of_its_honest_split() -> None:
+    rng = np.random.default_rng(3)
+    cluster = rng.integers(0, 90, 700)
+    people = _People.of(cluster)
+    for seed in range(20):
+        rows = _honest_order(people, rng.permutation(people.n)[:45], 300, seed)
+        place = np.arange(len(rows), dtype=np.intp)
+        np.random.RandomState(seed).shuffle(place)  # what EconML's tree does with its rows first
+        half = len(rows) // 2
+        split, fill = cluster[rows[place[:half]]], cluster[rows[place[half:]]]
+        assert not set(split) & set(fill)
+        assert len(rows) <= 300
+        assert len(set(rows)) == len(rows)
+
+
+def test_intervals_widen_with_repeated_rows_of_a_person_as_with_fewer_people() -> None:
+    """1,500 people eight times each know no more than once each; rows drawn one by one would claim a width of .35."""
+    rng = np.random.default_rng(5)
+    X, t = rng.normal(size=(1500, 3)), rng.binomial(1, 0.5, 1500)
+    y = rng.normal(size=1500) + t * X[:, 0]
+    new = rng.normal(size=(200, 3))
+    for name in ("bayes_r", "forest_dr"):
+        width = []
+        for times in (1, 8):
+            at = np.tile(np.arange(1500), times)
+            even = np.full(1500 * times, 0.5)
+            level = Nuisances(np.zeros(len(at)), np.zeros(len(at)), even)
+            data = LearnerData(X[at], t[at], y[at], np.ones(len(at)), at, level)
+            model = REGISTRY[name].fit(data, LearnerOptions(seed=1, n_trees=80))
+            width.append(float(np.sqrt(model.with_variance(new)[1].mean())))
+        assert width[1] > 0.7 * width[0], (name, width)
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
@@ -47,15 +117,20 @@ def test_every_learner_recovers_a_strong_effect(name: str) -> None:
     model = REGISTRY[name].fit(data, LearnerOptions(seed=1, n_trees=60))
     new = rng.normal(size=(300, 5))
     truth = 1.0 + (0.0 if name == "constant" else 1.0) * new[:, 0]
-    effect, lower, upper = model.with_interval(new)
+    effect, variance = model.with_variance(new)
     assert np.sqrt(np.mean((effect - truth) ** 2)) < 0.6
     np.testing.assert_allclose(effect, model.effect(new))
+    published = Recalibrated(model, fit_shrinkage(*model.with_variance(Z), data, model.interval_kind, 1))
+    shown, lower, upper = published.with_interval(new)
+    np.testing.assert_allclose(shown, published.effect(new))
     if model.interval_kind == "none":
+        assert np.isnan(variance).all()
         assert np.isnan(lower).all()
         assert np.isnan(upper).all()
     else:
-        assert (lower <= effect).all()
-        assert (effect <= upper).all()
+        assert (variance >= 0).all()
+        assert (lower < shown).all()
+        assert (shown < upper).all()
 
 
 def test_a_cluster_is_never_split() -> None:

@@ -1,0 +1,86 @@
+"""Columns in which an effect may differ between people: straight lines, curves and jumps, and products.
+
+Three blocks: every feature, standardised; for the chosen features steps at up to seven quantiles (sums of steps are
+curves and jumps alike); products of every two chosen features. Each block is scaled to a mean squared row length of 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+N_STEPS = 7
+# Deviations: a wild new value must not make a wild prediction.
+_CLIP = 4.0
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Centre and spread of columns; a column without spread becomes zero."""
+
+    centre: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, columns: np.ndarray, weight: np.ndarray) -> _Scale:
+        centre = np.average(columns, axis=0, weights=weight)
+        spread = np.sqrt(np.average((columns - centre) ** 2, axis=0, weights=weight))
+        return cls(centre, np.where(spread > 1e-9, spread, np.inf))
+
+    def apply(self, columns: np.ndarray) -> np.ndarray:
+        return (columns - self.centre) / self.spread
+
+    @property
+    def length(self) -> float:
+        """Root of the mean squared length of a scaled row; 1 where there is none."""
+        return max(float(np.sqrt(np.isfinite(self.spread).sum())), 1.0)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Fitted columns.
+
+    Attributes:
+        raw: scale of the encoded features.
+        chosen: features that have steps and products.
+        edges: places of the steps of each of them; none for a yes/no feature, which its line describes.
+        scales: of the three blocks.
+    """
+
+    raw: _Scale
+    chosen: np.ndarray
+    edges: tuple[np.ndarray, ...]
+    scales: tuple[_Scale, ...]
+
+    def blocks(self, Z: np.ndarray) -> list[np.ndarray]:
+        """Lines (n, p), steps (n, s) and products (n, k (k - 1) / 2)."""
+        parts = _columns(Z, self.raw, self.chosen, self.edges)
+        return [scale.apply(part) / scale.length for scale, part in zip(self.scales, parts, strict=True)]
+
+
+def fit_basis(Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray) -> Basis:
+    """Learn centres, spreads and steps from rows with weights."""
+    raw = _Scale.of(Z, weight)
+    edges = tuple(_steps(Z[:, column]) for column in chosen)
+    scales = tuple(_Scale.of(part, weight) for part in _columns(Z, raw, chosen, edges))
+    return Basis(raw, chosen, edges, scales)
+
+
+def _columns(
+    Z: np.ndarray, raw: _Scale, chosen: np.ndarray, edges: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    lines = np.clip(raw.apply(Z), -_CLIP, _CLIP)
+    steps = [(Z[:, [column]] > at).astype(float) for column, at in zip(chosen, edges, strict=True)]
+    left, right = np.triu_indices(len(chosen), 1)
+    products = lines[:, chosen[left]] * lines[:, chosen[right]]
+    return lines, np.column_stack([np.empty((len(Z), 0)), *steps]), products
+
+
+def _steps(values: np.ndarray) -> np.ndarray:
+    distinct = np.unique(values)
+    if len(distinct) <= 2:
+        return np.empty(0)
+    if len(distinct) <= N_STEPS + 1:
+        return (distinct[1:] + distinct[:-1]) / 2
+    return np.unique(np.quantile(values, np.linspace(0, 1, N_STEPS + 2)[1:-1]))

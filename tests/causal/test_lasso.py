@@ -1,0 +1,52 @@
+"""The lasso on sums of squares against scikit-learn's on rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso
+
+from causal.lasso import _choose, _path, _sums, fit_lasso
+
+
+def world(n: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(n, 8)) @ (np.eye(8) + 0.3)
+    return Z, 1.0 + Z[:, 0] - 0.5 * Z[:, 3] + rng.normal(size=n), rng.uniform(0.5, 1.5, n)
+
+
+def test_path_equals_a_lasso_on_the_rows() -> None:
+    Z, y, w = world()
+    w = w / w.mean()
+    for penalty in (0.02, 0.2):
+        # Descending, as the path is walked from the strongest penalty.
+        found = _path(_sums(np.column_stack([Z, np.ones(len(y))]), y, w), np.array([1.0, penalty]))[:, -1]
+        rows = Lasso(alpha=penalty, tol=1e-8, max_iter=10_000).fit(Z, y, sample_weight=w)
+        np.testing.assert_allclose(found[:-1], rows.coef_, atol=5e-3)
+        assert found[-1] == pytest.approx(rows.intercept_, abs=5e-3)
+
+
+def test_the_penalty_chosen_drops_noise_and_keeps_signal() -> None:
+    Z, y, w = world()
+    found = fit_lasso(Z, y, w, np.arange(300) % 5)
+    assert abs(found.coef[0]) > 0.5
+    assert np.abs(found.coef[[1, 2, 4, 5, 6, 7]]).max() < 0.25
+    noise = fit_lasso(Z, np.random.default_rng(1).normal(size=300), w, np.arange(300) % 5)
+    assert np.abs(noise.coef).max() < 0.15
+
+
+def test_logistic_chances_are_calibrated() -> None:
+    rng = np.random.default_rng(2)
+    Z = rng.normal(size=(4_000, 5))
+    chance = 1 / (1 + np.exp(-(1.2 * Z[:, 0] - 0.5)))
+    y = rng.binomial(1, chance).astype(float)
+    found = fit_lasso(Z, y, np.ones(4_000), np.arange(4_000) % 3, logistic=True).predict(Z)
+    assert ((found > 0) & (found < 1)).all()
+    assert np.sqrt(np.mean((found - chance) ** 2)) < 0.03
+
+
+def test_one_fold_means_the_smallest_penalty() -> None:
+    Z, y, w = world()
+    D, one = np.column_stack([Z, np.ones(300)]), [np.arange(300)]
+    plain = np.linalg.lstsq(D * np.sqrt(w)[:, None], y * np.sqrt(w), rcond=None)[0]
+    np.testing.assert_allclose(_choose(D, y, w, one)[:-1], plain[:-1], atol=0.02)
