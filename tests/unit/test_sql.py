@@ -152,7 +152,7 @@ def test_a_first_night_has_no_changes(run: Run) -> None:
 
 def test_an_analyst_sees_pseudonyms_that_join(run: Run) -> None:
     sql = """select p.member_id as id, count(*) as n from outreach.priority p
-        join outreach.priority_changes c using (data_source, program, member_id) group by 1"""
+        join outreach.priority_changes c using (data_source, program, member_id) group by 1 order by 1"""
     found = rows(run, sql)
     assert len(found) == 6
     assert all(len(row["id"]) == 20 and set(row["id"]) <= set("0123456789abcdef") for row in found)
