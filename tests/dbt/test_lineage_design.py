@@ -13,8 +13,8 @@ from jobs.lineage.columns import How, of_query
 from jobs.lineage.design import designed
 from jobs.lineage.graph import Graph, designed_graph
 
-# Written when something happens to a model or a run, by no step of a night.
-ON_OCCASION = {"ops.alert", "ops.model_decision"}
+# Written when something happens to a model or a run, or when somebody reads, by no step of a night.
+ON_OCCASION = {"ops.access_audit", "ops.alert", "ops.model_decision"}
 
 
 @pytest.fixture(scope="module")
