@@ -98,7 +98,7 @@ def main() -> None:
     print(f"{options.rows:,} rows; plain copy {plain:.2f} s")
     for rules in options.rules:
         contract = bench_contract(rules)
-        ours = seconds(lambda: tally(source, contract, {}), options.repeat)  # noqa: B023
+        ours = seconds(lambda: tally(source, contract), options.repeat)  # noqa: B023
         flags = seconds(lambda: write(flagged(source, contract)), options.repeat)  # noqa: B023
         theirs = seconds(lambda: pandera_validate(contract)(source), 1)  # noqa: B023
         print(

@@ -164,7 +164,7 @@ def test_same_verdict_per_rule_and_row(spark: Any, contract: TableContract, rows
 
 def _assert_counts(contract: TableContract, source: Any, frame: pd.DataFrame, oracle: dict[str, list[bool]]) -> None:
     """The single pass counts what the rows say, and finds as many copies of keys as Pandera's `unique` does."""
-    counts = tally(source, contract, {})
+    counts = tally(source, contract)
     assert counts.rows == len(frame)
     assert dict(counts.broken) == {name: sum(broken) for name, broken in oracle.items()}
     copies = int(frame.duplicated(list(contract.key), keep="first").sum())
