@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _DIMENSION = {
 }  # fmt: skip
 
 
+@cache
 def odcs_files() -> Mapping[str, str]:
     """Rendered text by path below the repository, one file per table."""
     return {path_of(contract.name): render(contract) for contract in catalog().values()}

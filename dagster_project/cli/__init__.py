@@ -27,7 +27,19 @@ app = typer.Typer(
 
 def _register() -> None:
     """Attach the sub-commands; each module imports the heavy parts only when it runs."""
-    from dagster_project.cli import demo, engine, ingest, models, night, simulate, study, ui, uplift
+    from dagster_project.cli import (
+        contracts,
+        demo,
+        engine,
+        ingest,
+        models,
+        night,
+        quarantine,
+        simulate,
+        study,
+        ui,
+        uplift,
+    )
 
     app.add_typer(engine.app, name="engine", help="Start, stop and look at the embedded Spark Connect engine.")
     app.add_typer(
@@ -38,6 +50,8 @@ def _register() -> None:
         name="models",
         short_help="What was trained, what serves, who decided; compare, approve, promote, roll back.",
     )
+    app.add_typer(contracts.app, name="contracts", help="What each table promises; render, and compare with others.")
+    app.add_typer(quarantine.app, name="quarantine", help="Rows that contracts refused: list, show, release.")
     app.add_typer(study.app, name="study", help="Estimate effects on any table or file.")
     app.command("ingest")(ingest.ingest)
     app.command("demo")(demo.demo)
