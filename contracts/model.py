@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pandera.pandas as pa
 
+from contracts.errors import ConfigError
 from contracts.rule import BrokenKey, Measure, Reference, Rule, Severity, Survey, Tier, none_of
 from contracts.types import spark_type
 
@@ -221,7 +222,19 @@ def declared() -> tuple[type[Contract], ...]:
 
 
 def _columns(model: type[Contract]) -> Iterable[Column]:
-    for name, field in model.to_schema().columns.items():
+    schema = model.to_schema()
+    if schema.checks or schema.unique:
+        raise ConfigError(
+            f"{model.__name__} has checks of Pandera across columns, which Spark would not enforce.",
+            todo="Write a Rule, or name the key in @table.",
+        )
+    for name, field in schema.columns.items():
+        if field.unique or field.coerce or field.regex or not field.required or field.default is not None:
+            raise ConfigError(
+                f"{model.__name__}.{name} asks Pandera for what Spark would not enforce.",
+                expected="no unique, coerce, regex, default; the column is required",
+                todo="Name a unique column in the key; cast before the contract.",
+            )
         meta = field.metadata
         if not meta or not field.description:
             raise TypeError(f"{model.__name__}.{name} is not made by contracts.model.column")

@@ -10,6 +10,7 @@ import dagster as dg
 
 from contracts.compile.rules import rules_of
 from contracts.model import Severity, TableContract
+from jobs.audit_result import Verdict
 
 if TYPE_CHECKING:
     from jobs.enforce import AuditResult
@@ -45,8 +46,15 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
     """What the pass found, one result per rule. Counts only: no value of a row is shown."""
     schema, name = audit.table.split(".")
     for rule in audit.rules:
-        metadata: dict[str, int | str] = {"rows_broken": rule.rows_broken, "rows_checked": rule.rows_checked}
-        if rule.rows_broken:
+        metadata: dict[str, float | str] = {
+            "rows_broken": rule.rows_broken,
+            "rows_checked": rule.rows_checked,
+            "tier": rule.tier.value,
+            "verdict": rule.verdict.value,
+        }
+        if rule.observed is not None:
+            metadata |= {"observed": rule.observed, "expected": rule.expected}
+        if rule.verdict is Verdict.QUARANTINED:
             metadata["quarantine_query"] = (
                 f"select * from ops.quarantine where table_name = '{audit.table}' and array_contains(rules, '{rule.name}')"
             )
@@ -55,5 +63,6 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
             check_name=rule.name,
             passed=rule.passed,
             severity=_SEVERITY[rule.severity],
+            description=rule.message,
             metadata=dict(metadata),
         )

@@ -6,7 +6,7 @@ from contracts.quality import codes
 from contracts.quality.rules import implausible, refuse, warn
 
 _INSTITUTIONAL, _PROFESSIONAL = "claim_type = 'institutional'", "claim_type = 'professional'"
-_STAY = "bill_type_code rlike '^0?(?:11|18|21)'"
+_STAY = "coalesce(bill_type_code rlike '^0?(?:11|18|21)', false)"
 _ICD10, _ICD9 = "diagnosis_code_type = 'icd-10-cm'", "diagnosis_code_type = 'icd-9-cm'"
 _ORIGINAL = "adjustment_type_code = '0'"
 _FIRST = "element_at(diagnosis_codes, 1)"
