@@ -1,6 +1,6 @@
 """Cost of enforcing a contract, as ratios within one run on one engine: absolute times mean little on a shared machine.
 
-    python tests/bench/bench_contracts.py [--rows N] [--rules 20 60] [--repeat R]
+    python tests/bench/bench_contracts.py [--rows N] [--rules 20 60] [--repeat R]      (make bench-contracts)
 
 Compared on the same table of claim lines: our counts per rule (one pass), our row flags written with the table, a plain
 copy of the table, and `pandera.pyspark` with the same checks.
@@ -82,7 +82,7 @@ def seconds(action: Callable[[], Any], repeat: int) -> float:
 def main() -> None:
     """Print one line per number of rules."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--rules", type=int, nargs="+", default=[20, 60])
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
