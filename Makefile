@@ -2,12 +2,14 @@
 #   VENV=path          the environment (default .venv)
 #   OUTREACH_HOME=path state and warehouse (default .outreach)
 #   ARGS="…"           passed on to outreach or pytest
+#   AGAINST=revision   whose contracts `make lint` compares with (default HEAD)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 VENV ?= .venv
 ARGS ?=
+AGAINST ?= HEAD
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.outreach-setup
 BENCHES := $(patsubst tests/bench/bench_%.py,%,$(wildcard tests/bench/bench_*.py))
@@ -68,12 +70,13 @@ test: setup ## run every kind of test but `long`: nights over real files, a year
 $(KINDS:%=test-%): test-%: setup
 	$(TEST_ENV) $(PY) -m pytest tests/$* $(ARGS)
 
-lint: setup ## ruff, mypy, sqlfluff; all of them, whatever the first says
+lint: setup ## ruff, mypy, sqlfluff, broken promises of contracts; all of them, whatever the first says
 	@status=0; \
 	$(VENV)/bin/ruff check . || status=1; \
 	$(VENV)/bin/ruff format --check . || status=1; \
 	$(VENV)/bin/mypy || status=1; \
 	$(VENV)/bin/sqlfluff lint dbt/models --nocolor || status=1; \
+	$(VENV)/bin/outreach contracts diff --against $(AGAINST) || status=1; \
 	exit $$status
 
 format: setup ## let ruff write what `lint` would only name

@@ -95,13 +95,20 @@ def _judged(spark: SparkSession, held: DataFrame, contract: TableContract) -> Da
     seen = classified(rows, contract, _references(spark, contract), twins=bool(contract.key), narrow=False)
     if not contract.key:
         return seen.withColumn("__fate", F.expr("IF(__bad OR NOT __fits, 'held', 'added')"))
-    key = ", ".join(f"`{name}`" for name in contract.key)
-    twin = spark.table(contract.name).selectExpr(f"struct({key}) AS __key", f"{row_json_sql(contract)} AS __twin")
-    beside = seen.withColumn("__mine", F.expr(f"struct({key})")).join(twin, F.expr("__mine <=> __key"), "left")
+    key = f"struct({', '.join(f'`{name}`' for name in contract.key)})"
+    seen = seen.withColumn("__mine", F.expr(key))
+    beside = seen.join(_standing(spark, contract, key, seen.select("__mine")), F.expr("__mine <=> __key"), "left")
     is_copy = "array_contains(__held_for, 'key__unique')"
     fate = f"""CASE WHEN __bad OR NOT __fits THEN 'held' WHEN __key IS NULL THEN 'added'
                     WHEN __twin = {row_json_sql(contract)} AND NOT {is_copy} THEN 'there' ELSE 'held' END"""
     return beside.withColumn("__fate", F.expr(fate)).drop("__mine", "__key", "__twin")
+
+
+def _standing(spark: SparkSession, contract: TableContract, key: str, wanted: DataFrame) -> DataFrame:
+    """The rows of the table with one of the keys wanted, as `__key` and their JSON `__twin`; the few keys are broadcast."""
+    rows = spark.table(contract.name).selectExpr(f"{key} AS __key", f"{row_json_sql(contract)} AS __twin")
+    found = rows.join(F.broadcast(wanted), F.expr("__key <=> __mine"), "left_semi")
+    return found.groupBy("__key").agg(F.max("__twin").alias("__twin"))
 
 
 def _rows(held: DataFrame, contract: TableContract) -> DataFrame:

@@ -60,7 +60,7 @@ LINES = [
     _line("old newborn", stay=True, admit_type_code="4"),
 ]  # fmt: skip
 MEMBERS = {
-    "dead": {"death_date": D(2026, 1, 4)}, "unborn": {"birth_date": D(2026, 1, 6)}, "man": {"sex": "male"},
+    "dead": {"death_date": D(2026, 1, 4)}, "unborn": {"birth_date": D(2026, 1, 6)}, "man": {"sex": "male", "birth_date": D(1990, 1, 1)},
     "child": {"birth_date": D(2020, 1, 1)},
 }  # fmt: skip
 
