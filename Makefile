@@ -3,6 +3,7 @@
 #   OUTREACH_HOME=path state and warehouse (default .outreach)
 #   ARGS="…"           passed on to outreach or pytest
 #   AGAINST=revision   whose contracts `make lint` compares with (default HEAD)
+#   WORKERS=n          processes that share `make test` (default 2; 0: none but pytest's own)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -10,6 +11,7 @@ SHELL := /bin/sh
 VENV ?= .venv
 ARGS ?=
 AGAINST ?= HEAD
+WORKERS ?= 2
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.outreach-setup
 BENCHES := $(patsubst tests/bench/bench_%.py,%,$(wildcard tests/bench/bench_*.py))
@@ -65,7 +67,7 @@ ui: setup ## open the Dagster UI
 	@$(VENV)/bin/outreach ui $(ARGS)
 
 test: setup ## run every kind of test but `long`: nights over real files, a year of lists and its outcomes
-	$(TEST_ENV) $(PY) -m pytest $(or $(ARGS),$(patsubst %,tests/%,$(filter-out long,$(KINDS))))
+	$(TEST_ENV) $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(or $(ARGS),$(patsubst %,tests/%,$(filter-out long,$(KINDS))))
 
 $(KINDS:%=test-%): test-%: setup
 	$(TEST_ENV) $(PY) -m pytest tests/$* $(ARGS)

@@ -31,6 +31,19 @@ os.environ.pop("SPARK_REMOTE", None)
 os.environ.pop("DAGSTER_HOME", None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker keeps the plan, another the engine, and files of pure tests go to whoever is free (`make test`).
+
+    The groups that take longest come first; without workers this only orders the tests.
+    """
+    order = {"plan": 0, "engine": 1}
+    for item in items:
+        needs = set(getattr(item, "fixturenames", ()))
+        group = "engine" if needs & {"spark", "engine"} else "plan" if "plan" in needs else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: order.get(item.get_closest_marker("xdist_group").args[0], 2))
+
+
 @pytest.fixture(scope="session")
 def home() -> Path:
     """The session's state folder."""

@@ -10,7 +10,8 @@ from contracts.programs import programs
 
 _HOLE = re.compile(r"\{value[^}]*\}")
 _LEADING = re.compile(r"^\$?\{value[^}]*\} ")
-_NAME = re.compile(r"`([a-z0-9_]+)`")
+# A column of `causal.encoding`: a feature, its flag for a missing value, or one of its levels.
+_NAME = re.compile(r"`([a-z0-9_]+)( missing|=[^`]*)?`")
 _SMALL_GROUP = re.compile(
     r"(?<![\d.,$%-])(?:[1-9]|10)(?=\s+(?:people|persons?|members?|person-trials|estimated chances|were|had)\b)"
 )
@@ -37,7 +38,7 @@ def reason_patterns() -> tuple[tuple[str, str], ...]:
 
 def in_words(sentence: str) -> str:
     """A gate's sentence for a reader who knows no column names: features in words, numbers of 1 to 10 people hidden."""
-    named = _NAME.sub(lambda match: _quoted(match[1]), sentence)
+    named = _NAME.sub(lambda match: _quoted(match[1], match[2] or ""), sentence)
     return _SMALL_GROUP.sub("fewer than 11", named).replace("Only fewer than 11", "Fewer than 11")
 
 
@@ -47,8 +48,11 @@ def _without_value(reason: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _quoted(name: str) -> str:
+def _quoted(name: str, suffix: str) -> str:
     feature = registry().get(name)
     if feature is None:
-        return name.replace("_", " ")
-    return f"“{_without_value(feature.reason) if feature.reason else feature.meaning.rstrip('.')}”"
+        return name.replace("_", " ") + suffix.replace("=", ": ")
+    words = _without_value(feature.reason) if feature.reason else feature.meaning.rstrip(".")
+    if suffix.startswith("="):
+        return f"“{words}: {suffix[1:]}”"
+    return f"“{words}” being unknown" if suffix else f"“{words}”"

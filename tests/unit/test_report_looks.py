@@ -106,3 +106,4 @@ def test_small_groups_in_sentences_are_hidden() -> None:
         "Fewer than 11 people; 11 people are needed, 0.5 people."
     )
     assert in_words("The worst is `no_such_feature`.") == "The worst is no such feature."
+    assert in_words("Most in `age missing`, then `sex=female`.") == "Most in “Age” being unknown, then sex: female."
