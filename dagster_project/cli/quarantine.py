@@ -26,7 +26,7 @@ def list_counts(
     from jobs.held import quarantine_counts
     from jobs.session import spark_session
 
-    rows = quarantine_counts(spark_session(), table)
+    rows = quarantine_counts(spark_session(), table and contract_of(table).name)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
     elif not rows:
@@ -49,7 +49,8 @@ def show(
     from jobs.held import quarantined_rows
     from jobs.session import spark_session
 
-    rows = quarantined_rows(spark_session(), table, rule, limit=limit, with_values=values)
+    name = contract_of(table).name
+    rows = quarantined_rows(spark_session(), name, rule, limit=limit, with_values=values)
     if as_json or values:
         typer.echo(json.dumps(rows, default=str, indent=1))
     elif not rows:

@@ -29,7 +29,7 @@ COLUMNS = (
 PARENT = "id string, words string"
 
 
-@table("core.enforce_parent", key=("id",))
+@table("core.enforce_parent", key=("id",), quarantine_limit=0.9)
 class Parent(Contract):
     """What rows refer to."""
 
