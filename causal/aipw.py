@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+MIN_CLUSTERS = 5
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -80,6 +82,23 @@ def att_estimate(
     part = (t - (1 - t) * propensity / (1 - propensity)) * (y - mu0)
     value = float(np.average(part, weights=w) / share)
     return estimate(value, clustered_se((part - value * t) / share, cluster, w), int(t.sum()), alpha)
+
+
+def unmodelled_effects(
+    t: np.ndarray, y: np.ndarray, propensity: np.ndarray, cluster: np.ndarray, weight: np.ndarray, alpha: float = 0.05
+) -> tuple[Estimate | None, Estimate | None]:
+    """Average effects of everyone and of the treated with known propensities and no model but the arms' weighted means.
+
+    None, None where an arm has fewer than MIN_CLUSTERS clusters (their spread says little of the error), or nobody's outcome
+    differs from another's.
+    """
+    w = [weight * (t == 1) / propensity, weight * (t == 0) / (1 - propensity)]
+    if min(len(np.unique(cluster[v > 0])) for v in w) < MIN_CLUSTERS or np.ptp(y) == 0:
+        return None, None
+    mu1, mu0 = (np.full(len(y), np.average(y, weights=v)) for v in w)
+    gamma = aipw_scores(t, y, mu0, mu1, propensity)
+    att = att_estimate(t, y, mu0, propensity, cluster, weight, alpha)
+    return mean_estimate(gamma, cluster, weight, alpha), att
 
 
 def naive_difference(t: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:

@@ -1,232 +1,322 @@
-"""Who gets which program tonight: the best total value under capacities, exactly.
+"""Who is offered which program through which channel tonight: the best total value within every limit.
 
-    maximise   sum of value over chosen (member, program)
-    subject to one program per member; `capacity` members per program; `team_capacity` members per team
-               (a team runs one or more programs); no chosen value at or below zero.
+A member's choices are the options (program and channel) that consent and language leave open. Limits are offers per
+program, minutes per team and dollars in all; an option uses the same of each whoever takes it. A member gets one option
+at most, and none whose value is not positive. `causal.multiple_choice` holds the method: the result is optimal, or its
+proven distance from the optimum is given as `gap`.
 
-Programs within teams are a laminar family, so this is a maximum-weight flow: members -> programs -> teams -> sink. It
-is solved by successive best augmenting paths over the few program and team nodes (each step is optimal for its number
-of people, and steps have falling gains, so stopping at the first gain that is not positive is optimal). No solver
-tolerance: ties are broken lexicographically by `tie`, the smaller first, and the result is the same on every machine.
+Members of equal value (to the cent) are put in order by `tie`, a keyed hash, so the result does not depend on the order
+of rows or on the number of cores.
 
-**Bounded input.** Let C be the sum of the capacities. Only the C best members of each program need to be passed.
-Proof: an optimal allocation serves at most C members. Suppose it serves member i in program p although i is not among
-the C best of p. Those C are all at least as good in p, and at most C - 1 of them are served anywhere (i uses one of
-the C places), so one of them, j, is free. Serving j instead of i in p keeps every constraint and loses nothing. Each
-such swap lowers the number of members served from outside the lists, so after finitely many none is.
+**Few rows suffice.** Let C be how many members the limits can serve at all (`most_served`). Only the C best members of each option
+matter. Proof: suppose an optimal allocation serves i in option k although i is not among k's C best. These are all at
+least as good in k, and at most C - 1 of them are served (i has one of the C places), so one is free; it can take i's
+place, which uses the same of every limit and loses nothing. Each such exchange lowers the number of members served from
+outside the lists. So memory depends on tonight's capacity, not on the number of members.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
+import numpy as np
 import pandas as pd
+from scipy.optimize import linprog
 
+from causal.multiple_choice import Members, Relaxed, Whole
 from contracts.errors import ConfigError
 
-# Gain and minus tie, both as whole numbers of 2**-40: sums are exact, so equal moves never look like improvements.
-Weight = tuple[int, int]
-Edge = tuple[str, str, Weight, tuple[str, str]]
-_UNIT = 2**40
-_NONE: Weight = (-(2**200), 0)
-_ZERO: Weight = (0, 0)
+# Dollars. Planning values say nothing below a cent; there the keyed hash decides.
+CENT = 0.01
+_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class AllocationResult:
-    """The optimal allocation.
+class Option:
+    """One way of offering one program, and what an offer uses."""
+
+    program: str
+    channel: str
+    team: str
+    minutes: float
+    cost_usd: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What there is tonight. A program without an entry has no places; a team without one, or no budget: no limit."""
+
+    places: Mapping[str, int]
+    team_minutes: Mapping[str, float]
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One limit, in `offers`, `minutes` or `usd`: what an offer of each option uses, and the step by which it is priced."""
+
+    kind: Literal["program", "team", "budget"]
+    name: str
+    unit: str
+    limit: float
+    use: tuple[float, ...]
+    step: float = 1.0
+
+
+def resources(options: Sequence[Option], limits: Limits) -> tuple[Resource, ...]:
+    """The limits that bind these options: places per program, minutes per team, the budget."""
+    found = [
+        Resource("program", p, "offers", limits.places.get(p, 0), tuple(float(o.program == p) for o in options))
+        for p in dict.fromkeys(o.program for o in options)
+    ]
+    found += [
+        Resource("team", t, "minutes", minutes, tuple(o.minutes * (o.team == t) for o in options), step=60.0)
+        for t, minutes in limits.team_minutes.items()
+        if any(o.team == t for o in options)
+    ]
+    if limits.budget_usd is not None:
+        found.append(Resource("budget", "all", "usd", limits.budget_usd, tuple(o.cost_usd for o in options)))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class LimitUse:
+    """One limit after the allocation.
 
     Attributes:
-        chosen: `program, member_id, value`, one row per member served, best first within program.
-        shadow_price: what one more place in a program would add to the total (0 when it has free places or the
-            team is the limit); values' unit.
-        team_price: what one more place in a team would add.
+        unit: of limit and used: `offers`, `minutes` or `usd`.
+        price: what one more offer, hour or dollar would add to the total value, members divisible (shadow price).
+    """
+
+    kind: Literal["program", "team", "budget"]
+    name: str
+    unit: str
+    limit: float
+    used: float
+    price: float
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The allocation and its proof.
+
+    Attributes:
+        chosen: `program, channel, member_id, value`, one row per member served, best first within program.
         total_value: sum of the chosen values.
+        gap: no allocation is worth more than `total_value + gap` (but for cents, see the module).
     """
 
     chosen: pd.DataFrame
-    shadow_price: Mapping[str, float]
-    team_price: Mapping[str, float]
     total_value: float
+    gap: float
 
 
-def allocate(
-    candidates: pd.DataFrame,
-    *,
-    capacity: Mapping[str, int],
-    team: Mapping[str, str] | None = None,
-    team_capacity: Mapping[str, int] | None = None,
-) -> AllocationResult:
-    """Solve tonight's assignment.
+def most_served(options: Sequence[Option], limits: Limits) -> int:
+    """How many members can be served, with one more offer, hour and dollar of every limit; so many of each suffice."""
+    found = resources(options, limits)
+    use = np.array([r.use for r in found]).reshape(len(found), len(options))
+    return _most_served(use, np.array([r.limit + r.step for r in found]), np.full(len(options), np.inf))
+
+
+def allocate(candidates: pd.DataFrame, options: Sequence[Option], limits: Limits) -> Allocation:
+    """Solve tonight's allocation; see `Market` for the arguments."""
+    return Market(candidates, options, limits).allocate()
+
+
+class Market:
+    """An allocation that can also be asked what-if questions.
 
     Args:
-        candidates: `program, member_id, value` (finite) and, if given, `tie` (keyed hash in [0, 1)); at most one row
-            per member and program. See the module on how few rows suffice.
-        capacity: places per program; a program without an entry has none.
-        team: team per program; default each program its own.
-        team_capacity: places per team; a team without an entry is not limited.
+        candidates: `program, channel, member_id, value` (finite, dollars) and, if given, `tie` (keyed hash in [0, 1), the
+            smaller first; default: the order of member_id); at most one row per member and option.
+        options: every option that candidates name.
+        limits: what there is.
 
     Raises:
-        ConfigError: a value is missing, a pair is listed twice, or a capacity is negative.
+        ConfigError: a value is missing, a row is listed twice or names no option, or a limit is negative.
     """
-    _check(candidates, capacity)
-    programs = sorted(capacity)
-    known = candidates[candidates["program"].isin(programs) & (candidates["value"] > 0)]
-    flow = _Flow(programs, capacity, team or {}, team_capacity or {}, known)
-    while flow.augment():
-        pass
-    return flow.result()
 
+    def __init__(self, candidates: pd.DataFrame, options: Sequence[Option], limits: Limits) -> None:
+        self.options, self.limits = tuple(options), limits
+        self._resources = resources(self.options, limits)
+        self.use = np.array([r.use for r in self._resources]).reshape(len(self._resources), len(self.options))
+        self.limit = np.array([r.limit for r in self._resources], dtype=float)
+        self._steps = np.array([r.step for r in self._resources], dtype=float)
+        if (self.limit < 0).any():
+            raise ConfigError("A limit of an allocation is negative.")
+        self._option_at = {(o.program, o.channel): k for k, o in enumerate(self.options)}
+        entries = self._entries(candidates)
+        member, found = pd.factorize(entries["member_id"])
+        ids, worth, value = _arrays(entries, member, np.asarray(found, dtype=object), len(self.options))
+        # Prices ask about more than there is.
+        keep = _best_of_each(
+            worth, _most_served(self.use, self.limit + self._steps, np.count_nonzero(worth > 0, axis=0))
+        )
+        self._ids, self._worth, self._value = ids[keep], worth[keep], value[keep]
+        self._members = Members(self._worth, _TOLERANCE)
+        self._solved_without: dict[int, Whole | None] = {}
+        self._relaxed_at: dict[int, Relaxed] = {}
 
-@dataclass
-class _Flow:
-    """State of the augmentation: who is where, and heaps of the best next moves."""
-
-    programs: list[str]
-    capacity: Mapping[str, int]
-    team: Mapping[str, str]
-    team_capacity: Mapping[str, int]
-    frame: pd.DataFrame
-    weights: dict[str, dict[str, Weight]] = field(default_factory=dict)
-    place: dict[str, str] = field(default_factory=dict)
-    count: dict[str, int] = field(default_factory=dict)
-    team_count: dict[str, int] = field(default_factory=dict)
-    fresh: dict[str, list[tuple[Weight, str]]] = field(default_factory=dict)
-    moves: dict[tuple[str, str], list[tuple[Weight, str]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        ties = self.frame["tie"] if "tie" in self.frame else pd.Series(0.0, index=self.frame.index)
-        columns = (self.frame["member_id"], self.frame["program"], self.frame["value"], ties)
-        for member, program, value, tie in zip(*columns, strict=True):
-            weight = (round(value * _UNIT), -round(tie * _UNIT))
-            self.weights.setdefault(member, {})[program] = weight
-            self.fresh.setdefault(program, []).append((_minus(weight), member))
-        for heap in self.fresh.values():
-            heapq.heapify(heap)
-        self.count = dict.fromkeys(self.programs, 0)
-        self.team_count = {self._team(p): 0 for p in self.programs}
-        self.moves = {(a, b): [] for a in self.programs for b in self.programs if a != b}
-
-    def augment(self) -> bool:
-        """Serve one more member by the best path; False when no path gains."""
-        gain, path = _longest(self._edges(), "s", "t")
-        if gain[0] <= 0:
-            return False
-        self._apply(path)
-        return True
-
-    def result(self) -> AllocationResult:
-        served = self.frame[self.frame["program"] == self.frame["member_id"].map(self.place)]
-        order, ascending = ["program", "value", "member_id"], [True, False, True]
-        if "tie" in served:
-            order, ascending = ["program", "value", "tie", "member_id"], [True, False, True, True]
-        chosen = served.sort_values(order, ascending=ascending)
-        # One more place is one more unit from program to team (or team to sink): the best way to close that circle.
-        back = [("t", f"g:{g}", _ZERO, ("give", "")) for g, used in self.team_count.items() if used]
-        worth: dict[str, Weight] = {}
-        for member, program in self.place.items():
-            weight = self.weights[member][program]
-            worth[program] = min(weight, worth.get(program, weight))
-        drop: list[Edge] = [(f"p:{p}", "s", _minus(w), ("drop", "")) for p, w in worth.items()]
-        closed = [*self._edges(), ("t", "s", _ZERO, ("more", "")), *back, *drop]
-        # Prices are in value alone: serving one more for no value may still better a tie, and that circle never ends.
-        edges: list[Edge] = [(a, b, (w[0], 0), what) for a, b, w, what in closed]
-        prices = {p: self._price(edges, f"g:{self._team(p)}", f"p:{p}") for p in self.programs}
-        teams = {g: self._price(edges, "t", f"g:{g}") for g in sorted(self.team_count)}
+    def allocate(self) -> Allocation:
+        """The best allocation."""
+        whole = self._whole
+        served = np.flatnonzero(whole.choice >= 0)
+        option = whole.choice[served]
+        chosen = pd.DataFrame(
+            {
+                "program": [self.options[k].program for k in option],
+                "channel": [self.options[k].channel for k in option],
+                "member_id": self._ids[served],
+                "value": self._value[served, option],
+                "worth": self._worth[served, option],
+            }
+        ).sort_values(["program", "worth", "member_id"], ascending=[True, False, True], ignore_index=True)
         total = float(chosen["value"].sum())
-        return AllocationResult(chosen[["program", "member_id", "value"]].reset_index(drop=True), prices, teams, total)
+        return Allocation(chosen.drop(columns="worth"), total, gap=whole.bound - whole.value)
 
-    def _team(self, program: str) -> str:
-        return self.team.get(program, program)
+    def limit_uses(self) -> tuple[LimitUse, ...]:
+        """How much of each limit the best allocation uses, and each limit's price."""
+        choice = self._whole.choice
+        used = self.use @ np.bincount(choice[choice >= 0], minlength=len(self.options))
+        return tuple(
+            LimitUse(r.kind, r.name, r.unit, r.limit, float(u), self._gain(step))
+            for r, u, step in zip(self._resources, used, np.diag(self._steps), strict=True)
+        )
 
-    def _price(self, edges: list[Edge], start: str, goal: str) -> float:
-        return max(_longest(edges, start, goal)[0][0], 0) / _UNIT
+    def one_more(self, program: str, channel: str) -> float:
+        """What one more offer through this option would add, its place, minutes and dollars given."""
+        return self._gain(self.use[:, self._option_at[program, channel]])
 
-    def _edges(self) -> list[Edge]:
-        """Residual edges (from, to, gain, (kind, member)). Nodes: "s", "t", "p:<program>", "g:<team>"."""
-        edges: list[Edge] = []
-        for p in self.programs:
-            weight, member = self._best_fresh(p)
-            if member:
-                edges.append(("s", f"p:{p}", weight, ("new", member)))
-            if self.count[p] < self.capacity[p]:
-                edges.append((f"p:{p}", f"g:{self._team(p)}", _ZERO, ("use", "")))
-            if self.count[p] > 0:
-                edges.append((f"g:{self._team(p)}", f"p:{p}", _ZERO, ("free", "")))
-        for (a, b), heap in self.moves.items():
-            while heap and self.place.get(heap[0][1]) != a:
-                heapq.heappop(heap)
-            if heap:
-                edges.append((f"p:{a}", f"p:{b}", _minus(heap[0][0]), ("move", heap[0][1])))
-        for g, used in self.team_count.items():
-            if used < self.team_capacity.get(g, len(self.weights) + 1):
-                edges.append((f"g:{g}", "t", _ZERO, ("end", "")))
-        return edges
+    def would_be_served(self, others: pd.DataFrame) -> pd.DataFrame:
+        """Which (member, program) that are not candidates would be served if each alone were one too.
 
-    def _best_fresh(self, program: str) -> tuple[Weight, str]:
-        heap = self.fresh.get(program, [])
-        while heap and heap[0][1] in self.place:
-            heapq.heappop(heap)
-        return (_minus(heap[0][0]), heap[0][1]) if heap else (_NONE, "")
+        Args:
+            others: rows as of `candidates`. The rows of one member and program are asked about together, everything
+                else as it is: the member stays a candidate for the other programs.
 
-    def _apply(self, path: list[tuple[str, str, str, str]]) -> None:
-        for a, b, kind, member in path:
-            if kind in ("new", "move"):
-                self._put(member, b[2:])
-            elif kind == "use":
-                self.count[a[2:]] += 1
-            elif kind == "free":
-                self.count[b[2:]] -= 1
-            elif kind == "end":
-                self.team_count[a[2:]] += 1
+        Returns:
+            `program, member_id`, one row for each that would be served in that program.
+        """
+        entries = self._entries(others)
+        at = {member: row for row, member in enumerate(self._ids)}
+        served = [
+            (program, member)
+            for (program, member), rows in entries.groupby(["program", "member_id"], sort=True)
+            if self._would_take(rows["option"].to_numpy(), rows["worth"].to_numpy(), at.get(member))
+        ]
+        return pd.DataFrame(served, columns=["program", "member_id"])
 
-    def _put(self, member: str, program: str) -> None:
-        """Place a member, and list the moves that this place offers."""
-        self.place[member] = program
-        here = self.weights[member][program]
-        for other, weight in self.weights[member].items():
-            if other != program:
-                gain = (weight[0] - here[0], weight[1] - here[1])
-                heapq.heappush(self.moves[program, other], (_minus(gain), member))
+    @cached_property
+    def _whole(self) -> Whole:
+        return self._members.solve(self.use, self.limit)
+
+    @cached_property
+    def _relaxed_value(self) -> float:
+        return self._members.relax(self.use, self.limit).value
+
+    def _without(self, option: int) -> Whole | None:
+        """The best allocation with what one offer of an option uses taken away; None: there is not enough."""
+        if option not in self._solved_without:
+            rest = self.limit - self.use[:, option]
+            self._solved_without[option] = None if (rest < 0).any() else self._members.solve(self.use, rest)
+        return self._solved_without[option]
+
+    def _would_take(self, options: np.ndarray, worth: np.ndarray, row: int | None) -> bool:
+        """Serving the member in option k is worth its worth there and what the others then get at best.
+
+        Others: everybody without this member. Where they do without it anyway that is `_without(k)`; else it lies between
+        what they keep with the next in line in the member's place, and the relaxed optimum less the member's gain at its
+        prices (any prices bound it). Only a member between the two makes the allocation be solved once more.
+        """
+        enough = self._whole.value * (1 + 1e-9)
+        is_open = False
+        for k, value in zip(options, worth, strict=True):
+            others = self._without(k)
+            if others is None or value + others.value <= enough:
+                continue
+            if row is None or others.choice[row] < 0 or value + others.value - self._missed(others, row) > enough:
+                return True
+            is_open |= value + self._relaxed_without(k).value - self._gain_at(k, row) > enough
+        if not is_open or row is None:
+            return False
+        changed = self._worth.copy()
+        changed[row, options] = worth
+        return bool(Members(changed, _TOLERANCE).solve(self.use, self.limit).choice[row] in options)
+
+    def _missed(self, others: Whole, row: int) -> float:
+        """What the others lose at most without a member whom they use: the next in line takes the place."""
+        option = others.choice[row]
+        free = self._worth[others.choice < 0, option]
+        return float(self._worth[row, option] - max(free.max(initial=0.0), 0.0))
+
+    def _relaxed_without(self, option: int) -> Relaxed:
+        """As `_without`, members divisible."""
+        if option not in self._relaxed_at:
+            self._relaxed_at[option] = self._members.relax(self.use, self.limit - self.use[:, option])
+        return self._relaxed_at[option]
+
+    def _gain_at(self, option: int, row: int) -> float:
+        """What a member adds to the relaxed optimum at its prices."""
+        price = self._relaxed_without(option).price @ self.use
+        return float(max((self._worth[row] - price).max(), 0.0))
+
+    def _gain(self, extra: np.ndarray) -> float:
+        """What the relaxed total gains by higher limits, to the cent."""
+        return round(max(self._members.relax(self.use, self.limit + extra).value - self._relaxed_value, 0.0), 2)
+
+    def _entries(self, candidates: pd.DataFrame) -> pd.DataFrame:
+        """Candidates with `option` and `worth`; those of no positive value are left out."""
+        if not np.isfinite(candidates["value"].to_numpy(dtype=float)).all():
+            raise ConfigError("A candidate for allocation has no value.", todo="leave members without an estimate out.")
+        pairs = pd.MultiIndex.from_frame(candidates[["program", "channel"]])
+        known = pd.MultiIndex.from_arrays([[o.program for o in self.options], [o.channel for o in self.options]])
+        option = known.get_indexer(pairs)
+        if (option < 0).any():
+            unknown = pairs[option < 0][0]
+            raise ConfigError(f"Candidates name an option that is not configured: {' by '.join(map(str, unknown))}.")
+        positive = candidates["value"].to_numpy(dtype=float) > 0
+        kept = candidates[positive].assign(option=option[positive])
+        if "tie" in kept:
+            tie = kept["tie"].to_numpy(dtype=float)
+        else:
+            tie = kept["member_id"].rank(method="dense").to_numpy() / max(len(kept), 1)
+        return kept.assign(worth=kept["value"].to_numpy(dtype=float) + CENT * (1 - tie))
 
 
-def _longest(edges: list[Edge], start: str, goal: str) -> tuple[Weight, list[tuple[str, str, str, str]]]:
-    """Bellman-Ford over a dozen nodes; returns the best gain and its edges as (from, to, kind, member).
-
-    An optimal flow has no gaining cycle, so the best walk is a path, found within as many rounds as there are nodes.
-    """
-    best: dict[str, Weight] = {start: _ZERO}
-    via: dict[str, tuple[str, str, str, str]] = {}
-    rounds, changed = len({a for a, *_ in edges} | {b for _, b, *_ in edges}) + 1, True
-    while changed:
-        rounds, changed = rounds - 1, False
-        assert rounds >= 0, "a circle of the residual network gains: the flow is not optimal"
-        for a, b, w, (kind, member) in edges:
-            if a in best and b != start and _plus(best[a], w) > best.get(b, _NONE):
-                best[b], via[b], changed = _plus(best[a], w), (a, b, kind, member), True
-    if goal not in best:
-        return _NONE, []
-    path, node = [], goal
-    while node != start:
-        path.append(via[node])
-        node = via[node][0]
-    return best[goal], path[::-1]
+def _arrays(
+    entries: pd.DataFrame, member: np.ndarray, ids: np.ndarray, options: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Member identifiers in order, and worth and value per member and option (0 where not a choice)."""
+    order = np.argsort(ids.astype(str), kind="stable") if len(ids) else np.empty(0, dtype=int)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    cell = place[member] * options + entries["option"].to_numpy()
+    if len(cell) and np.bincount(cell, minlength=1).max() > 1:
+        raise ConfigError("A member is listed twice for the same program and channel.")
+    worth, value = np.zeros((2, len(ids) * options))
+    worth[cell], value[cell] = entries["worth"].to_numpy(), entries["value"].to_numpy(dtype=float)
+    shape = (len(ids), options)
+    return ids[order], worth.reshape(shape), value.reshape(shape)
 
 
-def _minus(a: Weight) -> Weight:
-    return (-a[0], -a[1])
+def _most_served(use: np.ndarray, limit: np.ndarray, held: np.ndarray) -> int:
+    """How many members the limits can serve when option k is open to `held[k]` of them."""
+    if not held.any():
+        return 0
+    found = linprog(-np.ones(len(held)), A_ub=use, b_ub=limit, bounds=[*((0, h) for h in held)], method="highs-ds")
+    # Rounded up: prices are those of divisible members.
+    return int(np.ceil(-found.fun - 1e-6))
 
 
-def _plus(a: Weight, b: Weight) -> Weight:
-    return (a[0] + b[0], a[1] + b[1])
-
-
-def _check(candidates: pd.DataFrame, capacity: Mapping[str, int]) -> None:
-    if candidates["value"].isna().any():
-        raise ConfigError("A candidate for allocation has no value.", todo="leave members without an estimate out.")
-    if candidates.duplicated(["program", "member_id"]).any():
-        raise ConfigError("A member is listed twice for the same program.")
-    if any(v < 0 for v in capacity.values()):
-        raise ConfigError("A program's capacity is negative.")
+def _best_of_each(worth: np.ndarray, count: int) -> np.ndarray:
+    """Members who are among the `count` best of any option that they have; shape (n,) of booleans."""
+    if count == 0:
+        return np.zeros(len(worth), dtype=bool)
+    keep = np.zeros(len(worth), dtype=bool)
+    for column in worth.T:
+        have = np.flatnonzero(column > 0)
+        keep[have if len(have) <= count else have[np.argpartition(-column[have], count - 1)[:count]]] = True
+    return keep

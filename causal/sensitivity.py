@@ -125,7 +125,8 @@ def sensitivity(
 
 def robustness_value(f: float) -> float:
     """Robustness value of an estimate that is `f` times S (in OLS: t statistic over the root of its degrees of freedom)."""
-    return 0.5 * (float(np.sqrt(f**4 + 4 * f**2)) - f**2)
+    # (sqrt(f^4 + 4 f^2) - f^2) / 2, in a form that neither overflows nor cancels.
+    return 2 / (1 + float(np.sqrt(1 + (2 / f) ** 2))) if f > 1e-150 else 0.0
 
 
 def confounder_bounds(r2_treatment: float, r2_outcome: float, times: float = 1.0) -> tuple[float, float]:

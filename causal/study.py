@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from causal.aipw import Estimate
+from causal.aipw import Estimate, unmodelled_effects
 from causal.equity import equity_rows
 from causal.evaluation.rules import RULES
 from causal.gates.controls import MIN_CONTROLS, empirical_calibration
@@ -17,6 +17,7 @@ from causal.options import TrainOptions
 from causal.placebo import PlaceboEstimate
 from causal.study_frame import StudyFrame, read_frame
 from causal.train import TrainedStudy, train_study
+from causal.trial import Trial
 from contracts.study import LEARNERS, StudySpec
 
 SCORE_COLUMNS = (
@@ -80,8 +81,10 @@ def _options(spec: StudySpec, given: TrainOptions | None) -> TrainOptions:
 
 
 def _scores(data: StudyFrame, arm: str, study: TrainedStudy) -> pd.DataFrame:
-    """One row per unit: rows of the arm and of control by models that have not seen them, units of other arms by the
-    served model (which has not seen them either; their split is `other_arm`)."""
+    """One row per unit, in the order of the data: rows of the arm and of control by models that have not seen them, units
+    of other arms by the served model (which has not seen them either; their split is `other_arm`). Rank 1 is to be called
+    first; ties go by unit, and who has no estimate has no rank.
+    """
     own = data.rows_of(arm)
     part = study.predictions.assign(at=np.flatnonzero(own))
     if (~own).any():
@@ -89,30 +92,36 @@ def _scores(data: StudyFrame, arm: str, study: TrainedStudy) -> pd.DataFrame:
         other = served.rename(columns={"baseline_risk": "baseline"}).assign(split="other_arm", at=np.flatnonzero(~own))
         part = pd.concat([part, other], ignore_index=True)
     part = part.sort_values("at", ignore_index=True)
-    part["unit_id"], part["arm"] = data.unit_id.to_numpy(), arm
+    part["unit_id"], part["arm"] = data.unit_id.array, arm
     sign = -1.0 if data.better == "lower" else 1.0
     part["rank"] = (-sign * part["cate"]).rank(method="first").astype("Int64")
-    part["in_support"] = part["in_support"].astype(bool)
-    return part[list(SCORE_COLUMNS)]
+    part["in_support"] = part["in_support"].astype(bool) & part["cate"].notna()
+    return part.iloc[np.argsort(data.position, kind="stable")][list(SCORE_COLUMNS)]
 
 
 def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], seed: int) -> dict[str, Any]:
     learners = {arm: study.learner for arm, study in arms.items()}
     names = sorted(set(learners.values()))
-    placebos = {arm: {p.name: _placebo(p) for p in study.placebos} for arm, study in arms.items()}
+    # An outcome that could not be estimated (missing, without variation, too few people) stands there without numbers.
+    nothing = dict.fromkeys(spec.placebo_outcomes, dict.fromkeys(("estimate", "se", "ci_low", "ci_high")))
+    placebos = {arm: nothing | {p.name: _placebo(p) for p in study.placebos} for arm, study in arms.items()}
     return {
         "name": spec.name,
         "n": data.n,
         "n_treated": int(sum(study.n_treated for study in arms.values())),
         "n_by_arm": data.counts,
         "excluded": data.excluded,
+        "covariates": [c for c in data.features.columns if c not in data.unused],
+        "unused_columns": data.unused,
         "arms": list(arms),
+        "design": {arm: data.trial(arm).design for arm in arms},
         "learner": names[0] if len(names) == 1 else ", ".join(f"{a}: {name}" for a, name in learners.items()),
         "learner_by_arm": learners,
         "estimand": "average treatment effect among people in support, treated minus control, outcome units",
+        "outcome": {"column": spec.outcome.column, "better": spec.outcome.better, "unit": spec.outcome.unit},
         "seed": seed,
         "versions": dict(next(iter(arms.values())).versions),
-        "estimates": {arm: _estimates(study) for arm, study in arms.items()},
+        "estimates": {arm: _estimates(study, data.trial(arm)) for arm, study in arms.items()},
         "placebo": _strongest(placebos),
         "placebo_by_arm": placebos,
         "negative_controls": _strongest({a: {p.name: _placebo(p) for p in _controls(s)} for a, s in arms.items()}),
@@ -120,14 +129,18 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
         "sensitivity": {arm: _sensitivity(study) for arm, study in arms.items()},
         "equity": {arm: _equity(study) for arm, study in arms.items()},
         "ranking": {arm: _ranking(study) for arm, study in arms.items()},
+        "evaluation": {arm: _evaluation(study) for arm, study in arms.items()},
         "gates": [_plain(asdict(gate)) for study in arms.values() for gate in study.gates],
         "verdict": {arm: study.verdict for arm, study in arms.items()},
         "policy_value": _policy_value(spec, arms),
     }
 
 
-def _estimates(study: TrainedStudy) -> dict[str, Any]:
+def _estimates(study: TrainedStudy, trial: Trial) -> dict[str, Any]:
+    """Natural sign. Where nothing could be learnt, a randomised trial still has its difference in means."""
     ate, att = study.ate, study.att
+    if ate is None and trial.design == "randomized":
+        ate, att = unmodelled_effects(trial.t, trial.y, trial.known_propensity, trial.cluster, trial.weight)
     return _plain(
         {
             "ate": ate.value if ate else None,
@@ -224,9 +237,17 @@ def _ranking(study: TrainedStudy) -> dict[str, Any]:
     }
 
 
+def _evaluation(study: TrainedStudy) -> list[dict[str, Any]]:
+    """Every metric on the people kept aside with its interval, benefits (see `evaluation_rows`)."""
+    rows = study.evaluation.drop(columns="arm").to_dict("records")
+    return [_plain({str(k): v for k, v in row.items()}) for row in rows]
+
+
 def _policy_value(spec: StudySpec, arms: Mapping[str, TrainedStudy]) -> dict[str, Any]:
-    """Benefit per person of the whole population when the top `budget` share is treated, best arm; random beside it."""
-    values = {arm: _arm_value(study) for arm, study in arms.items()}
+    """Benefit (positive is good) per person of the whole population when the top `budget` share is treated, best arm; of
+    a random share beside it; in dollars too where the outcome has a price.
+    """
+    values = {arm: _arm_value(study, spec.outcome.usd_per_unit) for arm, study in arms.items()}
     known = {arm: v for arm, v in values.items() if v is not None}
     if not known:
         return {"budget": spec.budget.fraction, "value": None, "se": None, "random_value": None, "arm": None}
@@ -234,14 +255,17 @@ def _policy_value(spec: StudySpec, arms: Mapping[str, TrainedStudy]) -> dict[str
     return {"budget": spec.budget.fraction, **known[best], "arm": best, "by_arm": known}
 
 
-def _arm_value(study: TrainedStudy) -> dict[str, float] | None:
+def _arm_value(study: TrainedStudy, usd_per_unit: float | None) -> dict[str, float] | None:
     result = study.evaluation_result
     if result is None:
         return None
     top: Estimate = result.metrics["learner"]["top_fraction_effect"].estimate
     anyone: Estimate = result.metrics["constant"]["top_fraction_effect"].estimate
     b = result.fraction
-    return {"value": b * top.value, "se": b * top.se, "random_value": b * anyone.value}
+    found = {"value": b * top.value, "se": b * top.se, "random_value": b * anyone.value}
+    if usd_per_unit is not None:
+        found |= {f"{k}_usd": v * usd_per_unit for k, v in found.items()}
+    return found
 
 
 def _placebo(found: PlaceboEstimate) -> dict[str, Any]:
@@ -254,9 +278,18 @@ def _strongest(by_arm: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, 
     out: dict[str, dict[str, Any]] = {}
     for found in by_arm.values():
         for name, row in found.items():
-            if name not in out or abs(row["estimate"]) / row["se"] > abs(out[name]["estimate"]) / out[name]["se"]:
+            if name not in out or _deviation(row) > _deviation(out[name]):
                 out[name] = row
     return out
+
+
+def _deviation(row: Mapping[str, Any]) -> float:
+    """Size in standard errors; what could not be estimated deviates least."""
+    if row["estimate"] is None or row["se"] is None:
+        return -1.0
+    if row["se"] > 0:
+        return abs(row["estimate"]) / row["se"]
+    return float("inf") if row["estimate"] else 0.0
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

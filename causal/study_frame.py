@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from causal.trial import Better, Trial, make_trial
+from causal.aipw import clustered_se
+from causal.study_columns import arm_names, covariates, number
+from causal.trial import Better, Placebo, Trial, make_trial
 from contracts.errors import ConfigError
-from contracts.study import Level, Randomized, RandomizedArms, RandomizedColumn, StudySpec
+from contracts.study import Randomized, RandomizedArms, RandomizedColumn, StudySpec
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,17 @@ class StudyFrame:
     """Rows that take part.
 
     Attributes:
+        position: place of each row in the data given, from 0; (n,). With a `unit_id` rows are sorted by it, so that their
+            order in the file changes no result.
         arm: arm of each row, "" for control; (n,).
         known: logged probability of each row's offer by arm (NaN = observational).
+        control: what the treatment column says of control rows.
         excluded: rows left out, by reason.
+        unused: columns that are not adjusted for or carry nothing, with the reason.
     """
 
     unit_id: pd.Series
+    position: np.ndarray
     features: pd.DataFrame
     arm: np.ndarray
     outcome: np.ndarray
@@ -35,7 +42,9 @@ class StudyFrame:
     negative_controls: Mapping[str, np.ndarray]
     groups: pd.DataFrame | None
     arms: tuple[str, ...]
+    control: str
     excluded: Mapping[str, int]
+    unused: Mapping[str, str]
 
     @property
     def n(self) -> int:
@@ -44,7 +53,7 @@ class StudyFrame:
     @property
     def counts(self) -> dict[str, int]:
         """Rows per arm, control included."""
-        return {"control": int((self.arm == "").sum()), **{a: int((self.arm == a).sum()) for a in self.arms}}
+        return {self.control: int((self.arm == "").sum()), **{a: int((self.arm == a).sum()) for a in self.arms}}
 
     def rows_of(self, arm: str) -> np.ndarray:
         """Rows of an arm and of control."""
@@ -61,8 +70,8 @@ class StudyFrame:
             cluster=self.cluster[rows],
             weight=self.weight[rows],
             known_propensity=self.known[arm][rows],
-            placebos={k: v[rows] for k, v in self.placebos.items()},
-            negative_controls={k: v[rows] for k, v in self.negative_controls.items()},
+            placebos={k: Placebo(v[rows], (k,)) for k, v in self.placebos.items()},
+            negative_controls={k: Placebo(v[rows], (k,)) for k, v in self.negative_controls.items()},
             groups=None if self.groups is None else self.groups[rows],
             arm=arm,
         )
@@ -71,31 +80,44 @@ class StudyFrame:
 def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
     """Check and select. Raises `ConfigError` naming the field."""
     _check_columns(frame, spec)
-    arm_of = _arms(frame[spec.treatment.column], spec)
-    outcome = _number(frame, spec.outcome.column, "outcome.column")
-    excluded = {"other or missing treatment": arm_of.isna(), "missing outcome": ~np.isfinite(outcome) & arm_of.notna()}
-    keep = ~np.logical_or.reduce([np.asarray(v) for v in excluded.values()])
-    if not keep.any():
+    arm_of = arm_names(frame[spec.treatment.column], spec)
+    outcome = number(frame, spec.outcome.column, "outcome.column", flags=True)
+    unlisted = pd.isna(arm_of)
+    excluded = {
+        "other or missing treatment": unlisted,
+        "missing or infinite outcome": ~np.isfinite(outcome) & ~unlisted,
+    }
+    taken = ~np.logical_or.reduce(list(excluded.values()))
+    if not taken.any():
         raise ConfigError("`outcome.column`: no row has both a listed arm and an outcome.")
-    kept = frame[keep].reset_index(drop=True)
-    arms = tuple(str(v) for v in spec.treatment.treated)
-    weight = np.ones(len(kept)) if spec.weights is None else _number(kept, spec.weights, "weights")
-    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
-        raise ConfigError(f"`weights`: column `{spec.weights}` has missing or negative values, or sums to zero.")
+    weight = _weights(frame, taken, arm_of, spec)
+    excluded["weight of zero"] = taken & (weight == 0)
+    at = np.flatnonzero(taken & (weight != 0))
+    if spec.unit_id is not None:
+        at = at[np.argsort(frame[spec.unit_id].iloc[at].astype(str).to_numpy(), kind="stable")]
+    kept = frame.iloc[at].reset_index(drop=True)
+    arm, arms = arm_of[at], tuple(str(v) for v in spec.treatment.treated)
+    for name in arms:
+        _check_shares(frame[~unlisted], arm_of[~unlisted], name, spec)
+    features, unused = covariates(kept, spec)
+    cluster = _clusters(kept, spec)
     return StudyFrame(
-        unit_id=kept[spec.unit_id] if spec.unit_id else pd.Series(np.flatnonzero(keep)),
-        features=kept[_covariates(kept, spec)],
-        arm=arm_of[keep].to_numpy(dtype=object),
-        outcome=outcome[keep],
+        unit_id=_unit_ids(kept, at, cluster, spec),
+        position=at,
+        features=features,
+        arm=arm,
+        outcome=outcome[at],
         better=spec.outcome.better,
-        cluster=_clusters(kept, spec),
-        weight=weight,
-        known={arm: _known(kept, arm, spec) for arm in arms},
-        placebos={c: _number(kept, c, "placebo_outcomes") for c in spec.placebo_outcomes},
-        negative_controls={c: _number(kept, c, "negative_controls") for c in spec.negative_controls},
+        cluster=cluster,
+        weight=weight[at],
+        known={name: _known(kept, name, spec) for name in arms},
+        placebos={c: number(kept, c, "placebo_outcomes", flags=True) for c in spec.placebo_outcomes},
+        negative_controls={c: number(kept, c, "negative_controls", flags=True) for c in spec.negative_controls},
         groups=kept[spec.groups] if spec.groups else None,
         arms=arms,
-        excluded={k: int(np.sum(v)) for k, v in excluded.items() if np.sum(v)},
+        control=str(spec.treatment.control),
+        excluded={k: int(v.sum()) for k, v in excluded.items() if v.any()},
+        unused=unused,
     )
 
 
@@ -126,60 +148,82 @@ def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
             )
 
 
-def _arms(column: pd.Series, spec: StudySpec) -> pd.Series:
-    """Arm name per row, "" for control, missing for anything else."""
-    out = pd.Series(pd.NA, index=column.index, dtype="object")
-    out[_equals(column, spec.treatment.control)] = ""
-    if (out != "").fillna(True).all():
-        raise ConfigError(f"`treatment.control`: no row has the value `{spec.treatment.control}`.")
-    for level in spec.treatment.treated:
-        found = _equals(column, level)
-        if not found.any():
-            raise ConfigError(f"`treatment.treated`: no row has the value `{level}`.")
-        out[found] = str(level)
-    return out
+def _unit_ids(kept: pd.DataFrame, at: np.ndarray, cluster: np.ndarray, spec: StudySpec) -> pd.Series:
+    """The column of identifiers as given, or row numbers of the data (from 0).
+
+    A unit may have several rows (trials of one person, say) only where `cluster` holds them together: else the same
+    identifier twice is more often a broken join, and its rows would pass for independent people.
+    """
+    if spec.unit_id is None:
+        return pd.Series(at)
+    ids = kept[spec.unit_id]
+    if ids.isna().any():
+        raise ConfigError(f"`unit_id`: column `{spec.unit_id}` is empty in {int(ids.isna().sum())} rows.")
+    repeated = int(ids.duplicated().sum())
+    if repeated and spec.cluster is None:
+        raise ConfigError(
+            f"`unit_id`: column `{spec.unit_id}` does not tell rows apart.",
+            expected="one row per unit",
+            actual=f"{repeated} rows whose unit occurred before",
+            todo="if units have several rows, name the column that holds them together under `cluster`.",
+        )
+    if repeated and (pd.Series(cluster).groupby(pd.factorize(ids)[0]).nunique() > 1).any():
+        raise ConfigError(f"`cluster`: rows of one `{spec.unit_id}` lie in different clusters of `{spec.cluster}`.")
+    return ids
 
 
-def _equals(column: pd.Series, level: Level) -> pd.Series:
-    """Equality that does not mind whether 1 was read as a number, a boolean or text."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        try:
-            return (column.astype("float64") == float(level)).fillna(False)
-        except ValueError:
-            return pd.Series(False, index=column.index)
-    text = str(level).lower() if isinstance(level, bool) else str(level)
-    values = column.astype(str).str.strip()
-    return (values.str.lower() == text if isinstance(level, bool) else values == text) & column.notna()
+def _weights(frame: pd.DataFrame, taken: np.ndarray, arm_of: np.ndarray, spec: StudySpec) -> np.ndarray:
+    """Weight of every row of the frame; those of the rows `taken` are checked, and no arm of them may vanish."""
+    if spec.weights is None:
+        return np.ones(len(frame))
+    weight = number(frame, spec.weights, "weights")
+    wrong = int((taken & ~(np.isfinite(weight) & (weight >= 0))).sum())
+    if wrong:
+        raise ConfigError(f"`weights`: column `{spec.weights}` has {wrong} missing, infinite or negative values.")
+    for arm in set(arm_of[taken]):
+        if not weight[taken & (arm_of == arm)].any():
+            which = arm or str(spec.treatment.control)
+            raise ConfigError(f"`weights`: the weights of everyone with treatment `{which}` are zero.")
+    return weight
 
 
-def _number(frame: pd.DataFrame, column: str, field: str) -> np.ndarray:
-    values = pd.to_numeric(frame[column], errors="coerce").astype("float64")
-    lost = int((values.isna() & frame[column].notna()).sum())
-    if lost:
-        raise ConfigError(f"`{field}`: column `{column}` has {lost} values that are not numbers.")
-    return values.to_numpy(na_value=np.nan)
+def _check_shares(listed: pd.DataFrame, arm_of: np.ndarray, arm: str, spec: StudySpec) -> None:
+    """A probability that the data flatly contradict (two arms mixed up, say) would silently bias every estimate.
 
-
-def _covariates(frame: pd.DataFrame, spec: StudySpec) -> list[str]:
-    wanted = spec.covariates.include
-    roles = spec.role_columns
-    if wanted is not None:
-        clash = [c for c in wanted if c in roles]
-        if clash:
-            raise ConfigError(f"`covariates.include`: `{clash[0]}` already has another role in the study.")
-    names = [c for c in (wanted if wanted is not None else frame.columns) if c not in roles]
-    names = [c for c in names if c not in spec.covariates.exclude]
-    if not names:
-        raise ConfigError("`covariates`: no column is left to adjust for or to rank by.")
-    return names
+    Args:
+        listed: rows of every arm of the study, with and without an outcome.
+    """
+    known = _known(listed, arm, spec)
+    rows = ((arm_of == arm) | (arm_of == "")) & ~np.isnan(known)
+    if not rows.any():
+        return
+    excess = (arm_of[rows] == arm).astype(float) - known[rows]
+    cluster = _clusters(listed, spec)[rows]
+    weights = [np.ones(len(excess))]
+    if spec.weights is not None:
+        # Rows may have been sampled by arm, with weights that undo it: they are wrong only when neither view fits.
+        weights.append(np.nan_to_num(number(listed, spec.weights, "weights")[rows]))
+    for weight in weights:
+        if not weight.sum() > 0:
+            return
+        gap = float(np.average(excess, weights=weight))
+        noise = clustered_se(excess - gap, cluster, weight)
+        if abs(gap) <= max(0.1, 5 * noise if np.isfinite(noise) else 1.0):
+            return
+    mean = float(np.mean(known[rows]))
+    raise ConfigError(
+        f"`assignment.randomized`: the probabilities do not fit the arm `{arm}`.",
+        expected=f"{mean:.0%} treated of those treated or control",
+        actual=f"{mean + float(np.mean(excess)):.0%}",
+        todo="check which arm each probability belongs to, or say `observational`.",
+    )
 
 
 def _clusters(frame: pd.DataFrame, spec: StudySpec) -> np.ndarray:
-    """Codes of the cluster column; else of the unit, which may occur in several rows; a missing cluster is its own."""
-    name = spec.cluster or spec.unit_id
-    if name is None:
+    """Codes of the cluster column, (n,); a row without one is a cluster of its own, and so is every row without a column."""
+    if spec.cluster is None:
         return np.arange(len(frame))
-    codes = pd.factorize(frame[name])[0]
+    codes = pd.factorize(frame[spec.cluster])[0]
     alone = codes < 0
     codes[alone] = codes.max() + 1 + np.arange(alone.sum())
     return codes
@@ -194,9 +238,7 @@ def _known(frame: pd.DataFrame, arm: str, spec: StudySpec) -> np.ndarray:
         offered, control = how.arms[arm], how.arms[str(spec.treatment.control)]
         return np.full(len(frame), offered / (offered + control))
     if isinstance(how, RandomizedColumn):
-        if len(spec.treatment.treated) > 1:
-            raise ConfigError("`assignment.randomized.column`: one column cannot hold the chances of several arms.")
-        values = _number(frame, how.column, "assignment.randomized.column")
+        values = number(frame, how.column, "assignment.randomized.column")
         inside = np.isnan(values) | ((values > 0) & (values < 1))
         if not inside.all():
             raise ConfigError(

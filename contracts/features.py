@@ -18,7 +18,7 @@ from contracts.model import Phi
 from contracts.programs import programs
 from contracts.tables.core import CONDITION_CATEGORIES
 
-Dtype = Literal["int", "double", "bool"]
+Dtype = Literal["int", "double", "bool", "string"]
 WINDOWS = (30, 90, 365)
 MAINTENANCE_CLASSES = {
     "diabetes": "diabetes medicines",
@@ -61,7 +61,7 @@ class Feature:
 
     Attributes:
         meaning: what it measures, for the data dictionary.
-        unit: `count`, `days`, `usd`, `years`, `rate`, `share`, `score`; None for booleans.
+        unit: `count`, `days`, `usd`, `years`, `rate`, `share`, `score`; None for booleans and text.
         window: days before the as-of date, e.g. `1-90`; None where the feature has no window.
         reason: words for a care manager; `{value}` stands for the value. Empty: never given as a reason.
         reason_zero: words when the value is 0, false or missing. Empty: not given as a reason then.
@@ -101,6 +101,7 @@ def _helpers() -> list[Feature]:
         helper("is_hospice", "In a hospice span, or with a hospice claim in the last 180 days."),
         helper("is_claims_complete", "No covered day of the last 365 had its claims paid elsewhere."),
         helper("lookback_days", "Covered days among the last 365.", "int", "days"),
+        helper("language_code", "Preferred language, ISO 639-1, as known then.", "string"),
     ]
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from contracts.errors import ConfigError
 from contracts.monitoring import Monitoring
 from contracts.tables.core import EVENT_TYPES
+from contracts.tables.shapes import CHANNELS
 
 _FILE = Path(__file__).with_name("programs.yaml")
+
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 
 
 class Frozen(BaseModel):
@@ -64,6 +67,33 @@ class PastMeasure(Frozen):
         return tuple(part.strip() for part in self.measure.split(" - ")[1:])
 
 
+class Team(Frozen):
+    """Who makes the contacts, for one program or several."""
+
+    hours_per_night: float | None = Field(None, gt=0, description="Working time a night; None: not a limit.")
+    languages: tuple[Language, ...] | None = Field(
+        None, min_length=1, description="ISO 639-1 codes of what the team speaks; None: every language (interpreters)."
+    )
+
+
+class Channel(Frozen):
+    """One way of offering a program.
+
+    Attributes:
+        effect_share: how much of the program's estimated effect an offer through this channel is assumed to keep. An
+            assumption of the plan, not a finding: the effect is estimated for offers as they were made, most of them
+            through the program's first channel. So the first has 1, and no channel may claim more than was measured.
+    """
+
+    team: str
+    minutes: float = Field(gt=0, description="Of the team's time per contact.")
+    cost_usd: float = Field(ge=0, description="Per contact.")
+    effect_share: float = Field(1.0, gt=0, le=1)
+    languages: tuple[Language, ...] | None = Field(
+        None, min_length=1, description="Where the channel has fewer languages than its team, e.g. text templates."
+    )
+
+
 class Program(Frozen):
     """One program. Days are calendar days in the plan's time zone; SQL is over `features.member_feature`."""
 
@@ -85,16 +115,50 @@ class Program(Frozen):
     cooldown_days: int = Field(ge=0, description="No new offer so many days after the last.")
     runout_days: int = Field(ge=0, description="Claims run-out after the horizon before an index date may train.")
     training_months: int = Field(18, gt=0, description="Monthly index dates looked back on.")
-    cost_per_contact_usd: float = Field(ge=0)
-    channel: str
-    team: str
-    capacity_per_night: int = Field(gt=0, description="Offers the team can make in a day.")
+    channels: dict[str, Channel] = Field(
+        min_length=1, description="Ways of offering it. The first is the usual one, through which exploration is made."
+    )
+    capacity_per_night: int = Field(gt=0, description="Offers of the program in a day, through all channels together.")
     holdout_share: float = Field(
         gt=0, lt=0.5, description="Persistent random share that is never offered, to measure truth."
     )
     explore_share: float = Field(ge=0, lt=0.5, description="Share of capacity offered at random below the cut.")
+    rank_by: Literal["expected_value", "lower_limit"] = Field(
+        "expected_value",
+        description="Rank by the expected net value, or, more cautiously, by what it is at the end of the effect's 95 % interval that promises least; who has no interval is then not offered the program.",
+    )
     fallback: str = Field(description="SQL: rank by this, descending, when no estimate of effect may be used.")
     fallback_reason: str
+
+    @field_validator("channels")
+    @classmethod
+    def _known_channels(cls, channels: dict[str, Channel]) -> dict[str, Channel]:
+        if unknown := set(channels) - set(CHANNELS):
+            raise ValueError(f"unknown channels {sorted(unknown)}; known: {', '.join(CHANNELS)}")
+        first = next(iter(channels))
+        if channels[first].effect_share != 1:
+            raise ValueError(f"effect_share of the first channel, {first}, must be 1")
+        return channels
+
+    @property
+    def first_channel(self) -> str:
+        """The usual way of offering the program."""
+        return next(iter(self.channels))
+
+    @property
+    def explored_per_night(self) -> int:
+        """Places that are drawn at random below the cut."""
+        return round(self.capacity_per_night * self.explore_share)
+
+    @property
+    def ranked_per_night(self) -> int:
+        """Places that are filled by rank."""
+        return self.capacity_per_night - self.explored_per_night
+
+    @property
+    def cost_per_contact_usd(self) -> float:
+        """Of an offer through the first channel."""
+        return self.channels[self.first_channel].cost_usd
 
 
 class Programs(Frozen):
@@ -106,10 +170,32 @@ class Programs(Frozen):
         negative_controls: for every program; at least 20 that vary are needed for their gate to speak.
     """
 
-    holdout_salt: str
+    holdout_salt: str = Field(min_length=1)
     monitoring: Monitoring = Monitoring()
     negative_controls: tuple[PastMeasure, ...] = ()
-    programs: dict[str, Program]
+    nightly_budget_usd: float | None = Field(None, gt=0, description="For all contacts of a night; None: not a limit.")
+    teams: dict[str, Team]
+    programs: dict[str, Program] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _teams_fit(self) -> Self:
+        for key, program in self.programs.items():
+            for name, channel in program.channels.items():
+                field = f"programs.{key}.channels.{name}"
+                team = self.teams.get(channel.team)
+                if team is None:
+                    known = ", ".join(self.teams)
+                    raise ValueError(f"field {field}.team: no team is called {channel.team}; known: {known}")
+                if team.hours_per_night is not None and channel.minutes > 60 * team.hours_per_night:
+                    raise ValueError(f"field {field}.minutes: one contact takes longer than {channel.team} has a night")
+                if team.languages is not None and not set(channel.languages or ()) <= set(team.languages):
+                    raise ValueError(f"field {field}.languages: more than {channel.team} speaks")
+        return self
+
+    def languages(self, program: str, channel: str) -> tuple[str, ...] | None:
+        """What a program's channel speaks; None: every language."""
+        offered = self.programs[program].channels[channel]
+        return offered.languages or self.teams[offered.team].languages
 
 
 def load_programs(path: Path = _FILE) -> Programs:
@@ -126,13 +212,15 @@ def load_programs(path: Path = _FILE) -> Programs:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{path.name}: field {where}: {first['msg']}.", todo="mend the field; contracts/programs.py documents it"
+            f"{path.name}: field {where}: {what}." if where else f"{path.name}: {what}.",
+            todo="mend the field; contracts/programs.py documents it",
         ) from error
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{path.name} is not a programs file ({type(error).__name__}).",
-            expected="`holdout_salt` and a map `programs`",
+            expected="`holdout_salt` and the maps `teams` and `programs`",
         ) from error
 
 

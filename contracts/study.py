@@ -6,12 +6,13 @@ Belongs here: field names, defaults, cross-field rules, and the translation of p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from contracts.errors import ConfigError
 
@@ -20,8 +21,14 @@ LearnerName = Literal["constant", "linear_dr", "forest_dr", "causal_forest", "x_
 Level = str | int | float | bool
 
 
+# A flag or a text in place of a number is a slip, not a number.
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Probability = Annotated[_Number, Field(gt=0, lt=1)]
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Column names such as 2019 are numbers in YAML.
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class TreatmentSpec(_Part):
@@ -47,11 +54,15 @@ class OutcomeSpec(_Part):
     column: str
     better: Literal["lower", "higher"]
     unit: str | None = None
-    usd_per_unit: Annotated[float, Field(ge=0)] | None = None
+    usd_per_unit: Annotated[_Number, Field(ge=0)] | None = None
 
 
 class CovariateSpec(_Part):
-    """`include` omitted means every column that has no other role."""
+    """`include` omitted means every column that has no other role.
+
+    Placebo outcomes, negative controls and the cluster are covariates only where `include` names them; a placebo outcome
+    is then left out of its own check.
+    """
 
     include: list[str] | None = None
     exclude: list[str] = []
@@ -66,32 +77,48 @@ class RandomizedColumn(_Part):
 class RandomizedArms(_Part):
     """One probability per arm, control included."""
 
-    arms: dict[str, Annotated[float, Field(gt=0, lt=1)]]
+    arms: dict[str, _Probability]
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> RandomizedArms:
         total = sum(self.arms.values())
-        if abs(total - 1.0) > 1e-6:
+        # 0.33, 0.33 and 0.33 are meant as thirds.
+        if abs(total - 1.0) > 0.015:
             raise ValueError(f"arms: the probabilities must sum to 1, they sum to {total:g}")
         return self
+
+
+def _kind_of_probability(value: Any) -> str:
+    if isinstance(value, RandomizedArms) or (isinstance(value, Mapping) and "arms" in value):
+        return "by_arms"
+    return "by_column" if isinstance(value, RandomizedColumn | Mapping) else "by_number"
+
+
+def _kind_of_assignment(value: Any) -> str:
+    return "by_chance" if isinstance(value, Randomized | Mapping) else "by_people"
 
 
 class Randomized(_Part):
     """A number (probability of the treated arm), a column of probabilities, or one probability per arm."""
 
-    randomized: Annotated[float, Field(gt=0, lt=1)] | RandomizedColumn | RandomizedArms
+    randomized: Annotated[
+        Annotated[_Probability, Tag("by_number")]
+        | Annotated[RandomizedColumn, Tag("by_column")]
+        | Annotated[RandomizedArms, Tag("by_arms")],
+        Discriminator(_kind_of_probability),
+    ]
 
 
 class SplitSpec(_Part):
     """Share of clusters kept aside for evaluation."""
 
-    test_fraction: Annotated[float, Field(ge=0.1, le=0.9)] = 0.5
+    test_fraction: Annotated[_Number, Field(ge=0.1, le=0.9)] = 0.5
 
 
 class BudgetSpec(_Part):
     """Share of people whom the capacity reaches."""
 
-    fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
+    fraction: Annotated[_Number, Field(gt=0, le=1)] = 0.2
 
 
 class StudySpec(_Part):
@@ -110,7 +137,10 @@ class StudySpec(_Part):
     covariates: CovariateSpec = CovariateSpec()
     cluster: str | None = None
     weights: str | None = None
-    assignment: Literal["observational"] | Randomized = "observational"
+    assignment: Annotated[
+        Annotated[Literal["observational"], Tag("by_people")] | Annotated[Randomized, Tag("by_chance")],
+        Discriminator(_kind_of_assignment),
+    ] = "observational"
     placebo_outcomes: list[str] = []
     negative_controls: list[str] = []
     groups: list[str] = []
@@ -122,10 +152,18 @@ class StudySpec(_Part):
     def _one_input_and_known_arms(self) -> StudySpec:
         if self.data is not None and self.table is not None:
             raise ValueError("data: give either data or table, not both")
-        if self.outcome.column == self.treatment.column:
-            raise ValueError("outcome.column: is the treatment column")
         if clash := {self.treatment.column, self.outcome.column} & set(self.groups):
             raise ValueError(f"groups: `{min(clash)}` is the treatment or the outcome")
+        roles: dict[str, str] = {}
+        for field, column in self._roles():
+            if column in roles:
+                raise ValueError(f"{field}: `{column}` is already {roles[column]}")
+            roles[column] = field
+        for field in ("placebo_outcomes", "negative_controls"):
+            columns: list[str] = getattr(self, field)
+            for i, column in enumerate(columns):
+                if column in roles or column in columns[:i]:
+                    raise ValueError(f"{field}: `{column}` is already {roles.get(column, 'in this list')}")
         if isinstance(self.assignment, Randomized):
             if isinstance(self.assignment.randomized, RandomizedArms):
                 missing = {str(v) for v in [self.treatment.control, *self.treatment.treated]} - set(
@@ -133,17 +171,32 @@ class StudySpec(_Part):
                 )
                 if missing:
                     raise ValueError(f"assignment.randomized.arms: no probability for {sorted(missing)}")
-            elif isinstance(self.assignment.randomized, float) and len(self.treatment.treated) > 1:
+            elif len(self.treatment.treated) > 1:
                 raise ValueError("assignment.randomized: several arms need one probability per arm (arms: {...})")
         return self
 
+    def _roles(self) -> list[tuple[str, str]]:
+        """(field, column) of every role that a column can have only one of."""
+        found = [
+            ("treatment.column", self.treatment.column),
+            ("outcome.column", self.outcome.column),
+            ("unit_id", self.unit_id),
+            ("cluster", None if self.cluster == self.unit_id else self.cluster),
+            ("weights", self.weights),
+        ]
+        if isinstance(self.assignment, Randomized) and isinstance(self.assignment.randomized, RandomizedColumn):
+            found.append(("assignment.randomized.column", self.assignment.randomized.column))
+        return [(field, column) for field, column in found if column is not None]
+
+    @property
+    def never_covariates(self) -> frozenset[str]:
+        """Columns that may not be adjusted for."""
+        return frozenset(column for field, column in self._roles() if field != "cluster")
+
     @property
     def role_columns(self) -> frozenset[str]:
-        """Columns that can never be covariates."""
-        roles = [self.treatment.column, self.outcome.column, self.unit_id, self.cluster, self.weights]
-        if isinstance(self.assignment, Randomized) and isinstance(self.assignment.randomized, RandomizedColumn):
-            roles.append(self.assignment.randomized.column)
-        return frozenset([c for c in roles if c] + self.placebo_outcomes + self.negative_controls)
+        """Columns that are not covariates unless the study names them."""
+        return frozenset([column for _, column in self._roles()] + self.placebo_outcomes + self.negative_controls)
 
 
 def parse_study(raw: Mapping[str, Any], *, source: str = "study") -> StudySpec:
@@ -151,7 +204,7 @@ def parse_study(raw: Mapping[str, Any], *, source: str = "study") -> StudySpec:
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{source} is not a mapping of fields.", expected="`name: ...` and so on")
     try:
-        return StudySpec.model_validate(dict(raw))
+        return StudySpec.model_validate(_without_nulls(raw))
     except ValidationError as error:
         raise _named(error, source) from None
 
@@ -159,12 +212,40 @@ def parse_study(raw: Mapping[str, Any], *, source: str = "study") -> StudySpec:
 def load_study(path: Path) -> StudySpec:
     """Read and validate one YAML file. Raises `ConfigError`."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
     except FileNotFoundError:
         raise ConfigError(f"The study file {path.name} does not exist.", todo="check the path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"The study file {path.name} cannot be read.", actual=error.strerror) from None
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ConfigError(f"The study file {path.name} is not valid YAML.", actual=f"{line}{error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"The study file {path.name} is not valid YAML.", actual=str(error).split("\n")[0]) from None
     return parse_study(raw, source=path.name)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose `yes`, `no`, `on` and `off` stay words (they are common names of arms) and whose keys occur once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                mark = node.value[i][0].start_mark
+                raise yaml.MarkedYAMLError(problem=f"the field `{key}` occurs twice", problem_mark=mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if not (tag == "tag:yaml.org,2002:bool" and first in "yYnNoO")]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _without_nulls(raw: Mapping[Any, Any]) -> dict[str, Any]:
+    """A field left empty is a field left out."""
+    return {str(k): _without_nulls(v) if isinstance(v, Mapping) else v for k, v in raw.items() if v is not None}
 
 
 def _named(error: ValidationError, source: str) -> ConfigError:
@@ -172,7 +253,9 @@ def _named(error: ValidationError, source: str) -> ConfigError:
     problems = []
     for item in error.errors():
         path = [str(p) for p in item["loc"] if not _is_union_branch(p)]
-        message = item["msg"].removeprefix("Value error, ")
+        message = _PLAIN.get(item["type"], item["msg"].removeprefix("Value error, "))
+        if named := re.match(r"([a-z_.]+): (.*)", message):
+            path, message = [*path, named[1]], named[2]
         problems.append((".".join(path), message))
     # The deepest path is the most specific one when a union reports every branch.
     field, message = max(problems, key=lambda p: p[0].count(".")) if len(problems) > 1 else problems[0]
@@ -181,6 +264,16 @@ def _named(error: ValidationError, source: str) -> ConfigError:
     return ConfigError(f"{source}: {where}{message}.{more}", todo="mend that field of the study.")
 
 
+_PLAIN = {
+    "missing": "is missing",
+    "extra_forbidden": "is no field of a study",
+    "model_type": "must hold fields of its own",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "too_short": "must not be empty",
+}
+
+
 def _is_union_branch(part: int | str) -> bool:
     text = str(part)
-    return "[" in text or text in {"Randomized", "RandomizedArms", "RandomizedColumn", "float", "constrained-float"}
+    return "[" in text or text.startswith("by_")

@@ -10,6 +10,7 @@ from functools import reduce
 
 from pyspark.errors import PythonException
 
+from causal.policy import plan_night
 from contracts.catalog import contract
 from contracts.errors import RegistryError
 from contracts.features import version as feature_version
@@ -21,11 +22,13 @@ from jobs.decision_table import record_decisions
 from jobs.delta import ensure_tables, table_exists
 from jobs.enforce import write_audited
 from jobs.ledger import step
-from jobs.publish import allocate_night, create_views, decided, predicate, ranked, summarised
+from jobs.publish import allocate_night, capacity_prices, create_views, decided, predicate, ranked, summarised
 from jobs.registry import model_name
 from jobs.score import score_program, scoring_error
 from jobs.serving import Serving, refused, serving
 from jobs.session import spark_session
+
+PUBLISHED = ("outreach.priority", "outreach.capacity_price", "outreach.program_summary")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def score_night(data_source: str, run_date: date, *, run_id: str) -> AuditResult
     reason stands in every row and in `ops.alert`.
     """
     spark = spark_session()
-    ensure_tables(spark, [contract("outreach.priority"), contract("outreach.program_summary")])
+    ensure_tables(spark, [contract(name) for name in PUBLISHED])
     _catch_up_on_decisions()
     served = {key: serving(data_source, key) for key in programs().programs}
     with step("score", data_source=data_source, run_date=run_date) as record:
@@ -101,7 +104,8 @@ def _catch_up_on_decisions() -> None:
 
 def _write_scores(served: Mapping[str, Serving], data_source: str, run_date: date, run_id: str) -> AuditResult:
     spark = spark_session()
-    frames = [score_program(spark, p, served[key], data_source, run_date) for key, p in programs().programs.items()]
+    configured = programs()
+    frames = [score_program(spark, configured, key, served[key], data_source, run_date) for key in configured.programs]
     rows = reduce(lambda a, b: a.unionByName(b), frames)
     table = contract("causal.member_score")
     return write_audited(
@@ -118,7 +122,7 @@ def _tried(key: str, serve: Serving, data_source: str, run_date: date) -> Servin
     """The same serving if its model scores everyone without an error, else the fallback rule."""
     if serve.model is None:
         return serve
-    why = scoring_error(score_program(spark_session(), programs().programs[key], serve, data_source, run_date))
+    why = scoring_error(score_program(spark_session(), programs(), key, serve, data_source, run_date))
     return serve if why is None else refused(serve.model, why)
 
 
@@ -133,15 +137,18 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
     configured = programs()
     where = predicate(data_source, run_date)
     served = served_programs(data_source, run_date)
-    shares = {key: p.holdout_share for key, p in configured.programs.items()}
     with step("publish", data_source=data_source, run_date=run_date) as record:
         scores = spark.sql(f"select * from causal.member_score where {where}")
-        rows = ranked(scores, configured.holdout_salt, shares).persist(StorageLevel.MEMORY_AND_DISK)
+        verdicts = {key: served[key].verdict if key in served else "blocked" for key in configured.programs}
+        plan = plan_night(configured, verdicts)
+        rows = ranked(scores, configured, plan).persist(StorageLevel.MEMORY_AND_DISK)
         try:
             salt = f"{configured.holdout_salt}|explore|{run_date}"
-            allocation = allocate_night(rows, configured.programs, salt)
+            allocation = allocate_night(rows, plan, salt)
+            if allocation.served.gap_usd >= 1:
+                record.message = f"The list may be up to ${allocation.served.gap_usd:,.0f} below the best there is."
             identity = night_id(data_source, run_date, served)
-            priority = decided(rows, allocation, configured.programs, identity)
+            priority = decided(rows, allocation, configured, plan, salt, identity)
             published = write_audited(
                 priority,
                 contract("outreach.priority"),
@@ -156,10 +163,13 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
                 spark.sql(f"select * from outreach.priority where {where}"),
                 allocation,
                 configured.programs,
+                plan,
                 identity,
             )
+            prices = capacity_prices(spark, allocation, plan, data_source, run_date, identity)
             audits = [
                 published,
+                write_audited(prices, contract("outreach.capacity_price"), run_id=run_id, where=where),
                 write_audited(summary, contract("outreach.program_summary"), run_id=run_id, where=where),
             ]
         finally:

@@ -1,240 +1,273 @@
-"""From scores to tonight's list: holdout, allocation under capacity, exploration, decisions, one atomic publication.
+"""From scores to tonight's list: holdout, allocation within the limits, exploration, decisions, one atomic publication.
 
-Only a bounded set of candidates (per program as many as all teams together can call) reaches the driver; see
-`causal.allocation` for why no better list exists outside it.
+The policy is `causal.policy`; here Spark does what touches every member. Only a bounded set of candidates reaches the
+driver (of each option as many as all limits together can serve, and who is held out among them; `causal.allocation` proves
+that no better list exists outside of it), and only the picks go back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from causal.allocation import allocate
+from causal.allocation import CENT
 from causal.assignment import uniform_sql
+from causal.policy import NightPlan, Served, capacity_use, serve
 from contracts.catalog import contract
+from contracts.compile.literals import sql_string
 from contracts.features import version as feature_version
-from contracts.programs import Program
+from contracts.programs import Program, Programs
+from jobs.delta import rows_of_contract
+from jobs.options import benefit_sql, by_key, net_value_sql, offers_sql, ranked_benefit_sql
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame
     from pyspark.sql.connect.session import SparkSession
 
+_CALLED = "decision in ('outreach', 'explore')"
+
 
 @dataclass(frozen=True)
 class Allocation:
-    """Who is called tonight and what one more call would be worth.
+    """Who is offered what tonight.
 
     Attributes:
-        chosen: `program, member_id, decision` (`outreach` or `explore`), one row per member called.
-        marginal_value_usd: shadow price per program ranked by effect.
-        explored_from: how many members each program's exploration was drawn from.
+        served: offers by rank, who is spared by a holdout only, and what is scarce.
+        explored: `program, member_id, channel` of the offers drawn at random below the cut.
+        pools: how many members each program's exploration was drawn from.
     """
 
-    chosen: pd.DataFrame
-    marginal_value_usd: Mapping[str, float]
-    explored_from: Mapping[str, int]
+    served: Served
+    explored: pd.DataFrame
+    pools: Mapping[str, int]
+
+    @property
+    def picks(self) -> pd.DataFrame:
+        """`program, member_id, channel, picked` with `picked` one of `outreach, spared, explore`."""
+        import pandas as pd
+
+        return pd.concat([self.served.picks, self.explored.assign(picked="explore")], ignore_index=True)
 
 
-def ranked(scores: DataFrame, holdout_salt: str, shares: Mapping[str, float]) -> DataFrame:
-    """Scores plus `is_holdout, is_rankable, is_callable, tie, priority_rank`.
+def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFrame:
+    """Scores plus `is_holdout, tie, is_rankable, priority_rank, offers, can_explore`.
+
+    `offers`: what an offer through each open channel counts in the allocation, and its expected dollars.
 
     Args:
         scores: rows of `causal.member_score` of one source and night.
-        holdout_salt: of the persistent holdouts.
-        shares: holdout share per program.
+        configured: from the programs file.
+        plan: of the night.
     """
     from pyspark.sql.connect import functions as F
     from pyspark.sql.connect.window import Window
 
-    share = "case program " + " ".join(f"when '{key}' then {share}" for key, share in shares.items()) + " else 0 end"
-    flagged = (
-        scores.withColumn(
-            "is_holdout", F.expr(f"{uniform_sql(('member_id', 'program'), f'{holdout_salt}|holdout')} < {share}")
-        )
-        .withColumn("tie", F.expr(uniform_sql(("member_id", "program"), f"{holdout_salt}|tie")))
+    share = {key: f"{program.holdout_share!r}D" for key, program in configured.programs.items()}
+    held_out = uniform_sql(("member_id", "program"), f"{configured.holdout_salt}|holdout")
+    first = {key: sql_string(program.first_channel) for key, program in configured.programs.items()}
+    order = Window.partitionBy("program", "is_rankable").orderBy(
+        F.desc_nulls_last("rank_value"), F.asc("tie"), F.asc("member_id")
+    )
+    return (
+        scores.withColumn("is_holdout", F.expr(f"{held_out} < {by_key('program', share, '0D')}"))
+        .withColumn("tie", F.expr(uniform_sql(("member_id", "program"), f"{configured.holdout_salt}|tie")))
         .withColumn(
             "is_rankable",
             F.expr(
-                "is_eligible and blocked_by is null and verdict <> 'blocked' and rank_value is not null"
+                "is_eligible and blocked_by is null and verdict <> 'blocked'"
                 " and (verdict <> 'publish' or coalesce(is_in_support, false))"
             ),
         )
+        .withColumn("priority_rank", F.expr("case when is_rankable then 1 end") * F.row_number().over(order))
+        .withColumn("offers", F.expr(offers_sql(configured.programs, _ranked_by(configured, plan))))
         .withColumn(
-            "is_callable", F.expr("is_rankable and not is_holdout and (verdict <> 'publish' or rank_value > 0)")
+            "can_explore",
+            F.expr(
+                f"is_rankable and exists(offers, o -> o.channel = {by_key('program', first, 'null')}"
+                " and if(verdict = 'publish', coalesce(o.expected_usd > 0, false), rank_value is not null))"
+            ),
         )
     )
-    order = Window.partitionBy("program", "is_rankable").orderBy(F.desc("rank_value"), "tie", "member_id")
-    return flagged.withColumn("priority_rank", F.expr("case when is_rankable then 1 end") * F.row_number().over(order))
 
 
-def _top_callable(rows: DataFrame, per_program: int) -> pd.DataFrame:
-    """The best `per_program` callable members of each program: a bounded frame on the driver."""
-    from pyspark.sql.connect import functions as F
-    from pyspark.sql.connect.window import Window
+def _ranked_by(configured: Programs, plan: NightPlan) -> dict[str, dict[str, str]]:
+    """SQL of what each option counts in the allocation: dollars by effect, or a place in the fallback ranking."""
+    found: dict[str, dict[str, str]] = {}
+    for key, program in configured.programs.items():
+        benefit = ranked_benefit_sql(program)
+        place = f"if(rank_value is null, null, greatest({plan.fallback_base}D - priority_rank, 0D))"
+        by_effect = plan.verdict.get(key) == "publish"
+        found[key] = {
+            name: net_value_sql(program, name, benefit) if by_effect else f"{place} * {how.effect_share!r}D"
+            for name, how in program.channels.items()
+        }
+    return found
 
-    order = Window.partitionBy("program").orderBy("priority_rank")
-    best = (
-        rows.where("is_callable").withColumn("place", F.row_number().over(order)).where(F.col("place") <= per_program)
-    )
-    return best.select("program", "member_id", "rank_value", "verdict", "tie", "place").toPandas()
 
-
-def allocate_night(rows: DataFrame, programs: Mapping[str, Program], explore_salt: str) -> Allocation:
-    """Fill the teams: programs ranked by effect first and jointly, then those on their fallback rule, then exploration.
+def allocate_night(rows: DataFrame, plan: NightPlan, explore_salt: str) -> Allocation:
+    """Fill the limits by rank, then draw the exploration.
 
     Args:
         rows: from `ranked`, persisted by the caller.
-        programs: by key.
+        plan: of the night.
         explore_salt: of tonight's exploration; another night draws others.
     """
     import pandas as pd
 
-    slots = {key: program.capacity_per_night for key, program in programs.items()}
-    explore = {key: round(program.capacity_per_night * program.explore_share) for key, program in programs.items()}
-    firm = {key: slots[key] - explore[key] for key in programs}
-    total = sum(slots.values())
-    candidates = _top_callable(rows, total)
-    teams = {key: program.team for key, program in programs.items()}
-
-    by_effect = candidates[candidates["verdict"] == "publish"]
-    first = allocate(by_effect.assign(value=by_effect["rank_value"]), capacity=firm, team=teams)
-    taken = set(first.chosen["member_id"])
-    by_rule = candidates[(candidates["verdict"] == "fallback") & ~candidates["member_id"].isin(taken)]
-    # Scores of different fallback rules have no common unit; the place in the program's own ranking has.
-    second = allocate(by_rule.assign(value=total + 1.0 - by_rule["place"]), capacity=firm, team=teams)
-    chosen = pd.concat([first.chosen, second.chosen])[["program", "member_id"]].assign(decision="outreach")
-
-    explored, explored_from = _explore(rows, chosen, explore, explore_salt)
-    return Allocation(pd.concat([chosen, explored], ignore_index=True), dict(first.shadow_price), explored_from)
-
-
-def _explore(
-    rows: DataFrame, chosen: pd.DataFrame, slots: Mapping[str, int], salt: str
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """A random slice of callable members below the cut, so that the model keeps being tested where it says no."""
-    import pandas as pd
-    from pyspark.sql.connect import functions as F
-    from pyspark.sql.connect.window import Window
-
-    spark = rows.sparkSession
-    taken_before = spark.createDataFrame([(m,) for m in sorted(set(chosen["member_id"]))], "member_id string")
-    below = rows.where("is_callable").join(F.broadcast(taken_before), "member_id", "left_anti")
-    pool = {row["program"]: row["n"] for row in below.groupBy("program").agg(F.count("*").alias("n")).collect()}
-    order = Window.partitionBy("program").orderBy("draw", "member_id")
+    served = serve(plan, _candidates(rows, plan.depth))
+    slots = by_key("program", {key: str(count) for key, count in plan.explore.items()}, "0")
+    draw = uniform_sql(("member_id", "program"), explore_salt)
     drawn = (
-        below.withColumn("draw", F.expr(uniform_sql(("member_id", "program"), salt)))
-        .withColumn("place", F.row_number().over(order))
-        .where(F.col("place") <= sum(slots.values()))
-        .select("program", "member_id", "place")
+        _pooled(rows, served, plan, explore_salt)
+        .where("is_pooled")
+        .selectExpr(
+            "program",
+            "member_id",
+            f"row_number() over (partition by program order by {draw}, member_id) as place",
+            "count(*) over (partition by program) as pool",
+        )
+        .where(f"place <= {slots}")
         .toPandas()
-        .sort_values(["program", "place"])
     )
-    taken: set[str] = set()
-    picked: list[tuple[str, str, str]] = []
-    for key, count in slots.items():
-        free = [m for m in drawn.loc[drawn["program"] == key, "member_id"] if m not in taken][:count]
-        taken.update(free)
-        picked += [(key, member, "explore") for member in free]
-    return pd.DataFrame(picked, columns=["program", "member_id", "decision"]), pool
+    first = {key: plan.first(key).channel for key in plan.verdict}
+    explored = pd.DataFrame(drawn).assign(channel=drawn["program"].map(first)).sort_values(["program", "place"])
+    pools = {str(key): int(size) for key, size in drawn.groupby("program")["pool"].first().items()}
+    return Allocation(served, explored[["program", "member_id", "channel"]], pools)
+
+
+def _candidates(rows: DataFrame, depth: int) -> pd.DataFrame:
+    """The best `depth` of each option who are not held out, and who is held out among them: a bounded frame."""
+    options = rows.where("is_rankable").selectExpr(
+        "program", "member_id", "tie", "is_holdout as is_held_out", "explode(offers) as offer"
+    )
+    better = (
+        "count_if(not is_held_out) over (partition by program, offer.channel"
+        f" order by offer.value + {CENT!r}D * (1D - tie) desc, member_id"
+        " rows between unbounded preceding and current row)"
+    )
+    columns = ("program", "offer.channel as channel", "member_id", "offer.value as value", "tie", "is_held_out")
+    counted = options.where("offer.value > 0").selectExpr(*columns, f"{better} as better")
+    return counted.where(f"better <= {depth}").drop("better").toPandas()
+
+
+def _pooled(rows: DataFrame, served: Served, plan: NightPlan, salt: str) -> DataFrame:
+    """Rows plus `may_explore` and `is_pooled`: below the cut, and of these assigned to this program and not held out."""
+    from pyspark.sql.connect import functions as F
+
+    programs = ", ".join(sql_string(key) for key in plan.verdict) or "''"
+    number = f"cast(floor({uniform_sql(('member_id',), f'{salt}|program')} * {len(plan.verdict)}) as int)"
+    offered = served.picks.loc[served.picks["picked"] == "outreach", "member_id"]
+    taken = rows.sparkSession.createDataFrame(
+        [(m, True) for m in sorted(offered)], "member_id string, is_taken boolean"
+    )
+    return (
+        rows.join(F.broadcast(taken), "member_id", "left")
+        .withColumn("may_explore", F.expr("can_explore and is_taken is null"))
+        .withColumn(
+            "is_pooled", F.expr(f"may_explore and not is_holdout and program = get(array({programs}), {number})")
+        )
+        .drop("is_taken")
+    )
 
 
 _BLOCKED_WORDS = {
     "deceased": "Died",
     "disenrolled": "Not enrolled on this date",
     "hospice": "In hospice care",
+    "incomplete": "Some claims of the last year were paid elsewhere, so the member's needs are not known",
     "criteria": "Does not meet the program's criteria",
     "consent": "Asked not to be contacted",
+    "language": "No team of the program speaks their language",
     "cooldown": "Was offered a program recently",
 }
 
 
-def decided(rows: DataFrame, allocation: Allocation, programs: Mapping[str, Program], run_id: str) -> DataFrame:
-    """Rows of `outreach.priority`: decision, its probability and its reasons.
-
-    `assignment_probability` is that of being offered under tonight's policy, over the persistent holdout and the
-    exploration draw; a holdout carries what it would have had.
-    """
+def decided(
+    rows: DataFrame, allocation: Allocation, configured: Programs, plan: NightPlan, explore_salt: str, run_id: str
+) -> DataFrame:
+    """Rows of `outreach.priority`: decision, channel, probability (see `causal.policy`) and reasons."""
     from pyspark.sql.connect import functions as F
 
-    spark = rows.sparkSession
-    chosen = spark.createDataFrame(
-        allocation.chosen[["program", "member_id", "decision"]], "program string, member_id string, picked string"
+    picks = allocation.picks.sort_values(["program", "member_id"])
+    chosen = rows.sparkSession.createDataFrame(
+        [(p, m, channel or None, how) for p, m, channel, how in picks.fillna({"channel": ""}).itertuples(index=False)],
+        "program string, member_id string, picked_channel string, picked string",
     )
-    explore_prob = {
-        key: min(1.0, round(p.capacity_per_night * p.explore_share) / max(allocation.explored_from.get(key, 0), 1))
-        for key, p in programs.items()
-    }
-
-    def by_program(values: Mapping[str, float]) -> str:
-        return "case program " + " ".join(f"when '{k}' then {float(v)!r}D" for k, v in values.items()) + " else 0D end"
-
-    words = " ".join(
-        f"when '{code}' then '{text.replace(chr(39), chr(92) + chr(39))}'" for code, text in _BLOCKED_WORDS.items()
-    )
-    joined = rows.join(F.broadcast(chosen), ["program", "member_id"], "left")
-    cuts = joined.where("picked = 'outreach'").groupBy("program").agg(F.max("priority_rank").alias("cut_rank"))
     decision = """case when not is_eligible then 'not_eligible'
         when blocked_by is not null then 'suppressed'
         when verdict = 'publish' and not coalesce(is_in_support, false) then 'outside_support'
         when is_holdout then 'holdout'
-        when picked is not null then picked
+        when picked in ('outreach', 'explore') then picked
         else 'below_capacity' end"""
-    offered = by_program({k: 1 - p.holdout_share for k, p in programs.items()})
-    below = f"case when verdict <> 'publish' or rank_value > 0 then {offered} * {by_program(explore_prob)} else 0D end"
-    silent = "decision in ('not_eligible', 'suppressed')"
-    first_reason = f"""case when blocked_by is not null then case blocked_by {words} end
+    words = by_key("blocked_by", {code: sql_string(text) for code, text in _BLOCKED_WORDS.items()}, "null")
+    first_reason = f"""case when blocked_by is not null then {words}
         when decision = 'outside_support' then 'Unlike the members that the model learnt from, so no effect is estimated'
         when decision = 'holdout' then 'Held out at random, so that the effect of the program can be measured'
         when verdict = 'blocked' then 'The program is blocked: its estimates cannot be trusted tonight'
-        when decision = 'below_capacity' and verdict = 'publish' and rank_value <= 0 then 'No net benefit is expected'
+        when decision = 'below_capacity' and expected_net_value_usd <= 0 then 'No net benefit is expected'
+        when decision = 'below_capacity' and verdict = 'publish' and coalesce(rank_value <= 0, true)
+            then 'A net benefit is not sure enough'
         else reason_1 end"""
-    kept = f"case when {silent} or decision in ('outside_support', 'holdout') or verdict = 'blocked' then null else"
+    silent = "decision in ('not_eligible', 'suppressed', 'outside_support', 'holdout') or verdict = 'blocked'"
+    through = "get(filter(offers, o -> o.channel = picked_channel), 0).expected_usd"
     table = contract("outreach.priority")
     return (
-        joined.join(F.broadcast(cuts), "program", "left")
+        _pooled(rows, allocation.served, plan, explore_salt)
+        .join(F.broadcast(chosen), ["program", "member_id"], "left")
         .withColumn("decision", F.expr(decision))
-        .withColumn(
-            "assignment_probability",
-            F.expr(f"""cast(case when not is_rankable then 0D
-                when decision = 'outreach' or (is_holdout and priority_rank <= cut_rank) then {offered}
-                else {below} end as double)"""),
-        )
         .selectExpr(
             "data_source", "run_date", "program", "member_id", "cate", "cate_lower", "cate_upper", "interval_kind",
-            "baseline_risk", "expected_net_value_usd", "cast(priority_rank as int) as priority_rank", "decision",
-            "assignment_probability", f"{first_reason} as reason_1", f"{kept} reason_2 end as reason_2",
-            f"{kept} reason_3 end as reason_3", "verdict", "verdict_sentence", "model_version", f"'{table.version}' as contract_version",
-            f"'{feature_version()}' as feature_version", f"'{run_id}' as run_id",
+            "baseline_risk",
+            f"if(verdict = 'publish' and {_CALLED}, {through}, expected_net_value_usd) as expected_net_value_usd",
+            "cast(priority_rank as int) as priority_rank", "decision",
+            f"if({_CALLED}, picked_channel, null) as channel",
+            f"{_probability_sql(allocation, configured, plan)} as assignment_probability",
+            f"{first_reason} as reason_1", f"if({silent}, null, reason_2) as reason_2",
+            f"if({silent}, null, reason_3) as reason_3", "verdict", "verdict_sentence",
+            "model_version", f"'{table.version}' as contract_version", f"'{feature_version()}' as feature_version",
+            f"'{run_id}' as run_id",
         )
     )  # fmt: skip
+
+
+def _probability_sql(allocation: Allocation, configured: Programs, plan: NightPlan) -> str:
+    """The probability of an offer that `causal.policy` defines."""
+    not_held_out = by_key("program", {k: f"{1 - p.holdout_share!r}D" for k, p in configured.programs.items()}, "0D")
+    chance = by_key(
+        "program",
+        {
+            key: f"least({slots}D / ({allocation.pools.get(key, 0)} + if(is_pooled, 0, 1)), 1D) / {len(plan.verdict)}"
+            for key, slots in plan.explore.items()
+        },
+        "0D",
+    )
+    return f"""cast(case when not is_rankable then 0D
+        when picked in ('outreach', 'spared') then {not_held_out}
+        when not may_explore then 0D
+        else {not_held_out} * {chance} end as double)"""
 
 
 def summarised(
     priority: DataFrame,
     allocation: Allocation,
     programs: Mapping[str, Program],
+    plan: NightPlan,
     run_id: str,
 ) -> DataFrame:
     """Rows of `outreach.program_summary`, one per program, from the night as published."""
     from pyspark.sql.connect import functions as F
 
-    spark = priority.sparkSession
-    facts = spark.createDataFrame(
-        [
-            (
-                key,
-                p.capacity_per_night,
-                allocation.marginal_value_usd.get(key),
-                -1.0 if p.outcome.better == "lower" else 1.0,
-            )
-            for key, p in programs.items()
-        ],
-        "program string, capacity int, marginal_value_usd double, sign double",
+    one_more = allocation.served.one_more(plan)
+    facts = priority.sparkSession.createDataFrame(
+        [(key, program.capacity_per_night, one_more.get(key)) for key, program in programs.items()],
+        "program string, capacity int, marginal_value_usd double",
     )
-    called = "decision in ('outreach', 'explore')"
+    share = _by_option(programs, lambda program, name: f"{program.channels[name].effect_share!r}D")
+    cost = _by_option(programs, lambda program, name: f"{program.channels[name].cost_usd!r}D")
+    benefit = by_key("program", {key: benefit_sql(program) for key, program in programs.items()}, "null")
     counted = priority.groupBy(
         "data_source", "run_date", "program", "verdict", "verdict_sentence", "model_version"
     ).agg(
@@ -244,16 +277,39 @@ def summarised(
             F.expr(f"cast(count_if(decision = '{name}') as int) as {name}_count")
             for name in ("suppressed", "outside_support", "holdout", "outreach", "explore")
         ),
-        F.expr(f"sum(case when {called} then cate end) as effect"),
-        F.expr(f"sum(case when {called} then expected_net_value_usd end) as expected_net_value_usd"),
+        F.expr(f"sum(case when {_CALLED} and verdict = 'publish' then {benefit} * {share} end) as expected_benefit"),
+        F.expr(f"sum(case when {_CALLED} then expected_net_value_usd end) as expected_net_value_usd"),
+        F.expr(f"coalesce(sum(case when decision = 'outreach' then {share} end), 0D) as full_effect_count"),
+        F.expr(f"coalesce(sum(case when decision = 'outreach' then {cost} end), 0D) as outreach_cost_usd"),
+        F.expr(f"coalesce(sum(case when {_CALLED} then {cost} end), 0D) as planned_cost_usd"),
     )
     names = contract("outreach.program_summary").column_names
-    return (
-        counted.join(facts, "program")
-        .withColumn("expected_benefit", F.expr("case when verdict = 'publish' then sign * effect end"))
-        .withColumn("run_id", F.lit(run_id))
-        .select(*names)
-    )
+    return counted.join(facts, "program").withColumn("run_id", F.lit(run_id)).select(*names)
+
+
+def _by_option(programs: Mapping[str, Program], value: Callable[[Program, str], str]) -> str:
+    """SQL of a value that differs by program and channel."""
+    cases = {
+        key: by_key("channel", {name: value(program, name) for name in program.channels}, "null")
+        for key, program in programs.items()
+    }
+    return by_key("program", cases, "null")
+
+
+def capacity_prices(
+    spark: SparkSession, allocation: Allocation, plan: NightPlan, data_source: str, run_date: date, run_id: str
+) -> DataFrame:
+    """Rows of `outreach.capacity_price`, one per limit of tonight."""
+    offers = allocation.picks.query("picked != 'spared'")
+    rows = [
+        {
+            "data_source": data_source, "run_date": run_date, "resource_kind": use.kind, "resource": use.name,
+            "unit": use.unit, "limit_quantity": float(use.limit), "used_quantity": float(use.used),
+            "marginal_value_usd": use.price, "run_id": run_id,
+        }
+        for use in capacity_use(plan, offers, allocation.served)
+    ]  # fmt: skip
+    return rows_of_contract(spark, contract("outreach.capacity_price"), rows)
 
 
 def create_views(spark: SparkSession) -> None:
@@ -267,7 +323,7 @@ def create_views(spark: SparkSession) -> None:
     spark.sql("""
         create or replace view outreach.action_list
         comment 'Whom to call, last published night of each source, in order.' as
-        select data_source, run_date, program, priority_rank, member_id, decision, cate, cate_lower, cate_upper,
+        select data_source, run_date, program, priority_rank, member_id, decision, channel, cate, cate_lower, cate_upper,
             expected_net_value_usd, reason_1, reason_2, reason_3, verdict, model_version
         from outreach.priority_latest where decision in ('outreach', 'explore')""")
 

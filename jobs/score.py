@@ -15,8 +15,9 @@ from pyspark.errors import PythonException
 from contracts.compile.literals import sql_string
 from contracts.errors import ModelUnavailableError
 from contracts.features import covariates, registry
-from contracts.programs import Program
+from contracts.programs import Programs
 from jobs.ledger import safe_message
+from jobs.options import benefit_sql, best_value_sql, ranked_benefit_sql
 from jobs.provenance import library_differences, listed
 from jobs.registry import RegisteredModel, load_scorer
 from jobs.serving import Serving
@@ -137,31 +138,30 @@ def scoring_error(rows: DataFrame) -> str | None:
     return None
 
 
-def net_value_sql(program: Program, cate: str = "cate") -> str:
-    """SQL of the net dollar value of an offer: benefit times the outcome's value less the cost of a contact."""
-    sign = -1 if program.outcome.better == "lower" else 1
-    return f"({sign} * {cate} * {program.outcome.usd_per_unit} - {program.cost_per_contact_usd})"
-
-
-def score_program(spark: SparkSession, program: Program, serve: Serving, data_source: str, run_date: date) -> DataFrame:
+def score_program(
+    spark: SparkSession, configured: Programs, key: str, serve: Serving, data_source: str, run_date: date
+) -> DataFrame:
     """Rows of `causal.member_score` for one program: every member with features tonight.
 
     Effects are estimated for eligible members only, suppressed ones included, so that a report can say what
     suppression costs. Without a model that may rank, `rank_value` is the program's fallback rule.
     """
-    everyone = tonight(spark, program, data_source, run_date)
-    eligible = "(blocked_by is null or blocked_by in ('consent', 'cooldown'))"
+    program = configured.programs[key]
+    everyone = tonight(spark, configured, program, data_source, run_date)
+    eligible = "(blocked_by is null or blocked_by in ('consent', 'language', 'cooldown'))"
     if serve.model is None:
         scored = spark.createDataFrame([], _SCORES)
     else:
         scored = effects(spark, serve.model, everyone.where(eligible))
-    value = net_value_sql(program)
     by_effect = serve.verdict == "publish"
+    expected = best_value_sql(program, benefit_sql(program))
+    ranked_by = best_value_sql(program, ranked_benefit_sql(program)) if by_effect else "fallback_score"
     fallback_reason = sql_string(program.fallback_reason)
     # Nothing may speak for a member more than for the average one; whoever is called has a reason all the same.
     first = f"coalesce(reason_1, {sql_string(_NO_WORDS)})"
     reasons = (first, "reason_2", "reason_3") if by_effect else (fallback_reason, "reason_1", "reason_2")
-    joined = everyone.select("member_id", "blocked_by", "fallback_score").join(scored, "member_id", "left")
+    known = everyone.select("member_id", "blocked_by", "allowed_channels", "fallback_score")
+    joined = known.join(scored, "member_id", "left")
     return joined.selectExpr(
         f"'{data_source}' as data_source",
         f"date'{run_date}' as run_date",
@@ -169,14 +169,15 @@ def score_program(spark: SparkSession, program: Program, serve: Serving, data_so
         "member_id",
         f"{eligible} as is_eligible",
         "blocked_by",
+        "allowed_channels",
         "is_in_support",
         "cate",
         "cate_lower",
         "cate_upper",
         "coalesce(interval_kind, 'none') as interval_kind",
         "baseline_risk",
-        f"case when {eligible} then cast({value if by_effect else 'fallback_score'} as double) end as rank_value",
-        f"cast({value if by_effect else 'null'} as double) as expected_net_value_usd",
+        f"case when {eligible} then cast({ranked_by} as double) end as rank_value",
+        f"cast({expected if by_effect else 'null'} as double) as expected_net_value_usd",
         *(f"case when {eligible} then {reason} end as reason_{n}" for n, reason in enumerate(reasons, start=1)),
         f"'{serve.verdict}' as verdict",
         f"{sql_string(serve.sentence)} as verdict_sentence",

@@ -21,9 +21,10 @@ from jobs.delta import ensure_tables, rows_of_contract
 from jobs.enforce import write_audited
 from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
+from jobs.options import benefit_sql, best_value_sql
 from jobs.publish import predicate
 from jobs.registry import RegisteredModel, challenger
-from jobs.score import effects, net_value_sql, scoring_error
+from jobs.score import effects, scoring_error
 from jobs.session import spark_session
 from jobs.shadow_comparison import compared
 
@@ -114,12 +115,13 @@ def _write_scores(shadows: list[Shadow], data_source: str, run_date: date, run_i
 def _score_rows(spark: SparkSession, shadow: Shadow, data_source: str, run_date: date) -> DataFrame:
     """Rows of `causal.shadow_score` for the members that were eligible when the night was scored."""
     key, where = shadow.program.key, predicate(data_source, run_date)
-    eligible = spark.sql(f"""
-        select f.* from features.member_feature f
-        left semi join (select member_id from causal.member_score where {where} and program = '{key}' and is_eligible) s
-            on s.member_id = f.member_id
-        where f.data_source = '{data_source}' and f.as_of_date = date'{run_date}'""")
-    return effects(spark, shadow.model, eligible, intervals=False).selectExpr(
+    served = spark.sql(f"""
+        select member_id, allowed_channels from causal.member_score
+        where {where} and program = '{key}' and is_eligible""")
+    features = spark.sql(f"""
+        select * from features.member_feature where data_source = '{data_source}' and as_of_date = date'{run_date}'""")
+    scored = effects(spark, shadow.model, features.join(served, "member_id", "left_semi"), intervals=False)
+    return scored.join(served, "member_id").selectExpr(
         f"'{data_source}' as data_source",
         f"date'{run_date}' as run_date",
         f"'{key}' as program",
@@ -128,7 +130,7 @@ def _score_rows(spark: SparkSession, shadow: Shadow, data_source: str, run_date:
         "is_in_support",
         "cate",
         "baseline_risk",
-        f"cast({net_value_sql(shadow.program)} as double) as net_value_usd",
+        f"{best_value_sql(shadow.program, benefit_sql(shadow.program))} as net_value_usd",
     )
 
 

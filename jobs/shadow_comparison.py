@@ -12,8 +12,8 @@ import numpy as np
 from causal.assignment import uniform_sql
 from causal.stability import psi
 from contracts.programs import Program, programs
+from jobs.options import benefit_sql, best_value_sql
 from jobs.publish import predicate
-from jobs.score import net_value_sql
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -58,7 +58,7 @@ def _lists_sql(chosen: Sequence[Program], where: str) -> str:
     Spearman's rho demands. Sums are rounded, because their last digits depend on the order of summation.
     """
     tie = uniform_sql(("m.member_id", "m.program"), f"{programs().holdout_salt}|tie")
-    own_value = _by_program(chosen, lambda p: net_value_sql(p, "m.cate"))
+    own_value = _by_program(chosen, lambda p: best_value_sql(p, benefit_sql(p, "m.cate"), "m.allowed_channels"))
     places = _by_program(chosen, lambda p: f"{p.capacity_per_night}L")
     by_served = "partition by program order by served_key desc nulls last, tie, member_id"
     by_challenger = "partition by program order by challenger_key desc nulls last, tie, member_id"

@@ -34,7 +34,7 @@ def night_summary(data_source: str, run_date: date) -> list[dict[str, Any]]:
 def first_rows(data_source: str, run_date: date, count: int = 10) -> list[dict[str, Any]]:
     """The first rows of the list, the programs taking turns. Members appear by rank only."""
     rows = spark_session().sql(f"""
-        select program, priority_rank, decision, cate, cate_lower, cate_upper, expected_net_value_usd, reason_1
+        select program, priority_rank, decision, channel, cate, cate_lower, cate_upper, expected_net_value_usd, reason_1
         from outreach.priority where data_source = '{data_source}' and run_date = date'{run_date}'
             and decision in ('outreach', 'explore')
         order by priority_rank, program limit {count}""")
@@ -67,7 +67,7 @@ def print_first_rows(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(title="First rows of tonight's list (outreach.action_list)", title_justify="left")
-    for name in ("program", "rank", "decision", "effect [95 % interval]", "net value", "first reason"):
+    for name in ("program", "rank", "decision", "channel", "effect [95 % interval]", "net value", "first reason"):
         table.add_column(
             name, justify="right" if name in ("rank", "net value") else "left", no_wrap=name != "first reason"
         )
@@ -76,5 +76,13 @@ def print_first_rows(rows: list[dict[str, Any]]) -> None:
         if row["cate_lower"] is not None:
             effect += f" [{row['cate_lower']:+.2f}, {row['cate_upper']:+.2f}]"
         value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
-        table.add_row(row["program"], str(row["priority_rank"]), row["decision"], effect, value, row["reason_1"] or "")
+        table.add_row(
+            row["program"],
+            str(row["priority_rank"]),
+            row["decision"],
+            row["channel"],
+            effect,
+            value,
+            row["reason_1"] or "",
+        )
     table_console().print(table)

@@ -106,12 +106,12 @@ def due_windows(spark: SparkSession, program: Program, data_source: str, run_dat
 def _trials_sql(program: Program, data_source: str, window: Window) -> str:
     """Member-nights of the window that are compared: `member_id, index_date, is_offered, bands, weight, cate, baseline_risk`.
 
-    The offered rest for the cool-down, while a holdout above the cut is above it again the next night; compared night by
-    night, persistent holdouts would pile up among the neediest. So a holdout above the cut counts once and then rests
+    The offered rest for the cool-down, while a holdout who would be listed would be again the next night; compared night by
+    night, persistent holdouts would pile up among the neediest. So such a holdout counts once and then rests
     for the cool-down like the offered: whether a member enters on a night no longer depends on the arm. The history of
     every listed member from the first night on decides who rests.
 
-    Those drawn to explore are compared with holdouts below the cut, not with `below_capacity`, who may be called on any
+    Those drawn to explore are compared with the holdouts who would not be listed, not with `below_capacity`, who may be called on any
     later night.
     """
     where = f"data_source = {sql_string(data_source)} and program = {sql_string(program.key)}"
@@ -131,7 +131,9 @@ def _trials_sql(program: Program, data_source: str, window: Window) -> str:
     ),
     placed as (
         select h.*, c.cut_rank, c.listed_prob, c.has_explored,
-            h.decision = 'outreach' or (h.decision = 'holdout' and h.priority_rank <= c.cut_rank) as is_listed
+            -- A holdout logs the probability of the listed where the same allocation would have named them: with shared
+            -- hours and several channels that is not the same as a rank above the last one called.
+            h.decision = 'outreach' or (h.decision = 'holdout' and h.assignment_probability = c.listed_prob) as is_listed
         from history h join cut c on c.run_date = h.run_date
     ),
     entered as (

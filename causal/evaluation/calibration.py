@@ -16,7 +16,9 @@ from causal.aipw import Estimate, clustered_se, estimate, mean_estimate
 
 @dataclass(frozen=True)
 class Blp:
-    """Best linear predictor of the effect: intercept at the mean prediction, and slope (None if undefined)."""
+    """Best linear predictor of the effect: the average effect (intercept at the mean prediction, with the error of an
+    average: the predictions are a sample too) and the slope (None where predictions do not vary).
+    """
 
     intercept: Estimate
     slope: Estimate | None
@@ -52,7 +54,7 @@ def blp(prediction: np.ndarray, gamma: np.ndarray, cluster: np.ndarray, weight: 
     residual = gamma - mean - slope * x
     slope_se = clustered_se(x * residual / spread, cluster, weight)
     return Blp(
-        estimate(mean, clustered_se(residual, cluster, weight), len(gamma), alpha),
+        mean_estimate(gamma, cluster, weight, alpha),
         estimate(slope, slope_se, len(gamma), alpha),
     )
 

@@ -181,5 +181,7 @@ def _integrate(
 
 
 def _n_bins(n: int) -> int:
-    """Bins for smoothing m: at least 30 rows each."""
-    return int(np.clip(n // 30, 1, _BINS))
+    """Bins for smoothing m, about n^(1/3): the noise of a bin's mean widens the interval (bins of 30 rows by 2 %), a wide bin
+    blurs m.
+    """
+    return int(np.clip(n ** (1 / 3), 1, _BINS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.model import Contract, Phi, Rule, column, table
 from contracts.tables.outreach import INTERVAL_KINDS, VERDICTS
 from contracts.tables.shapes import PROGRAMS_MATCH, SOURCES
-from contracts.types import Bool, Date, Double, Int, Str, Timestamp
+from contracts.types import Bool, Date, Double, Int, Str, Strings, Timestamp
 
 
 class Trained(Contract):
@@ -141,7 +141,7 @@ class Model(Trained):
 @table(
     "causal.member_score",
     key=("data_source", "run_date", "program", "member_id"),
-    version="1.1.0",
+    version="1.2.0",
     partition_by=("data_source", "run_date"),
 )
 class MemberScore(Contract):
@@ -153,9 +153,10 @@ class MemberScore(Contract):
     member_id: Str = column("Member identifier.", phi=Phi.PLAN_ID)
     is_eligible: Bool = column("The program is for this member tonight.")
     blocked_by: Str = column(
-        "Why an eligible member must not be contacted: `consent`, `cooldown`; or why not eligible: `deceased`, `hospice`, `disenrolled`, `criteria`; NULL when free.",
+        "Why an eligible member must not be contacted: `consent`, `language`, `cooldown`; or why not eligible: `deceased`, `hospice`, `disenrolled`, `incomplete` (claims of the last year), `criteria`; NULL when free.",
         nullable=True,
     )
+    allowed_channels: Strings = column("Channels open to the member: not refused, and in a language the member speaks.")
     is_in_support: Bool = column("Like those the model learnt from; NULL when no model scored.", nullable=True)
     cate: Double = column("Estimated effect.", nullable=True)
     cate_lower: Double = column("Lower 95 % limit.", nullable=True)
@@ -163,9 +164,12 @@ class MemberScore(Contract):
     interval_kind: Str = column("How the interval was made.", isin=INTERVAL_KINDS)
     baseline_risk: Double = column("Predicted outcome without outreach.", nullable=True)
     rank_value: Double = column(
-        "What the program ranks by tonight: net value in dollars, or the fallback rule.", nullable=True
+        "What the program ranks by tonight: net value in dollars (expected, or at the effect's lower limit) through the best channel, or the fallback rule.",
+        nullable=True,
     )
-    expected_net_value_usd: Double = column("Benefit in dollars less the cost of a contact.", unit="usd", nullable=True)
+    expected_net_value_usd: Double = column(
+        "Benefit in dollars less the cost of a contact, through the best channel.", unit="usd", nullable=True
+    )
     reason_1: Str = column("First reason.", nullable=True)
     reason_2: Str = column("Second reason.", nullable=True)
     reason_3: Str = column("Third reason.", nullable=True)

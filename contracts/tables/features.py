@@ -9,7 +9,7 @@ from contracts.model import Contract, Phi, Reference, Rule, column, table
 from contracts.tables.shapes import SOURCES
 from contracts.types import Bool, Date, Double, Int, Str
 
-_TYPES: dict[str, Any] = {"int": Int, "double": Double, "bool": Bool}
+_TYPES: dict[str, Any] = {"int": Int, "double": Double, "bool": Bool, "string": Str}
 _AT_LEAST_ZERO = {"count", "days", "years"}
 _ANY_SIGN = ("trend_", "paid_", "hcc_weight")
 
@@ -45,6 +45,7 @@ def _member_feature() -> type[Contract]:
 MemberFeature = table(
     "features.member_feature",
     key=("data_source", "member_id", "as_of_date"),
+    version="1.1.0",
     writer="dbt",
     owner="data-science",
     partition_by=("data_source", "as_of_date"),

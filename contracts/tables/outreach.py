@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.model import Contract, Phi, Rule, column, table
-from contracts.tables.shapes import PROGRAMS_MATCH, SOURCES
+from contracts.tables.shapes import CHANNELS, PROGRAMS_MATCH, SOURCES
 from contracts.types import Date, Double, Int, Str
 
 DECISIONS = ("outreach", "explore", "holdout", "below_capacity", "suppressed", "outside_support", "not_eligible")
@@ -15,7 +15,7 @@ INTERVAL_KINDS = ("forest_honest", "average_effect", "asymptotic", "none")
     "outreach.priority",
     key=("data_source", "run_date", "program", "member_id"),
     owner="care-management",
-    version="1.1.0",
+    version="1.2.0",
     partition_by=("data_source", "run_date"),
     quarantine_limit=0.0,
     rules=(
@@ -31,7 +31,7 @@ INTERVAL_KINDS = ("forest_honest", "average_effect", "asymptotic", "none")
         ),
         Rule(
             "outreach_has_value",
-            "decision <> 'outreach' or verdict <> 'publish' or expected_net_value_usd > 0",
+            "decision not in ('outreach', 'explore') or verdict <> 'publish' or expected_net_value_usd > 0",
             "Nobody is called at a negative expected value.",
         ),
         Rule(
@@ -43,6 +43,11 @@ INTERVAL_KINDS = ("forest_honest", "average_effect", "asymptotic", "none")
             "listed_has_rank",
             "decision not in ('outreach', 'below_capacity', 'holdout') or priority_rank is not null or verdict = 'blocked'",
             "Whoever could be called has a rank.",
+        ),
+        Rule(
+            "called_has_channel",
+            "(decision in ('outreach', 'explore')) = (channel is not null)",
+            "Whoever is called is called through a channel, and nobody else is.",
         ),
         Rule("listed_has_reason", "decision <> 'outreach' or reason_1 is not null", "Whoever is called has a reason."),
         Rule(
@@ -72,14 +77,17 @@ class Priority(Contract):
         "Predicted outcome without outreach, in its unit. High risk is not high benefit.", nullable=True
     )
     expected_net_value_usd: Double = column(
-        "Benefit times the program's dollar value less the cost of a contact.", unit="usd", nullable=True
+        "Benefit times the program's dollar value, times the share of the effect that the channel is assumed to keep, less the cost of a contact: through `channel`, or through the best one open to the member.",
+        unit="usd",
+        nullable=True,
     )
     priority_rank: Int = column(
         "1 is first, within source, night and program, among members who could be offered.", nullable=True, ge=1
     )
     decision: Str = column("What to do tonight.", isin=DECISIONS)
+    channel: Str = column("How to make the offer; NULL where none is made.", nullable=True, isin=CHANNELS)
     assignment_probability: Double = column(
-        "Probability with which tonight's policy would offer this member; logged for later evaluation.",
+        "Probability of an offer under tonight's policy, over the member's own holdout draw and the exploration, given everything else; the same for those held out.",
         unit="probability",
         in_range={"min_value": 0.0, "max_value": 1.0},
     )
@@ -100,6 +108,7 @@ class Priority(Contract):
 @table(
     "outreach.program_summary",
     key=("data_source", "run_date", "program"),
+    version="1.1.0",
     owner="care-management",
     partition_by=("data_source", "run_date"),
 )
@@ -115,18 +124,54 @@ class ProgramSummary(Contract):
     member_count: Int = column("Members looked at.", unit="count", ge=0)
     eligible_count: Int = column("Members the program is for.", unit="count", ge=0)
     suppressed_count: Int = column(
-        "Eligible members not to be contacted (consent, cool-down, other program).", unit="count", ge=0
+        "Eligible members not to be contacted (consent, language, cool-down).", unit="count", ge=0
     )
     outside_support_count: Int = column("Eligible members unlike those the model learnt from.", unit="count", ge=0)
     holdout_count: Int = column("Members held out.", unit="count", ge=0)
     outreach_count: Int = column("Members to be called.", unit="count", ge=0)
     explore_count: Int = column("Members offered at random below the cut.", unit="count", ge=0)
-    capacity: Int = column("Offers the team can make.", unit="count", ge=0)
+    capacity: Int = column("Offers of the program that a night allows.", unit="count", ge=0)
     expected_benefit: Double = column(
-        "Sum of estimated benefit over those called, in the outcome's unit.", nullable=True
+        "Sum of estimated benefit over those called, each times the share that the channel is assumed to keep, in the outcome's unit.",
+        nullable=True,
     )
     expected_net_value_usd: Double = column("Sum of expected net value over those called.", unit="usd", nullable=True)
+    full_effect_count: Double = column(
+        "Offers by rank, each counted as the share of the effect that its channel is assumed to keep.",
+        unit="count",
+        ge=0.0,
+    )
+    outreach_cost_usd: Double = column("Cost of the contacts by rank.", unit="usd", ge=0.0)
+    planned_cost_usd: Double = column("The same with the exploration.", unit="usd", ge=0.0)
     marginal_value_usd: Double = column(
-        "Shadow price: what one more offer of this team would be worth.", unit="usd", nullable=True
+        "What one more offer through the program's first channel would add, its place, minutes and dollars given.",
+        unit="usd",
+        nullable=True,
+    )
+    run_id: Str = column("Run that published the row.")
+
+
+@table(
+    "outreach.capacity_price",
+    key=("data_source", "run_date", "resource_kind", "resource"),
+    owner="care-management",
+    partition_by=("data_source", "run_date"),
+    rules=(Rule("within_limit", "used_quantity <= limit_quantity + 0.000001", "No limit is exceeded."),),
+)
+class CapacityPrice(Contract):
+    """What was scarce tonight: one row per limit (a program's places, a team's hours, the budget), its use and its price."""
+
+    data_source: Str = column("Ingestion source.", isin=SOURCES)
+    run_date: Date = column("The night.")
+    resource_kind: Str = column("What is limited.", isin=("program", "team", "budget"))
+    resource: Str = column("Program or team; `all` for the budget.", str_matches=r"^[a-z][a-z0-9_]*$")
+    unit: Str = column("Of limit and use.", isin=("offers", "hours", "usd"))
+    limit_quantity: Double = column("What there is tonight.", ge=0.0)
+    used_quantity: Double = column("Used by those called, exploration included.", ge=0.0)
+    marginal_value_usd: Double = column(
+        "Shadow price: what one more offer, hour or dollar would add to the expected net value; NULL where nothing that is ranked by effect uses it.",
+        unit="usd",
+        nullable=True,
+        ge=0.0,
     )
     run_id: Str = column("Run that published the row.")

@@ -16,7 +16,7 @@ _features = dg.AssetKey(["features", "member_feature"])
 _scores = dg.AssetKey(["causal", "member_score"])
 _models = dg.AssetKey(["causal", "model"])
 _reads = [dg.AssetKey(["core", "consent"]), dg.AssetKey(["core", "outreach_contact"])]
-_published = ("outreach.priority", "outreach.program_summary")
+_published = ("outreach.priority", "outreach.capacity_price", "outreach.program_summary")
 
 
 @dg.multi_asset(

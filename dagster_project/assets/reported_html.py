@@ -16,7 +16,7 @@ _KEY = dg.AssetKey(["outreach", "night_report"])
     specs=[
         dg.AssetSpec(
             _KEY,
-            deps=[dg.AssetKey(["outreach", "priority"]), dg.AssetKey(["outreach", "program_summary"])],
+            deps=[dg.AssetKey(["outreach", name]) for name in ("priority", "capacity_price", "program_summary")],
             description="One self-contained HTML page per night and source: aggregates only, small counts hidden.",
             group_name="outreach",
             owners=["team:care-management"],

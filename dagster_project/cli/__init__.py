@@ -30,6 +30,7 @@ def _register() -> None:
     from dagster_project.cli import (
         contracts,
         demo,
+        design,
         engine,
         ingest,
         models,
@@ -52,6 +53,7 @@ def _register() -> None:
     )
     app.add_typer(contracts.app, name="contracts", help="What each table promises; render, and compare with others.")
     app.add_typer(quarantine.app, name="quarantine", help="Rows that contracts refused: list, show, release.")
+    app.add_typer(design.app, name="design", help="Size the holdout and the exploration.")
     app.add_typer(study.app, name="study", help="Estimate effects on any table or file.")
     app.command("ingest")(ingest.ingest)
     app.command("demo")(demo.demo)

@@ -19,7 +19,9 @@ def _root() -> None:
 def run(
     study: Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for study.json, scores.parquet and report.html.")],
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same result on any machine.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**31 - 1, help="The same seed gives the same result on any machine.")
+    ] = 0,
 ) -> None:
     """Run a study. Ends with exit code 0 whatever the verdict; a malformed study is a user error."""
     from jobs.study import run_study_file
@@ -28,3 +30,13 @@ def run(
     for arm, verdict in files.verdict.items():
         typer.echo(f"{arm}: {verdict}")
     typer.echo(f"{files.facts}\n{files.scores}\n{files.report}")
+
+
+@app.command("example")
+def example(
+    out: Annotated[Path, typer.Option("--out", help="Folder for trial.csv and study.yaml.")],
+) -> None:
+    """Write a small simulated trial and its study to try `run` with."""
+    from jobs.study_example import write_example
+
+    typer.echo(f"outreach study run {write_example(out)} --out {out / 'results'}")

@@ -8,7 +8,18 @@ from typing import Any
 
 from contracts.programs import Program
 from jobs.report.evidence import benefit_called, evidence_of
-from jobs.report.night import Breakdown, Changes, Count, NightReport, Plan, ProgramNight, Quality, Reason, SetAside
+from jobs.report.night import (
+    Breakdown,
+    Changes,
+    Count,
+    NightReport,
+    Plan,
+    ProgramNight,
+    Quality,
+    Reason,
+    Scarce,
+    SetAside,
+)
 from jobs.report.queries import NightRows, Rows
 from jobs.report.reason_words import in_words
 from jobs.report.suppression import list_changes, share_of, shown, suppress, suppress_linked
@@ -52,6 +63,7 @@ def assemble(
             for key, program in programs.items()
             if key in published and key in decisions
         ),
+        scarce=_scarce(rows.limits),
         quality=Quality(rows.audited, _set_aside(rows.rules), tuple((r["entity"], r["n"]) for r in rows.parked)),
     )
 
@@ -61,7 +73,7 @@ def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown,
     mine = [row for row in rows.who if row["program"] == program.key]
     evidence = evidence_of(program, summary["model_version"], rows.models, rows.evaluation, rows.gates, rows.flow)
     each = None if called is None else benefit_called(summary["verdict"], evidence)
-    ranked = summary["outreach_count"]
+    ranked, in_full = summary["outreach_count"], summary["full_effect_count"]
     usd = program.outcome.usd_per_unit
     marginal = summary["marginal_value_usd"] if summary["verdict"] == "publish" else None
     return ProgramNight(
@@ -71,8 +83,8 @@ def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown,
         model_version=summary["model_version"],
         called=called,
         benefit_each=each,
-        benefit=each.scaled(ranked) if each and ranked else None,
-        value_usd=each.scaled(ranked * usd, -ranked * program.cost_per_contact_usd) if each and ranked else None,
+        benefit=each.scaled(in_full) if each and ranked else None,
+        value_usd=each.scaled(in_full * usd, -summary["outreach_cost_usd"]) if each and ranked else None,
         marginal_value_usd=marginal,
         decisions=decisions,
         who=_who(mine) if called else (),
@@ -91,7 +103,6 @@ def plan_of(program: Program) -> Plan:
         unit=program.outcome.unit,
         better=program.outcome.better,
         usd_per_unit=program.outcome.usd_per_unit,
-        cost_per_contact_usd=program.cost_per_contact_usd,
         cooldown_days=program.cooldown_days,
         capacity=program.capacity_per_night,
         holdout_share=program.holdout_share,
@@ -124,7 +135,7 @@ def _ordered(counts: Mapping[str, int]) -> list[str]:
 
 def _who(rows: Rows) -> tuple[Breakdown, ...]:
     found = []
-    for title in ("Age", "Sex", "Payer"):
+    for title in ("Age", "Sex", "Payer", "How"):
         counts = {row["value"]: row["n"] for row in rows if row["dimension"] == title}
         parts, total = suppress(counts)
         order = [a for a in _AGES if a in parts] if title == "Age" else sorted(parts)
@@ -148,6 +159,20 @@ def _changes(rows: NightRows, program: str) -> Changes | None:
         return None
     row = next((row for row in rows.changes if row["program"] == program), {"tonight": 0, "last": 0, "stayed": 0})
     return Changes(rows.previous_night, *list_changes(row["tonight"], row["last"], row["stayed"]))
+
+
+def _scarce(rows: Rows) -> tuple[Scarce, ...]:
+    """Teams by name, the budget last."""
+    ordered = sorted(rows, key=lambda row: (row["resource_kind"] == "budget", row["resource"]))
+    return tuple(
+        Scarce(
+            "Budget" if row["resource_kind"] == "budget" else row["resource"].replace("_", " ").capitalize(),
+            row["unit"],
+            row["limit_quantity"],
+            row["marginal_value_usd"],
+        )
+        for row in ordered
+    )
 
 
 def _set_aside(rows: Rows) -> tuple[SetAside, ...]:

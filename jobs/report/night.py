@@ -128,7 +128,6 @@ class Plan:
     unit: str
     better: str
     usd_per_unit: float
-    cost_per_contact_usd: float
     cooldown_days: int
     capacity: int
     holdout_share: float
@@ -143,9 +142,9 @@ class ProgramNight:
     Attributes:
         called: people to be called, those drawn at random below the cut included.
         benefit_each: benefit per person called by rank, measured on people kept aside; None when none is claimed.
-        benefit: the same over all called by rank.
-        value_usd: the same in planning dollars, less the cost of calling.
-        marginal_value_usd: what one more offer of this team would be worth.
+        benefit: the same over all called by rank, each times the share that the channel is assumed to keep.
+        value_usd: the same in planning dollars, less the cost of the contacts.
+        marginal_value_usd: what one more offer would be worth, its place, minutes and dollars given.
         decisions: every member looked at, by what was decided.
     """
 
@@ -175,6 +174,21 @@ class SetAside:
 
 
 @dataclass(frozen=True)
+class Scarce:
+    """A team's hours or the budget. How much was used is left out: with the minutes of a call it would tell small counts.
+
+    Attributes:
+        limit: hours, or dollars.
+        price: what one more would be worth in dollars; None when nothing that is ranked by effect uses it.
+    """
+
+    name: str
+    unit: str
+    limit: float
+    price: float | None
+
+
+@dataclass(frozen=True)
 class Quality:
     """What the night's audits and files left out; `is_recorded` False: no audit is on record for this night."""
 
@@ -195,4 +209,5 @@ class NightReport:
     contract_version: str
     code_version: str
     programs: tuple[ProgramNight, ...]
+    scarce: tuple[Scarce, ...]
     quality: Quality

@@ -33,6 +33,7 @@ class NightRows:
     Attributes:
         summary: `outreach.program_summary`.
         decisions: program, decision, reason (where nothing is offered), n.
+        limits: `outreach.capacity_price` of teams and the budget.
         who: program, dimension, value, n, over those called.
         reasons: program, words, n, over those called.
         previous_night: the last night before, None on the first.
@@ -45,6 +46,7 @@ class NightRows:
 
     summary: Rows
     decisions: Rows
+    limits: Rows
     who: Rows
     reasons: Rows
     previous_night: date | None
@@ -73,6 +75,7 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
     return NightRows(
         summary=summary,
         decisions=_decisions(spark, where),
+        limits=_optional(spark, "outreach.capacity_price", f"{where} and resource_kind <> 'program'"),
         who=_who(spark, where),
         reasons=_reasons(spark, where),
         previous_night=previous,
@@ -120,8 +123,9 @@ def _who(spark: SparkSession, where: str) -> Rows:
     return _rows(
         spark,
         f"""select program, dimension, value, count(*) as n from (
-            select c.program, stack(3, 'Age', {_AGE}, 'Sex', {_SEX}, 'Payer', {_PAYER}) as (dimension, value)
-            from (select data_source, run_date, program, member_id from outreach.priority where {where} and {_CALLED}) c
+            select c.program, stack(4, 'Age', {_AGE}, 'Sex', {_SEX}, 'Payer', {_PAYER}, 'How', initcap(c.channel))
+                as (dimension, value)
+            from (select data_source, run_date, program, member_id, channel from outreach.priority where {where} and {_CALLED}) c
             left join features.member_feature f
               on f.data_source = c.data_source and f.member_id = c.member_id and f.as_of_date = c.run_date)
         group by program, dimension, value""",

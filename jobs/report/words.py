@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from math import floor, log10
 
-from jobs.report.night import Changes, Interval, NightReport, Plan, ProgramNight
+from jobs.report.night import Changes, Interval, NightReport, Plan, ProgramNight, Scarce
 
 HIDDEN = "hidden"
 VERDICT_WORDS = {
@@ -117,7 +117,7 @@ def worth(program: ProgramNight) -> str:
     plan = program.plan
     low, high = (dollars(x) for x in (value.lower, value.upper))
     return (
-        f"Valued at {dollars(plan.usd_per_unit)} each, a planning value, less {dollars(plan.cost_per_contact_usd)} a call:"
+        f"Valued at {dollars(plan.usd_per_unit)} each, a planning value, less the cost of the contacts:"
         f" about {dollars(value.value)} (95% interval: {low} to {high})."
     )
 
@@ -158,8 +158,23 @@ def one_more(program: ProgramNight) -> str:
     if value is None:
         return "Not on record for tonight."
     if value <= 0:
-        return "Nothing: the team can already call everyone who is expected to benefit."
+        return "Nothing: everyone who is expected to benefit can already be reached."
     return f"About {dollars(value)}: what the next person in line is expected to bring after the cost of the call, as the model predicts it."
+
+
+def limit(scarce: Scarce) -> str:
+    """`18 hours`, `$5,000`."""
+    return f"{scarce.limit:g} hours" if scarce.unit == "hours" else dollars(scarce.limit)
+
+
+def one_more_unit(scarce: Scarce) -> str:
+    """What one more hour or dollar would bring."""
+    unit = "hour" if scarce.unit == "hours" else "dollar"
+    if scarce.price is None:
+        return "Not known tonight: nothing that is ranked by expected benefit uses it"
+    if scarce.price < 0.005:
+        return "Nothing: it does not hold anybody back"
+    return f"{f'${scarce.price:.2f}' if scarce.price < 10 else dollars(scarce.price)} for one more {unit}"
 
 
 def in_total(report: NightReport) -> str:

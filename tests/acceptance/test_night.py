@@ -32,14 +32,26 @@ def test_one_row_per_member_and_program(plan: Plan) -> None:
     assert (rows.groupby("program").size() == rows["member_id"].nunique()).all()
 
 
-def test_capacity_and_one_program_per_member(plan: Plan) -> None:
+def test_limits_hold_and_one_program_per_member(plan: Plan) -> None:
     from contracts.programs import programs
 
+    configured = programs()
     called = plan.night(NIGHT).query("decision in ['outreach', 'explore']")
     assert not called["member_id"].duplicated().any(), "a member is offered two programs on one night"
-    for key, program in programs().programs.items():
+    for key, program in configured.programs.items():
         assert (called["program"] == key).sum() <= program.capacity_per_night
     assert len(called) > 0
+    how = [configured.programs[p].channels[c] for p, c in zip(called["program"], called["channel"], strict=True)]
+    used = {name: sum(h.minutes for h in how if h.team == name) / 60 for name in configured.teams}
+    for name, team in configured.teams.items():
+        assert used[name] <= team.hours_per_night + 1e-9
+    assert sum(h.cost_usd for h in how) <= configured.nightly_budget_usd
+    prices = plan.sql(f"select * from c where run_date = date '{NIGHT}'", c="outreach.capacity_price")
+    told = prices[prices["resource_kind"] == "team"].set_index("resource")["used_quantity"]
+    assert {name: round(hours, 6) for name, hours in told.items()} == {n: round(used[n], 6) for n in told.index}
+    summary = plan.sql(f"select * from s where run_date = date '{NIGHT}'", s="outreach.program_summary")
+    assert summary["planned_cost_usd"].sum() == sum(h.cost_usd for h in how)
+    assert (summary["marginal_value_usd"].notna() == (summary["verdict"] == "publish")).all()
 
 
 def test_nobody_is_called_who_must_not_be(plan: Plan) -> None:
@@ -57,7 +69,7 @@ def test_nobody_is_called_who_must_not_be(plan: Plan) -> None:
             select member_id, program, channel, arg_max(is_consented, (effective_date, known_at)) as yes
             from c where known_at < timestamp '{NIGHT}' and effective_date <= date '{NIGHT}' group by all)
         select count(*) as n from p join last on last.member_id = p.member_id and not yes
-            and last.program in (p.program, 'all') and last.channel in ('phone', 'all')
+            and last.program in (p.program, 'all') and last.channel in (p.channel, 'all')
         where p.decision in ('outreach', 'explore') and p.run_date = date '{NIGHT}'""",
         p="outreach.priority", c="core.consent",
     )  # fmt: skip
@@ -72,7 +84,8 @@ def test_every_called_member_has_a_reason_and_a_probability(plan: Plan) -> None:
 
 def test_same_night_twice_writes_nothing_new(plan: Plan) -> None:
     before = plan.night(NIGHT)
-    versions = {name: plan.delta(name).version() for name in ("outreach.priority", "outreach.program_summary")}
+    published = ("outreach.priority", "outreach.capacity_price", "outreach.program_summary")
+    versions = {name: plan.delta(name).version() for name in published}
     plan.run("nightly", "--date", NIGHT)
     after = plan.night(NIGHT)
     pd.testing.assert_frame_equal(before, after)

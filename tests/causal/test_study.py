@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from causal.options import TrainOptions
-from causal.study import SCORE_COLUMNS, run_study
+from causal.study import SCORE_COLUMNS, StudyResult, run_study
 from causal.study_frame import read_frame
 from contracts.errors import ConfigError
 from contracts.study import StudySpec, parse_study
@@ -94,7 +99,7 @@ def test_several_arms_give_the_published_keys() -> None:
         ({"groups": ["nope"]}, "groups"),
         ({"groups": ["visits"]}, "groups"),
         ({"covariates": {"include": ["visits"]}}, "covariates.include"),
-        ({"covariates": {"include": []}}, "covariates"),
+        ({"covariates": {"include": []}, "assignment": "observational"}, "covariates"),
         ({"assignment": {"randomized": 1.5}}, "randomized"),
         ({"assignment": {"randomized": 0.5}}, "randomized"),
         ({"assignment": {"randomized": {"arms": {"none": 0.5, "mail": 0.5}}}}, "randomized.arms"),
@@ -103,15 +108,31 @@ def test_several_arms_give_the_published_keys() -> None:
         ({"budget": {"fraction": 0}}, "budget.fraction"),
         ({"learners": ["magic"]}, "learners"),
         ({"colour": "red"}, "colour"),
+        ({"budget": {"fraction": True}}, "budget.fraction"),
+        ({"outcome": {"column": "arm", "better": "lower"}}, "outcome.column"),
+        ({"placebo_outcomes": ["visits"]}, "placebo_outcomes"),
+        ({"placebo_outcomes": ["before", "before"]}, "placebo_outcomes"),
+        (
+            {"assignment": {"randomized": {"arms": {"none": 0.5, "mail": 0.2, "call": 0.1}}}},
+            "randomized.arms.*sum to 1",
+        ),
+        ({"assignment": {"randomized": {"arms": {"none": 0.1, "mail": 0.8, "call": 0.1}}}}, "randomized.*do not fit"),
+        ({"assignment": {"randomized": {"column": "age"}}}, "several arms"),
+        ({"unit_id": "sex"}, "unit_id"),
+        ({"unit_id": "home", "cluster": None}, "unit_id"),
+        ({"unit_id": "home", "cluster": "id"}, "cluster"),
+        ({"covariates": {"include": ["age", "age"]}}, "covariates.include"),
+        ({"treatment": {"column": "arm", "control": "none", "treated": "mail"}}, "treatment.treated"),
+        ({"treatment": {"column": "arm", "control": "none"}}, "treatment.treated"),
     ],
 )
 def test_a_malformed_study_names_the_field(change: dict[str, object], field: str) -> None:
     with pytest.raises(ConfigError, match=field):
-        run_study(arms_frame(90), parse_study(arms_spec(**change)), 1, options=QUICK)
+        run_study(arms_frame(150), parse_study(arms_spec(**change)), 1, options=QUICK)
 
 
 def test_a_study_tells_sensitivity_calibration_and_equity() -> None:
-    from jobs.study import render_report
+    from jobs.study_report.render import render_report
 
     rng = np.random.default_rng(1)
     frame = arms_frame(1500)
@@ -159,6 +180,153 @@ def test_rows_left_out_are_counted() -> None:
     excluded = result.facts["excluded"]
     assert excluded["other or missing treatment"] == int((frame["arm"].isna() | (frame["arm"] == "call")).sum())
     assert result.facts["n"] + sum(excluded.values()) == 600
+
+
+FAST = TrainOptions(n_trees=20, threads=1, skip_gates=frozenset({"refutation", "stability"}))
+
+
+def trial_frame(n: int = 400, seed: int = 3) -> pd.DataFrame:
+    """One arm, half treated by chance, an effect of about .5 that rises with b."""
+    rng = np.random.default_rng(seed)
+    a, b, t = rng.normal(size=n), rng.normal(size=n), rng.binomial(1, 0.5, n)
+    y = a + t * (0.5 + 0.5 * b) + rng.normal(size=n)
+    return pd.DataFrame({"id": np.arange(n) + 1, "arm": np.where(t == 1, "mail", "none"), "a": a, "b": b, "y": y})
+
+
+def trial_spec(**changes: object) -> dict[str, object]:
+    return {
+        "name": "trial",
+        "unit_id": "id",
+        "treatment": {"column": "arm", "control": "none", "treated": ["mail"]},
+        "outcome": {"column": "y", "better": "higher"},
+        "assignment": {"randomized": 0.5},
+        "learners": ["constant", "linear_dr"],
+        **changes,
+    }
+
+
+def run_trial(frame: pd.DataFrame, **changes: object) -> StudyResult:
+    from jobs.study_report.render import render_report
+
+    result = run_study(frame, parse_study(trial_spec(**changes)), 1, options=FAST)
+    assert set(result.facts["verdict"].values()) <= {"publish", "fallback", "blocked"}
+    assert not result.scores.loc[result.scores["in_support"], "cate"].isna().any()
+    assert "</html>" in render_report(json.loads(json.dumps(result.facts, allow_nan=False)))
+    return result
+
+
+ODD: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "thirty rows": lambda f: f.head(30),
+    "three rows": lambda f: f.head(3),
+    "nobody had the outcome": lambda f: f.assign(y=0),
+    "the outcome is the arm": lambda f: f.assign(y=(f["arm"] == "mail").astype(int)),
+    "no outcome in one arm": lambda f: f.assign(y=f["y"].where(f["arm"] == "none")),
+    "a feature is the outcome": lambda f: f.assign(c=f["y"]),
+    "no feature": lambda f: f[["id", "arm", "y"]],
+    "empty, flat, endless, long and dated features": lambda f: f.assign(
+        c=np.nan, d=1, e=np.inf, g=[f"town {i}" for i in range(len(f))], h=pd.Timestamp("2024-01-01"), i="2024-01-31"
+    ),
+    "missing everywhere": lambda f: f.mask(np.random.default_rng(0).random(f.shape) < 0.1).assign(id=f["id"]),
+    "huge outcome": lambda f: f.assign(y=1e12 * f["y"]),
+    "one cluster": lambda f: f.assign(home=1),
+}
+
+
+@pytest.mark.parametrize("world", ODD)
+def test_odd_data_end_with_a_verdict(world: str) -> None:
+    frame = ODD[world](trial_frame())
+    found = run_trial(frame, cluster="home" if "home" in frame else None).facts
+    e = found["estimates"]["mail"]
+    if world in ("thirty rows", "no feature"):
+        assert found["learner"] == "none"
+        assert e["ate"] == pytest.approx(e["naive_difference"])
+        assert e["ci_low"] < 0.5 < e["ci_high"]
+    if world in ("one cluster", "nobody had the outcome"):
+        assert e["ate"] is None
+
+
+def test_separated_arms_are_not_believed() -> None:
+    frame = trial_frame().assign(c=lambda f: (f["arm"] == "mail") * 1.0)
+    found = run_trial(frame, assignment="observational").facts
+    assert found["verdict"]["mail"] != "publish"
+    assert next(g["status"] for g in found["gates"] if g["name"] == "overlap") == "fail"
+
+
+@pytest.mark.parametrize(
+    ("change", "level"),
+    [
+        (lambda t: t.astype(str), 1),
+        (lambda t: t.astype(bool), True),
+        (lambda t: t.astype(bool).astype(str), 1),
+        (lambda t: t.astype(float), "1"),
+        (lambda t: pd.Series(pd.Categorical(t)), 1),
+        (lambda t: t.map({0: "No", 1: "Yes"}), "Yes"),
+    ],
+    ids=["text", "boolean", "boolean as text", "float", "category", "words"],
+)
+def test_arms_and_outcomes_mean_the_same_however_they_were_typed(
+    change: Callable[[pd.Series], pd.Series], level: Any
+) -> None:
+    frame = trial_frame()
+    frame["y"] = (frame["y"] > 0).astype(int)
+    as_numbers = read_frame(frame, parse_study(trial_spec()))
+    typed = frame.assign(arm=change((frame["arm"] == "mail").astype(int)), y=change(frame["y"]))
+    control = {True: False, "Yes": "No", "1": "0"}.get(level, 0) if level != 1 or level is True else 0
+    spec = parse_study(trial_spec(treatment={"column": "arm", "control": control, "treated": [level]}))
+    as_typed = read_frame(typed, spec)
+    assert (as_typed.outcome == as_numbers.outcome).all()
+    assert ((as_typed.arm == "") == (as_numbers.arm == "")).all()
+
+
+def test_the_order_of_rows_and_the_process_change_nothing() -> None:
+    frame = trial_frame()
+    mixed = frame.sample(frac=1, random_state=5, ignore_index=True)
+    a, b = run_trial(frame), run_trial(mixed)
+    assert json.dumps(a.facts) == json.dumps(b.facts)
+    assert (b.scores["unit_id"] == mixed["id"]).all(), "scores stand in the order of the data"
+    assert a.scores["unit_id"].dtype == frame["id"].dtype
+    pd.testing.assert_frame_equal(a.scores, b.scores.sort_values("unit_id", ignore_index=True))
+
+
+def test_rows_of_one_person_need_a_cluster_and_keep_their_own_scores() -> None:
+    frame = trial_frame()
+    frame["id"] = (frame["id"] + 1) // 2
+    result = run_trial(frame, cluster="id")
+    assert len(result.scores) == len(frame)
+    assert (result.scores["unit_id"].to_numpy() == frame["id"].to_numpy()).all()
+
+
+def test_effects_have_the_sign_of_treated_minus_control_and_ranks_that_of_better() -> None:
+    frame = trial_frame(1500)
+    high, low = run_trial(frame), run_trial(frame, outcome={"column": "y", "better": "lower", "usd_per_unit": 100})
+    assert high.facts["estimates"]["mail"]["ate"] == pytest.approx(low.facts["estimates"]["mail"]["ate"])
+    assert high.facts["estimates"]["mail"]["ate"] > 0.3
+    for result, best in ((high, "idxmax"), (low, "idxmin")):
+        cate = result.scores["cate"]
+        assert result.scores.loc[getattr(cate, best)(), "rank"] == 1
+    assert high.facts["policy_value"]["value"] > 0
+    assert low.facts["policy_value"]["value_usd"] == pytest.approx(100 * low.facts["policy_value"]["value"])
+
+
+def test_a_placebo_outcome_may_be_adjusted_for_but_not_in_its_own_check() -> None:
+    frame = trial_frame(600).assign(before=lambda f: f["a"] + f["b"])
+    found = run_trial(frame, placebo_outcomes=["before"], covariates={"include": ["a", "before"]}).facts
+    assert found["covariates"] == ["a", "before"]
+    assert found["placebo"]["before"]["se"] > 0.01
+
+
+def test_the_command_line_tells_user_errors_in_one_sentence(tmp_path: Path) -> None:
+    outreach = [sys.executable, "-c", "from dagster_project.cli import main; main()", "study"]
+    subprocess.run([*outreach, "example", "--out", str(tmp_path)], check=True, capture_output=True)
+    study = tmp_path / "study.yaml"
+    assert parse_study(yaml.safe_load(study.read_text())).groups == ["sex"]
+    study.write_text(study.read_text().replace("better: lower", "better: down"))
+    run = [*outreach, "run", str(study), "--out", str(tmp_path / "out")]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "`outcome.better`" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def hillstrom(folder: Path, n: int | None = None) -> pd.DataFrame:

@@ -33,6 +33,7 @@ LISTS = [
     (DAY, "h2", "holdout", 6, 0.09, -0.1),
     (DAY, "e", "explore", 7, 0.09, -0.1),
     (DAY, "n", "below_capacity", 8, 0.09, -0.1),
+    (DAY, "h5", "holdout", 4, 0.09, -0.2),  # above the last one called, but not in tonight's best allocation
     (NEXT, "h1", "holdout", 1, 0.9, -0.2),  # was listed yesterday: rests
     (NEXT, "c", "outreach", 2, 0.9, -0.3),
     (NEXT, "h2", "holdout", 4, 0.09, -0.1),  # nobody was drawn to explore on this night
@@ -85,14 +86,14 @@ def test_who_is_compared_and_what_counts(spark: Any, lists: None) -> None:
         ("listed_lower_half", True): (2, 0.0),
         ("listed_lower_half", False): (1, 2.0),
         ("explored", True): (1, 0.0),
-        ("explored", False): (1, 1.0),
+        ("explored", False): (2, 0.5),  # h2 and h5
     }
     listed = arms["listed", True]
     assert listed["cate"] == pytest.approx(-0.2)
     assert listed["w"] == pytest.approx(3 / 0.9)
     assert arms["listed", False]["w"] == pytest.approx(2 / 0.1)
     assert arms["explored", True]["w"] == pytest.approx(1 / 0.09)
-    assert arms["explored", False]["w"] == pytest.approx(1 / 0.1)
+    assert arms["explored", False]["w"] == pytest.approx(2 / 0.1)
 
 
 @pytest.mark.timeout(900)

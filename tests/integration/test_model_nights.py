@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import policy_reference
 import pytest
 from registry_world import SOURCE, Registry, scorer
 
+from causal.policy import plan_night
 from causal.stability import population_stability
 from contracts.catalog import contract
 from contracts.programs import program, programs
@@ -32,21 +34,47 @@ BROKEN = "a_feature_that_is_gone"
 MEMBERS = 400
 
 
-def _features(spark: Any) -> None:
-    """Members 0 to 399; everybody qualifies for every program, and the two features that models read vary."""
-    values = {
-        "data_source": f"'{SOURCE}'", "as_of_date": f"date'{NIGHT}'", "member_id": "concat('shadow-', id)",
-        "age": "20 + id % 67", "ed_visit_365d_count": "1 + id % 5", "ed_visit_90d_count": "id % 3", "lookback_days": "365",
-        "is_enrolled": "true", "is_claims_complete": "true", "days_since_acute_discharge": "10",
-        "maintenance_class_count": "1", "lowest_pdc_180d": "0.5", "chronic_condition_count": "id % 4",
-    }  # fmt: skip
-    table = contract("features.member_feature")
+def _rows(spark: Any, name: str, values: dict[str, str], where: str = "true") -> None:
+    """Append a row for each member, 0 to 399; what is not given is 0, false, or empty."""
+    table = contract(name)
     default = {"boolean": "false", "string": "''"}
     columns = [
         f"cast({values.get(c.name, default.get(c.spark_type, '0'))} as {c.spark_type}) as {c.name}"
         for c in table.columns
     ]
-    spark.range(MEMBERS).selectExpr(*columns).writeTo(table.name).append()
+    spark.range(MEMBERS).where(where).selectExpr(*columns).writeTo(name).append()
+
+
+def _features(spark: Any) -> None:
+    """Everybody qualifies for every program; the two features that models read vary, and so does the language."""
+    _rows(spark, "features.member_feature", {
+        "data_source": f"'{SOURCE}'", "as_of_date": f"date'{NIGHT}'", "member_id": "concat('shadow-', id)",
+        "age": "20 + id % 67", "ed_visit_365d_count": "1 + id % 5", "ed_visit_90d_count": "id % 3", "lookback_days": "365",
+        "is_enrolled": "true", "is_claims_complete": "true", "days_since_acute_discharge": "10",
+        "maintenance_class_count": "1", "lowest_pdc_180d": "0.5", "chronic_condition_count": "id % 4",
+        "language_code": "element_at(array('en', 'es', 'zh'), cast(id % 3 as int) + 1)",
+    })  # fmt: skip
+
+
+def _consent(spark: Any) -> None:
+    """One in seven does not want calls; one in eleven wants nothing, of whom one in two took it back in time."""
+    common = {
+        "data_source": f"'{SOURCE}'", "member_id": "concat('shadow-', id)", "program": "'all'",
+        "known_at": f"timestamp'{NIGHT}' - interval 9 days", "effective_date": f"date'{NIGHT}' - 9",
+    }  # fmt: skip
+    later = {"known_at": f"timestamp'{NIGHT}' - interval 2 days", "effective_date": f"date'{NIGHT}' - 2"}
+    _rows(spark, "core.consent", common | {"channel": "'phone'", "is_consented": "false"}, "id % 7 = 0")
+    _rows(spark, "core.consent", common | {"channel": "'all'", "is_consented": "false"}, "id % 11 = 0")
+    _rows(spark, "core.consent", common | later | {"channel": "'all'", "is_consented": "true"}, "id % 22 = 0")
+
+
+def _open_channels(number: int, key: str) -> list[str]:
+    """What a member has not refused and understands, by other code."""
+    refused = {"phone"} if number % 7 == 0 else set()
+    if number % 11 == 0 and number % 22:
+        refused = {"phone", "text", "letter"}
+    understood = {"phone", "text", "letter"} if number % 3 < 2 else {"phone"}  # the message desk has no Chinese
+    return [name for name in program(key).channels if name in understood - refused]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +106,8 @@ def night(spark: Any, registry: Registry) -> Iterator[dict[str, pd.DataFrame]]:
     ensure_tables(spark, [contract(name) for name in names])
     spark.sql(f"delete from features.member_feature where as_of_date = date'{NIGHT}'")
     _features(spark)
+    spark.sql(f"delete from core.consent where data_source = '{SOURCE}' and member_id like 'shadow-%'")
+    _consent(spark)
     assert not score_night(SOURCE, NIGHT, run_id="shadow-test").blocked
     publish_night(SOURCE, NIGHT, run_id="shadow-test")
     audits = shadow_night(SOURCE, NIGHT, run_id="shadow-test")
@@ -85,12 +115,53 @@ def night(spark: Any, registry: Registry) -> Iterator[dict[str, pd.DataFrame]]:
     where = f"data_source = '{SOURCE}' and run_date = date'{NIGHT}'"
     tables = (
         "causal.member_score", "outreach.priority", "outreach.program_summary", "causal.shadow_score",
-        "causal.shadow_comparison", "ops.alert",
+        "causal.shadow_comparison", "outreach.capacity_price", "ops.alert",
     )  # fmt: skip
     yield {name: spark.sql(f"select * from {name} where {where}").toPandas() for name in tables}
     for name in (*tables[:-1], "features.member_feature"):
         column = "as_of_date" if name.startswith("features") else "run_date"
         spark.sql(f"delete from {name} where data_source = '{SOURCE}' and {column} = date'{NIGHT}'")
+    spark.sql(f"delete from core.consent where data_source = '{SOURCE}' and member_id like 'shadow-%'")
+
+
+def test_channels_are_open_by_consent_and_language(night: dict[str, pd.DataFrame]) -> None:
+    rows = night["causal.member_score"]
+    number = rows["member_id"].str.removeprefix("shadow-").astype(int)
+    expected = [_open_channels(n, key) for n, key in zip(number, rows["program"], strict=True)]
+    assert [list(found) for found in rows["allowed_channels"]] == expected
+    shut = rows[[not channels for channels in expected]]
+    assert set(shut["blocked_by"]) == {"consent", "language"}
+    assert not set(rows["blocked_by"].dropna()) - {"consent", "language"}
+    called = night["outreach.priority"].query("channel.notna()").merge(rows, on=["program", "member_id"])
+    assert all(c in allowed for c, allowed in zip(called["channel"], called["allowed_channels"], strict=True))
+
+
+def test_the_published_list_is_the_one_that_the_policy_in_memory_makes(night: dict[str, pd.DataFrame]) -> None:
+    scores, configured = night["causal.member_score"], programs()
+    plan = plan_night(configured, {ED: "publish", TOC: "fallback", MED: "fallback"})
+    salt = configured.holdout_salt
+    expected = policy_reference.decide(scores, configured, plan, salt, f"{salt}|explore|{NIGHT}")
+    expected = expected.sort_values(["program", "member_id"], ignore_index=True)
+    found = night["outreach.priority"].sort_values(["program", "member_id"], ignore_index=True)
+    columns = ["program", "member_id", "decision", "channel"]
+    pd.testing.assert_frame_equal(found[columns], expected[columns], check_dtype=False)
+    assert found["assignment_probability"].to_numpy() == pytest.approx(expected["assignment_probability"].to_numpy())
+
+
+def test_the_night_respects_hours_and_budget_and_prices_them(night: dict[str, pd.DataFrame]) -> None:
+    called = night["outreach.priority"].query("channel.notna()")
+    how = [program(p).channels[c] for p, c in zip(called["program"], called["channel"], strict=True)]
+    for name, team in programs().teams.items():
+        assert sum(h.minutes for h in how if h.team == name) <= 60 * team.hours_per_night + 1e-6
+    assert sum(h.cost_usd for h in how) <= programs().nightly_budget_usd
+    prices = night["outreach.capacity_price"].set_index(["resource_kind", "resource"])
+    assert prices.loc[("team", "nurse_line"), "marginal_value_usd"] > 0, (
+        "18 hours are 54 calls, and 60 places want them"
+    )
+    assert pd.isna(prices.loc[("team", "transition_coaches"), "marginal_value_usd"]), "a rule's ranks have no price"
+    summary = night["outreach.program_summary"].set_index("program")
+    assert summary.loc[ED, "marginal_value_usd"] >= 0
+    assert pd.isna(summary.loc[TOC, "marginal_value_usd"])
 
 
 def test_a_champion_that_raises_is_a_fallback_with_its_reason_in_every_row(night: dict[str, pd.DataFrame]) -> None:
@@ -131,10 +202,21 @@ def test_the_comparison_is_what_pandas_finds(night: dict[str, pd.DataFrame]) -> 
     other = night["causal.shadow_score"].query("program == @ED").set_index("member_id")
     served, other = served.align(other, join="inner", axis=0)
     places, plan = program(ED).capacity_per_night, program(ED)
+    usual, text = plan.channels["phone"], plan.channels["text"]
+
+    def through_the_best(row: pd.Series, cate: float) -> float:
+        gain, channels = -cate * plan.outcome.usd_per_unit, list(row["allowed_channels"]) or list(plan.channels)
+        return max(
+            {"phone": gain - usual.cost_usd, "text": text.effect_share * gain - text.cost_usd}[c] for c in channels
+        )
+
     value = {
-        "served": -served["cate"] * plan.outcome.usd_per_unit - plan.cost_per_contact_usd,
-        "other": -other["cate"] * plan.outcome.usd_per_unit - plan.cost_per_contact_usd,
+        name: pd.Series(
+            [through_the_best(row, c) for (_, row), c in zip(served.iterrows(), cate, strict=True)], served.index
+        )
+        for name, cate in {"served": served["cate"], "other": other["cate"]}.items()
     }
+    is_free = served["blocked_by"].isna()
     pd.testing.assert_series_equal(value["other"], other["net_value_usd"], check_names=False)
     assert (row["status"], row["member_count"], row["place_count"]) == ("scored", MEMBERS, places)
     assert row["rank_correlation"] == pytest.approx(served["cate"].corr(other["cate"], method="spearman"), abs=1e-6)
@@ -142,7 +224,7 @@ def test_the_comparison_is_what_pandas_finds(night: dict[str, pd.DataFrame]) -> 
         population_stability(served["cate"].to_numpy(), other["cate"].to_numpy()), abs=1e-6
     )
     # Many members share a value, and which of them are listed is the tie-break's choice; the sum does not depend on it.
-    top = {name: v[v > 0].nlargest(places) for name, v in value.items()}
+    top = {name: v[is_free & (v > 0)].nlargest(places) for name, v in value.items()}
     assert row["served_value_usd"] == pytest.approx(top["served"].sum(), abs=0.01)
     assert row["challenger_value_usd"] == pytest.approx(top["other"].sum(), abs=0.01)
     assert row["served_list_by_challenger_usd"] <= row["challenger_value_usd"] + 0.01

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal.assignment import is_held_out, uniform
+from causal.assignment import uniform
 from contracts.catalog import contract
 from contracts.programs import program as program_of
 from jobs.alerts import record_alert
@@ -58,7 +58,7 @@ def _lists(people: pd.DataFrame) -> pd.DataFrame:
         rows = people[(people["m"] == m) & people["is_eligible"]].sort_values(["effect", "member_id"])
         rested = [night - offered.get(who, date.min) > cooldown for who in rows["member_id"]]
         rows = rows[rested].reset_index(drop=True)
-        held = is_held_out(rows["member_id"], PROGRAM, "loop", HELD_OUT)
+        held = uniform([rows["member_id"], PROGRAM], "loop|holdout") < HELD_OUT
         rank = np.arange(1, len(rows) + 1)
         cut = rank[~held][CAPACITY - 1]
         listed = ~held & (rank <= cut)

@@ -34,6 +34,12 @@ def test_a_list_is_published_and_says_how_it_was_ranked(plan: Plan, real_data: P
     assert 0.5 * members < rows["member_id"].nunique() <= members
     assert (rows["decision"] == "outreach").sum() > 20, "nobody is called"
     assert not rows.duplicated(["program", "member_id"]).any()
+    unknown = plan.sql(
+        f"""select count(*) as n from p join f using (data_source, member_id) where data_source = '{source}'
+            and f.as_of_date = p.run_date and not f.is_claims_complete and p.decision in ('outreach', 'explore', 'holdout')""",
+        p="outreach.priority", f="features.member_feature",
+    )  # fmt: skip
+    assert unknown["n"][0] == 0, "a member whose claims were paid elsewhere is ranked as if healthy"
     # Files without medicines or emergency visits, or with 645 people, cannot show what helps whom; the night says so.
     assert set(rows["verdict"]) <= {"publish", "fallback", "blocked"}
     ranked = rows.query("decision == 'outreach' and verdict == 'fallback'")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from causal.allocation import allocate
+from causal.allocation import Limits, Market, Option
 from causal.encoding import fit_encoder
 from causal.evaluation.ranking import METRICS, all_metrics, qini, rank_rows, top_fraction_effect
 
@@ -49,19 +49,26 @@ def test_reversing_the_order_reverses_the_qini_area(score: np.ndarray, seed: int
     assert abs(everyone.estimate.value - gamma.mean()) < 1e-12
 
 
-@QUICK
+@settings(max_examples=25, deadline=None)  # each asks a solver several times
 @given(st.integers(0, 10_000), st.integers(0, 12), st.integers(0, 12))
 def test_allocation_keeps_its_promises(seed: int, a: int, b: int) -> None:
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame([(p, f"m{i}") for p in "ab" for i in range(10)], columns=["program", "member_id"])
-    frame = frame.assign(value=rng.integers(-4, 5, 20).astype(float), tie=rng.random(20))
-    found = allocate(frame, capacity={"a": a, "b": b})
+    options = [
+        Option(p, c, "team", minutes, cost) for p in "ab" for c, minutes, cost in (("phone", 20, 30), ("text", 3, 2))
+    ]
+    rows = [(o.program, o.channel, f"m{i}") for o in options for i in range(8)]
+    frame = pd.DataFrame(rows, columns=["program", "channel", "member_id"])
+    frame = frame.assign(value=rng.integers(-4, 5, len(frame)).astype(float), tie=rng.random(len(frame)))
+    limits = Limits({"a": a, "b": b}, {"team": float(rng.integers(0, 200))}, float(rng.integers(0, 200)))
+    market = Market(frame, options, limits)
+    found = market.allocate()
+    assert found.gap == 0
     assert found.chosen["member_id"].is_unique
     assert (found.chosen["value"] > 0).all()
-    assert (found.chosen["program"] == "a").sum() <= a
-    assert (found.chosen["program"] == "b").sum() <= b
-    assert allocate(frame.iloc[::-1], capacity={"b": b, "a": a}).chosen.equals(found.chosen)
-    assert all(price >= 0 for price in found.shadow_price.values())
+    assert Market(frame.iloc[::-1], options, limits).allocate().chosen.equals(found.chosen)
+    uses = market.limit_uses()
+    assert len(uses) == 4
+    assert all(use.used <= use.limit + 1e-6 and use.price >= 0 for use in uses)
 
 
 @QUICK

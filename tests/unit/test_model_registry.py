@@ -119,7 +119,7 @@ def test_a_model_from_before_versions_were_kept_does_not_score(registry: Registr
 
 def test_capacity_and_price_do_not_make_another_question() -> None:
     now = program(PROGRAM)
-    priced = now.model_copy(update={"capacity_per_night": 1, "cost_per_contact_usd": 1.0})
+    priced = now.model_copy(update={"capacity_per_night": 1, "channels": {"letter": now.channels["phone"]}})
     other = now.model_copy(update={"washout_days": now.washout_days + 1})
     longer = now.model_copy(update={"outcome": now.outcome.model_copy(update={"horizon_days": 7})})
     assert provenance.program_version(priced) == provenance.program_version(now)

@@ -95,6 +95,47 @@ def test_malformed_field_is_named(tmp_path: Path, path: tuple[str, ...], value: 
         load_programs(file)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (
+            ("programs", "ed_diversion", "channels", "phone", "team"),
+            "nobody",
+            "channels.phone.team: no team is called nobody",
+        ),
+        (("programs", "ed_diversion", "channels", "phone", "minutes"), 2000, "channels.phone.minutes"),
+        (("programs", "ed_diversion", "channels", "phone", "effect_share"), 0.5, "must be 1"),
+        (("programs", "ed_diversion", "channels", "text", "effect_share"), 1.5, "channels.text.effect_share"),
+        (("programs", "ed_diversion", "channels", "text", "languages"), ["fr"], "channels.text.languages"),
+        (
+            ("programs", "ed_diversion", "channels", "pigeon"),
+            {"team": "nurse_line", "minutes": 1, "cost_usd": 1},
+            "pigeon",
+        ),
+        (("programs", "ed_diversion", "channels"), {}, "channels"),
+        (("programs", "ed_diversion", "rank_by"), "luck", "rank_by"),
+        (("teams", "nurse_line", "hours_per_night"), 0, "teams.nurse_line.hours_per_night"),
+        (("nightly_budget_usd",), -1, "nightly_budget_usd"),
+    ],
+)
+def test_malformed_resource_is_named(tmp_path: Path, path: tuple[str, ...], value: object, named: str) -> None:
+    document = yaml.safe_load(SHIPPED.read_text())
+    entry = document
+    for part in path[:-1]:
+        entry = entry[part]
+    entry[path[-1]] = value
+    file = tmp_path / "programs.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    with pytest.raises(ConfigError, match=re.escape(named)):
+        load_programs(file)
+
+
+def test_a_channel_speaks_what_its_team_speaks_or_less() -> None:
+    configured = programs()
+    assert configured.languages("ed_diversion", "phone") is None
+    assert configured.languages("ed_diversion", "text") == ("en", "es")
+
+
 def test_not_a_programs_file(tmp_path: Path) -> None:
     file = tmp_path / "programs.yaml"
     file.write_text("- 1\n")

@@ -30,7 +30,8 @@ def summary(program: str, verdict: str, outreach: int, explore: int, sentence: s
         "program": program, "verdict": verdict, "verdict_sentence": sentence,
         "model_version": f"outreach.tuva.{program}/3" if verdict != "blocked" else "none",
         "outreach_count": outreach, "explore_count": explore, "expected_benefit": 9.0,
-        "expected_net_value_usd": 5000.0, "marginal_value_usd": 41.3, "run_id": "5e1f-run",
+        "expected_net_value_usd": 5000.0, "full_effect_count": outreach - 0.6 * (outreach // 3),
+        "outreach_cost_usd": 35.0 * outreach - 31.0 * (outreach // 3), "marginal_value_usd": 41.3, "run_id": "5e1f-run",
     }  # fmt: skip
 
 
@@ -105,9 +106,15 @@ def night_rows() -> NightRows:
             summary(MED, "blocked", 0, 0, "Before any offer, `medication_gap_181_to_360d_days` already differed."),
         ],
         decisions=[*decided(ED, 57, 3), *decided(TOC, 19, 1), *decided(MED, 0, 0)],
+        limits=[
+            {"resource_kind": "budget", "resource": "all", "unit": "usd", "limit_quantity": 5000.0, "marginal_value_usd": 1.37},
+            {"resource_kind": "team", "resource": "nurse_line", "unit": "hours", "limit_quantity": 18.0, "marginal_value_usd": 412.7},
+            {"resource_kind": "team", "resource": "message_desk", "unit": "hours", "limit_quantity": 2.5, "marginal_value_usd": 0.0},
+            {"resource_kind": "team", "resource": "pharmacists", "unit": "hours", "limit_quantity": 9.0, "marginal_value_usd": None},
+        ],
         who=people(ED, {
             "Age": {"18 to 34": 3, "35 to 49": 14, "50 to 64": 24, "65 to 74": 19}, "Sex": {"Women": 35, "Men, or not recorded": 25},
-            "Payer": {"Medicaid": 31, "Medicare": 25, "Commercial": 4},
+            "Payer": {"Medicaid": 31, "Medicare": 25, "Commercial": 4}, "How": {"Phone": 38, "Text": 22},
         }) + people(TOC, {"Age": {"65 to 74": 20}, "Sex": {"Women": 16, "Men, or not recorded": 4}, "Payer": {"Medicare": 20}}),
         reasons=[
             {"program": ED, "words": "Emergency visits in the last 90 days", "n": 44},
@@ -210,10 +217,20 @@ def test_page_needs_nothing_from_elsewhere_and_is_small(rows: NightRows) -> None
 def test_benefit_is_the_held_out_mean_times_those_called_by_rank(rows: NightRows) -> None:
     program = made(rows).programs[0]
     assert program.benefit is not None
-    assert (program.benefit.value, program.benefit.lower) == pytest.approx((57 * 0.42, 57 * 0.33))
+    in_full = 57 - 0.6 * 19  # a third of them by text, which is assumed to keep .4 of the effect
+    assert (program.benefit.value, program.benefit.lower) == pytest.approx((in_full * 0.42, in_full * 0.33))
     assert program.value_usd is not None
-    assert program.value_usd.lower == pytest.approx(57 * (0.33 * 1100 - 35))
-    assert "24 fewer emergency visits in 90 days (95% interval: between 19 and 29)" in text_of(render(made(rows)))
+    assert program.value_usd.lower == pytest.approx(in_full * 0.33 * 1100 - 57 * 35 + 19 * 31)
+    assert "19 fewer emergency visits in 90 days (95% interval: between 15 and 23)" in text_of(render(made(rows)))
+
+
+def test_what_is_scarce_is_told_without_what_was_used(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    assert "Nurse line 18 hours $413 for one more hour" in text
+    assert "Budget $5,000 $1.37 for one more dollar" in text
+    assert "Message desk 2.5 hours Nothing: it does not hold anybody back" in text
+    assert "Pharmacists 9 hours Not known tonight" in text
+    assert "What is scarce" not in text_of(render(made(replace(rows, limits=[]))))
 
 
 def test_no_benefit_is_claimed_when_the_list_is_by_rule_or_by_an_untested_model(rows: NightRows) -> None:

@@ -40,7 +40,7 @@ def test_programs_are_those_of_the_configuration() -> None:
     assert {p.key for p in PROGRAMS} == set(configured)
     for program in PROGRAMS:
         assert program.horizon_days == configured[program.key].outcome.horizon_days
-        assert program.team == configured[program.key].team
+        assert program.team == next(iter(configured[program.key].channels.values())).team
 
 
 def test_conditions_are_the_categories_of_core() -> None:

@@ -19,6 +19,7 @@ select
   who.is_hospice_span or coalesce(utilisation.is_hospice_claim, false) as is_hospice,
   who.is_claims_complete,
   who.lookback_days,
+  who.language_code,
   who.age,
   who.is_female,
   who.is_other_language,

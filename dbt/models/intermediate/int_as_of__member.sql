@@ -5,6 +5,7 @@ select
   enrolled.*,
   cast(floor(months_between(enrolled.as_of_date, said.birth_date) / 12) as int) as age,
   said.sex = 'female' as is_female,
+  said.language as language_code,
   said.language <> 'en' as is_other_language,
   coalesce(left(said.zip_code, 3), 'none') as area,
   coalesce(said.death_known_at < enrolled.as_of_date and said.death_date < enrolled.as_of_date, false) as is_deceased

@@ -1,0 +1,137 @@
+"""What the columns of a study's frame mean: arms, numbers, dates, covariates. Complaints name the field of the study."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from contracts.errors import ConfigError
+from contracts.study import Level, StudySpec
+
+# Columns that had no name in the file (a row index that a program wrote along) start with this.
+NAMELESS = "Unnamed: "
+
+_TRUE, _FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"})
+_FLAGS = {**dict.fromkeys(_TRUE | {"t", "y"}, 1.0), **dict.fromkeys(_FALSE | {"f", "n"}, 0.0)}
+_ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
+
+
+def arm_names(column: pd.Series, spec: StudySpec) -> np.ndarray:
+    """Arm name per row, "" for control, None for anything else; (n,), object."""
+    codes, values = pd.factorize(column)
+    levels = pd.Series(np.asarray(values, dtype=object))
+    # The last place is that of a missing value, whose code is -1.
+    name_of = np.full(len(levels) + 1, None, dtype=object)
+    listed = [("treatment.control", spec.treatment.control, "")]
+    listed += [("treatment.treated", level, str(level)) for level in spec.treatment.treated]
+    for field, level, name in listed:
+        found = np.flatnonzero(_equals(levels, level))
+        if not len(found):
+            raise _absent(field, level, column)
+        if any(name_of[i] is not None for i in found):
+            raise ConfigError(f"`{field}`: `{level}` means the same rows as another value of the treatment.")
+        name_of[found] = name
+    return name_of[codes]
+
+
+def number(frame: pd.DataFrame, column: str, field: str, *, flags: bool = False) -> np.ndarray:
+    """A column as floats, missing as NaN; text that is no number is an error.
+
+    Args:
+        flags: also read a column of yes and no (true and false, on and off, y and n, t and f) as 1 and 0.
+    """
+    values = frame[column]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+        raise ConfigError(f"`{field}`: column `{column}` holds dates or durations, not numbers.")
+    try:
+        found = pd.to_numeric(values, errors="coerce").astype("float64")
+    except (TypeError, ValueError):
+        raise ConfigError(f"`{field}`: column `{column}` does not hold numbers.") from None
+    lost = int((found.isna() & values.notna()).sum())
+    if lost and flags:
+        words = values.dropna().astype(str).str.strip().str.lower()
+        if words.isin(_FLAGS).all():
+            return words.map(_FLAGS).reindex(values.index).to_numpy(dtype=float)
+    if lost:
+        raise ConfigError(f"`{field}`: column `{column}` has {lost} values that are not numbers.")
+    return found.to_numpy(na_value=np.nan)
+
+
+def covariates(frame: pd.DataFrame, spec: StudySpec) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Features to adjust for and rank by, dates as days; and the columns left out, with the reason."""
+    wanted = spec.covariates.include
+    roles = spec.role_columns if wanted is None else spec.never_covariates
+    if wanted is not None:
+        clash = [c for c in wanted if c in roles]
+        if clash:
+            raise ConfigError(f"`covariates.include`: `{clash[0]}` already has another role in the study.")
+        twice = sorted({c for c in wanted if wanted.count(c) > 1})
+        if twice:
+            raise ConfigError(f"`covariates.include`: `{twice[0]}` is listed twice.")
+    names = [c for c in (wanted if wanted is not None else frame.columns) if c not in roles]
+    left_out = {c: "excluded by the study" for c in names if c in spec.covariates.exclude}
+    if wanted is None:
+        left_out |= {c: "has no name" for c in names if c.startswith(NAMELESS)}
+    names = [c for c in names if c not in left_out]
+    if not names and spec.assignment == "observational":
+        raise ConfigError(
+            "`covariates`: no column is left to adjust for.",
+            todo="name measured reasons of the treatment, or say under `assignment` how chance decided.",
+        )
+    features = pd.DataFrame({c: _feature(frame[c]) for c in names}, index=frame.index)
+    left_out |= {c: "is empty" for c in names if features[c].isna().all()}
+    left_out |= {c: "is the same in every row" for c in names if c not in left_out and _is_flat(features[c])}
+    return features, left_out
+
+
+def _feature(column: pd.Series) -> pd.Series:
+    """Dates (also written as ISO text) as days since 1970, everything else as it is."""
+    values = column
+    if values.dtype == object:
+        present = values.dropna()
+        kinds = {type(v) for v in present}
+        if kinds & {list, dict, np.ndarray, tuple, set}:
+            raise ConfigError(f"`covariates`: column `{column.name}` holds lists or records, not single values.")
+        is_text_date = kinds == {str} and present.str.fullmatch(_ISO_DATE).all()
+        if is_text_date or {k.__name__ for k in kinds} & {"date", "datetime", "Timestamp"}:
+            dates = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601" if is_text_date else None)
+            values = dates if dates.notna().sum() == len(present) else values
+    if pd.api.types.is_datetime64_any_dtype(values):
+        stamps = values if values.dt.tz is None else values.dt.tz_convert("UTC").dt.tz_localize(None)
+        return (stamps - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    if pd.api.types.is_timedelta64_dtype(values):
+        return values.dt.total_seconds() / 86_400
+    return column
+
+
+def _is_flat(column: pd.Series) -> bool:
+    """One value and nothing missing."""
+    return not column.isna().any() and len(pd.unique(column)) <= 1
+
+
+def _equals(levels: pd.Series, level: Level) -> np.ndarray:
+    """Equality that does not mind whether 1 or true was read as a number, a boolean or text; (levels,)."""
+    text = levels.astype(str).str.strip()
+    found = (text == str(level).strip()).to_numpy()
+    word = {"1": "true", "0": "false"}.get(str(level), str(level).strip().lower())
+    holds_booleans = text.str.lower().isin(("true", "false")).all()
+    if word in _TRUE | _FALSE and (holds_booleans or isinstance(level, bool)):
+        found |= text.str.lower().isin(_TRUE if word in _TRUE else _FALSE).to_numpy()
+    try:
+        value = float(level)
+    except ValueError:
+        return found
+    return found | (pd.to_numeric(levels, errors="coerce") == value).to_numpy(dtype=bool)
+
+
+def _absent(field: str, level: Level, column: pd.Series) -> ConfigError:
+    """Values are shown when they are common, as names of arms are; never those of a few people."""
+    counts = column.dropna().astype(str).value_counts()
+    common = sorted(counts[counts > 10].index)[:8]
+    return ConfigError(
+        f"`{field}`: no row has the value `{level}`.",
+        expected="a value of the treatment column" + (", such as " + ", ".join(common) if common else ""),
+        actual=f"{len(counts)} different values, {int(column.isna().sum())} missing",
+    )

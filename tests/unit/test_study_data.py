@@ -1,0 +1,118 @@
+"""Reading a study's rows: files as spreadsheets and statistics programs write them, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from contracts.errors import ConfigError
+from contracts.study import StudySpec, load_study, parse_study
+from jobs.study_data import read_data
+
+ROWS = pd.DataFrame({"id": ["007", "008"], "arm": ["NA", "mail"], "visits": [1.5, 2.5], "town": ["Köln", "Łódź"]})
+TEXT = ROWS.to_csv(index=False)
+
+
+def spec(**changes: object) -> StudySpec:
+    return parse_study(
+        {
+            "name": "s",
+            "data": "rows.csv",
+            "unit_id": "id",
+            "treatment": {"column": "arm", "control": "NA", "treated": ["mail"]},
+            "outcome": {"column": "visits", "better": "lower"},
+            **changes,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT.encode(),
+        b"\xef\xbb\xbf" + TEXT.encode(),
+        TEXT.replace("\n", "\r\n").encode(),
+        ROWS.to_csv(index=False, sep=";", decimal=",").encode(),
+        ROWS.to_csv(index=False, sep="\t").encode(),
+        ROWS.to_csv(index=False, quoting=1).encode(),
+        ("\n" + TEXT.replace("arm", " arm ", 1)).encode(),
+    ],
+    ids=["plain", "byte order mark", "CRLF", "semicolons and commas", "tabs", "quoted", "blank line and blanks"],
+)
+def test_a_text_file_means_the_same_however_it_was_written(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "rows.csv").write_bytes(content)
+    pd.testing.assert_frame_equal(read_data(spec(), tmp_path), ROWS)
+
+
+def test_compressed_text_and_parquet(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(TEXT.encode()))
+    pd.testing.assert_frame_equal(read_data(spec(data="rows.csv.gz"), tmp_path), ROWS)
+    ROWS.set_index("id").to_parquet(tmp_path / "rows.parquet")
+    pd.testing.assert_frame_equal(read_data(spec(data="rows.parquet"), tmp_path), ROWS)
+
+
+def test_whole_numbers_stay_numbers_and_missing_words_are_missing(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(",id,arm,visits,bmi\n0,1,0,NA,?\n1,2,1,3,31\n")
+    found = read_data(spec(treatment={"column": "arm", "control": 0, "treated": [1]}), tmp_path)
+    assert found["id"].dtype == "int64"
+    assert found["visits"].isna().tolist() == [True, False]
+    assert found["bmi"].dtype == "float64"
+    assert found.columns[0].startswith("Unnamed")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (TEXT.encode("iso8859-2"), "UTF-8"),
+        (TEXT.encode("utf-16"), "UTF-8"),
+        (b"id,arm,arm\n1,a,b\n", "`arm` occurs twice"),
+        (b"id,arm,visits\n1,a,2,\n2,b,3,\n", "more fields than its header"),
+        (b"id,arm,visits\n1,a,2\n2,b,3,4,5\n", "neither as CSV nor as Parquet"),
+        (b'"' + b"id,arm\n" * 40_000, "neither as CSV nor as Parquet"),
+        (bytes(range(256)), "UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match=f"`data`.*{said}"):
+        read_data(spec(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "cut.csv.gz", "false.parquet", "."])
+def test_a_file_that_is_not_there_or_not_whole_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(TEXT.encode() * 99)[:60])
+    (tmp_path / "false.parquet").write_bytes(b"id,arm")
+    with pytest.raises(ConfigError, match="`data`"):
+        read_data(spec(data=name), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: [", "not valid YAML"),
+        ("- name", "not a mapping"),
+        ("", "not a mapping"),
+        ("name: a\nname: b", "line 2: the field `name` occurs twice"),
+        ("name: !!python/object:os.system x", "not valid YAML"),
+    ],
+)
+def test_a_study_file_that_is_no_study(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_study(tmp_path / "study.yaml")
+
+
+def test_words_of_yaml_that_are_names_of_arms_and_empty_fields(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "name: 2019\ntreatment: {column: arm, control: no, treated: [yes]}\n"
+        "outcome: {column: 7, better: higher}\ncluster:\nplacebo_outcomes:\ncovariates: {include: [age], exclude: }\n"
+    )
+    found = load_study(tmp_path / "study.yaml")
+    assert (found.treatment.control, found.treatment.treated) == ("no", ["yes"])
+    assert (found.name, found.outcome.column) == ("2019", "7")
+    assert found.cluster is None
+    assert found.covariates.exclude == []
