@@ -9,11 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from contracts.catalog import contract as contract_of
 from contracts.errors import ContractError
 from contracts.model import Contract, Reference, Rule, Severity, TableContract, column, resolve, table
 from contracts.types import Date, Double, Money, Str, Strings, Timestamp
+from dagster_project.cli import quarantine
 from jobs import enforce, ledger
 from jobs import held as held_rows
 from jobs.delta import append, append_idempotent, ensure_tables, replace_where, table_version
@@ -152,6 +154,8 @@ def test_release_takes_back_what_keeps_the_contract_by_now_and_only_once(spark: 
     assert (entry["status"], "row_json" in entry) == ("released", False)
     values = held_rows.quarantined_rows(spark, case.name, rule, with_values=True)[0]["row_json"]
     assert json.loads(values)["parent"] == "nobody"
+    listed = json.loads(CliRunner().invoke(quarantine.app, ["list", "--json"]).stdout)
+    assert {"table_name": case.name, "rule": rule, "held": 0, "released": 1} in listed
 
     assert release(spark, case, run_id="second") == Released(asked=6, added=0, there=0, held=6)
     assert table_version(spark, case.name) == before + 1, "a second release writes nothing"
