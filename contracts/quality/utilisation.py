@@ -152,15 +152,15 @@ MEMBERS = Survey(
 
 HEAVY_USERS = Survey(
     """
-    select count(*) as member_has_at_most_1000_claims
+    select count(*) as member_has_at_most_500_claims
     from (
       select count(*) as claims
       from {rows}
       where superseded_at is null and not is_void and claim_line_number = 1
       group by data_source, member_id
-      having claims > 1000
+      having claims > 500
     )""",
     (
-        Measure("member_has_at_most_1000_claims", "Members with more than 1,000 medical claims: plans' heaviest, or one person's id used for many.", high=0),
+        Measure("member_has_at_most_500_claims", "Members with more than 500 medical claims: plans' heaviest, or one person's id used for many.", high=0),
     ),
 )  # fmt: skip

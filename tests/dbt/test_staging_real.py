@@ -329,12 +329,12 @@ def test_dirt_of_synthea_claims_is_met_by_rules(staged: Any, files: duckdb.DuckD
               select PATIENTID, {begun} > patients.DEATHDATE::date as is_late from claims join care using (Id)
               join patients on patients.Id = PATIENTID left join encounters on encounters.Id = claims.APPOINTMENTID)
             select (select count(*) from told where is_late),
-                   (select count(*) from (select 1 from told group by PATIENTID having count(*) > 1000))""",
+                   (select count(*) from (select 1 from told group by PATIENTID having count(*) > 500))""",
     )
     members = "select data_source, member_id, sex, birth_date, death_date from staging.stg_synthea_csv__member"
     late = measured(staged, together.CLAIM_AND_MEMBER, "staging.stg_synthea_csv__medical_claim", member=members)
     skewed = measured(staged, utilisation.HEAVY_USERS, "staging.stg_synthea_csv__medical_claim")
-    assert (late["service_not_after_death"], skewed["member_has_at_most_1000_claims"]) == (dead, heavy)
+    assert (late["service_not_after_death"], skewed["member_has_at_most_500_claims"]) == (dead, heavy)
     assert min(old, snomed, dead, heavy) > 0
 
 
