@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 MIN_CLUSTERS = 5
 
@@ -35,7 +35,7 @@ class Estimate:
 
 def estimate(value: float, se: float, n: int, alpha: float = 0.05) -> Estimate:
     """Wrap value and standard error with the (1 - alpha) interval."""
-    half = float(norm.ppf(1 - alpha / 2)) * se
+    half = float(ndtri(1 - alpha / 2)) * se
     return Estimate(value, se, value - half, value + half, n)
 
 

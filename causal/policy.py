@@ -201,7 +201,12 @@ def capacity_use(plan: NightPlan, offers: pd.DataFrame, served: Served) -> list[
         used = sum(counts[option] * use for option, use in zip(plan.options, resource.use, strict=True))
         unit, size = ("hours", 60.0) if resource.kind == "team" else (resource.unit, 1.0)
         key = (resource.kind, resource.name)
-        found.append(CapacityUse(*key, unit, resource.limit / size, used / size, prices.get(key)))
+        has_price = any(
+            use > 0 and plan.verdict[option.program] == "publish"
+            for option, use in zip(plan.options, resource.use, strict=True)
+        )
+        price = prices[key] if has_price else None
+        found.append(CapacityUse(*key, unit, resource.limit / size, used / size, price))
     return found
 
 

@@ -192,6 +192,12 @@ class Programs(Frozen):
                     raise ValueError(f"field {field}.languages: more than {channel.team} speaks")
         return self
 
+    @property
+    def past_features(self) -> tuple[str, ...]:
+        """Features that placebo outcomes and negative controls are measured by, each once."""
+        past = [*self.negative_controls, *(measure for p in self.programs.values() for measure in p.placebos)]
+        return tuple(dict.fromkeys(name for measure in past for name in (measure.feature, *measure.less)))
+
     def languages(self, program: str, channel: str) -> tuple[str, ...] | None:
         """What a program's channel speaks; None: every language."""
         offered = self.programs[program].channels[channel]

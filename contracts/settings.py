@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.roles import Role
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -33,6 +35,23 @@ class Settings(BaseSettings):
     nightly_sources: tuple[str, ...] = Field(("tuva",), description="Sources that the nightly schedule runs for.")
     seed: int = Field(20260101, description="Root of every random draw.")
     auto_approve: bool = Field(False, description="Promote a model whose gates passed without a human (the demo does).")
+    member_id_system: str = Field(
+        "urn:outreach:member", description="URI of the numbering that member ids belong to, for FHIR."
+    )
+    role: Role = Field(Role.ANALYST, description="What may be read through `outreach sql` and `explain`, and how.")
+
+    openlineage_url: str | None = Field(
+        None, validation_alias="OPENLINEAGE_URL", description="Lineage receiver, e.g. Marquez; unset: files only."
+    )
+    openlineage_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENLINEAGE_API_KEY", description="Sent to the receiver as a bearer token."
+    )
+    openlineage_namespace: str = Field(
+        "outreach", validation_alias="OPENLINEAGE_NAMESPACE", description="Namespace of datasets and jobs in lineage."
+    )
+    openlineage_disabled: bool = Field(
+        False, validation_alias="OPENLINEAGE_DISABLED", description="Emit no lineage at all."
+    )
 
     @field_validator("home")
     @classmethod

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from contracts.compile.rules import rules_of
 from contracts.model import Severity, TableContract
-from jobs.audit_result import Verdict
 
 if TYPE_CHECKING:
     from jobs.enforce import AuditResult
@@ -46,7 +45,7 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
     """What the pass found, one result per rule. Counts only: no value of a row is shown."""
     schema, name = audit.table.split(".")
     for rule in audit.rules:
-        metadata: dict[str, float | str] = {
+        metadata: dict[str, float | str | dg.MetadataValue[Any]] = {
             "rows_broken": rule.rows_broken,
             "rows_checked": rule.rows_checked,
             "tier": rule.tier.value,
@@ -54,10 +53,8 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
         }
         if rule.observed is not None:
             metadata |= {"observed": rule.observed, "expected": rule.expected}
-        if rule.verdict is Verdict.QUARANTINED:
-            metadata["quarantine_query"] = (
-                f"select * from ops.quarantine where table_name = '{audit.table}' and array_contains(rules, '{rule.name}')"
-            )
+        if rule.rows_broken:
+            metadata["quarantine_query"] = _quarantine_query(audit.table, rule.name, rule.rows_broken)
         yield dg.AssetCheckResult(
             asset_key=dg.AssetKey([schema, name]),
             check_name=rule.name,
@@ -66,3 +63,9 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
             description=rule.message,
             metadata=dict(metadata),
         )
+
+
+def _quarantine_query(table: str, rule: str, rows: int) -> dg.MetadataValue[Any]:
+    """The broken rows' count as a link, behind which Dagster shows the query for them."""
+    query = f"select * from ops.quarantine where table_name = '{table}' and array_contains(rules, '{rule}')"
+    return dg.MetadataValue.md(f"**{rows:,} rows** broken; those set aside are\n\n```sql\n{query}\n```")

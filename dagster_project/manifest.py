@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from contracts.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from dagster import AssetSpec
+    from dagster import AssetSpec, TableSchema
+
+    from contracts.model import Column
 
 DBT_PROJECT = Path(__file__).resolve().parents[1] / "dbt"
 
@@ -72,25 +74,8 @@ def described_spec(name: str, deps: Sequence[Any] = (), **attributes: Any) -> As
     import dagster as dg
 
     from contracts.catalog import contract
-    from contracts.model import Phi
 
     table = contract(name)
-    columns = [
-        dg.TableColumn(
-            column.name,
-            column.spark_type,
-            description=column.description,
-            tags={
-                k: v
-                for k, v in (
-                    ("phi", column.phi.value if column.phi is not Phi.NONE else ""),
-                    ("unit", column.unit or ""),
-                )
-                if v
-            },
-        )
-        for column in table.columns
-    ]
     return dg.AssetSpec(
         dg.AssetKey(table.asset_key),
         deps=list(deps),
@@ -98,10 +83,25 @@ def described_spec(name: str, deps: Sequence[Any] = (), **attributes: Any) -> As
         owners=[f"team:{table.owner}"],
         group_name=table.schema,
         metadata={
-            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/column_schema": column_schema(table.columns),
             "dagster/table_name": table.name,
             "key": ", ".join(table.key),
             "contract_version": table.version,
         },
         **attributes,
+    )
+
+
+def column_schema(columns: Iterable[Column]) -> TableSchema:
+    """Columns as Dagster shows them: type, meaning, and as tags their PHI class and unit."""
+    import dagster as dg
+
+    from contracts.model import Phi
+
+    def tags(column: Column) -> dict[str, str]:
+        found = {"phi": "" if column.phi is Phi.NONE else column.phi.value, "unit": column.unit or ""}
+        return {name: value for name, value in found.items() if value}
+
+    return dg.TableSchema(
+        columns=[dg.TableColumn(c.name, c.spark_type, description=c.description, tags=tags(c)) for c in columns]
     )

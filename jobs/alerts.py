@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, date, datetime
 
+from contracts.alert_kinds import section
 from contracts.catalog import contract
 from contracts.compile.literals import sql_string
 from jobs.delta import append, ensure_tables, rows_of_contract, table_exists
@@ -24,8 +25,8 @@ def record_alert(
     """Append one alert.
 
     Args:
-        kind: `failure`, `contract`, `gate`, `model`, `drift`, `realized_uplift` or `lateness`. What `jobs.due` reads as
-            a reason to train are `drift` and `realized_uplift` of severity `error` with a data source.
+        kind: one of `contracts.alert_kinds.ALERT_KINDS`, each of which has its section in the runbook. What `jobs.due`
+            reads as a reason to train are `drift` and `realized_uplift` of severity `error` with a data source.
         subject: table, model, program or job that it is about.
         run_id: of the run that raised it.
         message: one or two sentences, without data.
@@ -46,6 +47,7 @@ def record_alert(
         "message": message,
         "data_source": data_source,
         "run_date": run_date,
+        "runbook": section(kind),
     }
     append(rows_of_contract(spark, table, [row]), table.name, run_id)
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,19 @@ class DbtError(OutreachError):
 
 @dataclass(frozen=True)
 class NodeResult:
-    """One dbt node of a run: `name` is `schema.table` for models, seconds are wall time, rows where Spark tells."""
+    """One dbt node of a run: `name` is `schema.table` for models, seconds are wall time, rows where Spark tells.
+
+    `unique_id` is dbt's own name; started_at and ended_at (UTC) are None for a node that was skipped.
+    """
 
     name: str
     resource_type: str
     status: str
     seconds: float
     rows: int | None
+    unique_id: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,11 @@ def ensure_seeds(*, run_id: str) -> bool:
 def parse_project() -> Path:
     """Parse the project without a Spark endpoint; the path of its manifest."""
     _invoke("parse", [], "parse", remote={"SPARK_REMOTE": "sc://localhost"})
-    return _target() / "manifest.json"
+    return target() / "manifest.json"
 
 
-def _target() -> Path:
+def target() -> Path:
+    """Where dbt leaves its artifacts: manifest, results, compiled SQL."""
     return settings().home / "dbt" / "target"
 
 
@@ -115,13 +123,13 @@ def _invoke(command: str, arguments: list[str], run_id: str, remote: dict[str, s
     home.mkdir(parents=True, exist_ok=True)
     argv = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(home / "logs"),
-        "--no-send-anonymous-usage-stats", "--no-version-check", "--quiet", command, *arguments, "--target-path", str(_target()),
+        "--no-send-anonymous-usage-stats", "--no-version-check", "--quiet", command, *arguments, "--target-path", str(target()),
         "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT),
     ]  # fmt: skip
     if command != "parse":
         argv += ["--threads", str(THREADS)]
     with FileLock(home / "run.lock"):
-        artifact = _target() / "run_results.json"
+        artifact = target() / "run_results.json"
         artifact.unlink(missing_ok=True)
         began = time.monotonic()
         done = subprocess.run(argv, env=_environment(remote), cwd=PROJECT, capture_output=True, text=True, check=False)
@@ -161,7 +169,21 @@ def _node(entry: dict[str, Any]) -> NodeResult:
     if status in _FAILED:
         status = status if status != "runtime error" else "error"
         relation += _classes(entry.get("message") or "")
-    return NodeResult(relation, kind, status, float(entry["execution_time"]), rows if isinstance(rows, int) else None)
+    times = {part["name"]: part for part in entry.get("timing", ())}.get("execute", {})
+    return NodeResult(
+        relation,
+        kind,
+        status,
+        float(entry["execution_time"]),
+        rows if isinstance(rows, int) else None,
+        entry["unique_id"],
+        _moment(times.get("started_at")),
+        _moment(times.get("completed_at")),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _classes(text: str) -> str:

@@ -23,6 +23,7 @@ from contracts.compile.literals import sql_string
 from contracts.errors import ContractError
 from contracts.model import TableContract
 from contracts.settings import settings
+from jobs.lineage import record as lineage
 
 # What the writer option `userMetadata` is for statements that have no options.
 _COMMIT_NOTE = "spark.databricks.delta.commitInfo.userMetadata"
@@ -131,6 +132,33 @@ def only_appended_since(spark: SparkSession, name: str, version: int) -> bool:
     return all(
         operation in _NO_CHANGE_OF_ROWS or (operation == "WRITE" and mode == "Append") for operation, mode in modes
     )
+
+
+def local_version(name: str) -> int | None:
+    """The current Delta version where it can be told without a query: on the embedded engine; else None."""
+    commits = _local_commits(name)
+    return max(commits) if commits else None
+
+
+@dataclass(frozen=True)
+class CommitSize:
+    """How much one commit added; `rows` is None where the writer kept no statistics."""
+
+    rows: int | None
+    bytes: int
+    files: int
+
+
+def commit_size(name: str, version: int) -> CommitSize | None:
+    """What one commit of a table of the embedded engine added, from its log; None for any other table."""
+    commit = _local_commits(name).get(version)
+    if commit is None:
+        return None
+    lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
+    added = [line["add"] for line in lines if "add" in line]
+    rows: list[Any] = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
+    known = None if None in rows else sum(rows)
+    return CommitSize(known, sum(add["size"] for add in added), len(added))
 
 
 def was_never_filled(name: str) -> bool:
@@ -248,11 +276,14 @@ def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id
     spark, name = cast(SparkSession, df.sparkSession), contract.name
     staged = conform(df, contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        content = content_of(staged)
-        changed = content != content_at(spark, contract, predicate)
-        if changed:
-            overwrite_where(staged, name, predicate, run_id)
-        return Written(table_version(spark, name), content.rows, changed)
+        with lineage.unobserved():
+            content = content_of(staged)
+            changed = content != content_at(spark, contract, predicate)
+            if changed:
+                overwrite_where(staged, name, predicate, run_id)
+            written = Written(table_version(spark, name), content.rows, changed)
+        lineage.wrote(df, name, written.version, written.rows)
+        return written
     finally:
         staged.unpersist()
 
@@ -279,9 +310,11 @@ def commit_note(spark: SparkSession, run_id: str) -> Iterator[None]:
 def append(df: DataFrame, name: str, run_id: str) -> None:
     """Append rows; the run id goes into the commit."""
     df.write.format("delta").mode("append").option("userMetadata", run_id).saveAsTable(name)
+    lineage.appended(df, name)
 
 
 def append_idempotent(df: DataFrame, name: str, app_id: str, version: int) -> None:
     """Append once per `(app_id, version)`: Delta skips a version that is not above the last one of that `app_id`."""
     options = {"txnAppId": app_id, "txnVersion": str(version)}
     df.write.format("delta").mode("append").options(**options).saveAsTable(name)
+    lineage.appended(df, name)

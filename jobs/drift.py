@@ -25,6 +25,8 @@ from jobs.audit_result import AuditResult
 from jobs.delta import ensure_tables, rows_of_contract, table_exists
 from jobs.enforce import audit_table, write_audited
 from jobs.ledger import step
+from jobs.lineage import record as lineage
+from jobs.lineage.design import drift_jobs
 from jobs.session import spark_session
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def update_drift(data_source: str, run_date: date, *, run_id: str) -> AuditResul
         found = [c for c in (features(spark, data_source, run_date), scores(spark, data_source, run_date)) if c]
         if not found:
             record.skip("nothing was trained or scored before this night to compare with")
+            lineage.stands(lambda: drift_jobs(data_source))
             return audit_table(spark, table, run_id=run_id, data_source=data_source)
         limits = programs().monitoring
         labels = {"data_source": data_source, "run_date": run_date, "run_id": run_id, "is_alarm": False}

@@ -57,6 +57,7 @@ from jobs.delta import (
     was_never_filled,
 )
 from jobs.inspection import Inspection, inspect
+from jobs.lineage import record as lineage
 from jobs.quarantine import QUARANTINE, quarantine_rows
 from jobs.row_flags import flagged
 
@@ -85,12 +86,13 @@ class _History:
 
 
 def prepare(spark: SparkSession) -> None:
-    """Create the `ops` tables that enforcement writes, where missing; looks once per session."""
+    """Create the `ops` tables that enforcement writes and that reports read, where missing; looks once per session."""
     if spark.session_id not in _PREPARED:
-        ensure_tables(spark, [contract_of(name) for name in (QUARANTINE, RESULTS, PROFILES)])
+        ensure_tables(spark, [contract_of(name) for name in (QUARANTINE, RESULTS, PROFILES, "ops.run_ledger")])
         _PREPARED.add(spark.session_id)
 
 
+@lineage.unobserved()
 def audit_layer(
     spark: SparkSession,
     schema: str,
@@ -128,9 +130,11 @@ def audit_layer(
         history = _history(spark, targets)
         results = list(pool.map(lambda target: _audit(spark, target, run_id, history), targets))
     record_results(spark, results, run_id)
+    lineage.audited(results)
     return results
 
 
+@lineage.unobserved()
 def audit_table(
     spark: SparkSession,
     contract: TableContract,
@@ -161,6 +165,7 @@ def audit_table(
         result = _audit(spark, target, run_id, _history(spark, [target]))
     if record:
         record_results(spark, [result], run_id)
+    lineage.checked(result)
     return result
 
 
@@ -238,6 +243,7 @@ def _reused(spark: SparkSession, last: AuditResult, target: AuditTarget) -> Audi
     )
 
 
+@lineage.unobserved()
 def write_audited(
     df: DataFrame,
     contract: TableContract,
@@ -292,7 +298,9 @@ def write_audited(
         staged.unpersist()
     if record:
         record_results(spark, [result], run_id)
-    return replace(result, seconds=time.monotonic() - started)
+    result = replace(result, seconds=time.monotonic() - started)
+    lineage.wrote(df, contract.name, result.table_version, result.rows_checked - result.rows_quarantined, result)
+    return result
 
 
 def _holds(spark: SparkSession, contract: TableContract, where: str | None, content: Content) -> bool:

@@ -1,7 +1,7 @@
 """A small local journal per process, so that a killed process still leaves word of what it was doing.
 
-One NDJSON line per event in `<home>/ledger/`. The ledger reads its own and those of dead processes, writes them to
-Delta in one append, and removes them.
+One NDJSON line per event in `<home>/<kind>/`. Whoever writes them to Delta reads its own and those of dead processes,
+appends each once, and removes them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from contracts.settings import settings
 class Journal:
     """The lines of one process; `<pid>-<start>-<random>.ndjson`."""
 
-    def __init__(self) -> None:
-        self.path = _folder() / f"{_mark(os.getpid())}-{uuid.uuid4().hex[:8]}.ndjson"
+    def __init__(self, kind: str = "ledger") -> None:
+        self.path = _folder(kind) / f"{_mark(os.getpid())}-{uuid.uuid4().hex[:8]}.ndjson"
 
     def write(self, entry: dict[str, Any]) -> None:
         """Add one line; on disk when this returns."""
@@ -44,13 +44,20 @@ def entries(path: Path) -> list[dict[str, Any]]:
     return list(steps.values())
 
 
-def orphans() -> Iterator[Path]:
+def orphans(kind: str = "ledger") -> Iterator[Path]:
     """Journals whose process is gone."""
-    for path in sorted(_folder().glob("*.ndjson")):
-        mark = "-".join(path.stem.split("-")[:2])
-        pid = int(mark.split("-")[0])
-        if not psutil.pid_exists(pid) or _mark(pid) != mark:
-            yield path
+    return (path for path in sorted(_folder(kind).glob("*.ndjson")) if not _is_alive(path))
+
+
+def journals(kind: str = "ledger") -> Iterator[Path]:
+    """Journals whose process lives."""
+    return (path for path in sorted(_folder(kind).glob("*.ndjson")) if _is_alive(path))
+
+
+def _is_alive(path: Path) -> bool:
+    mark = "-".join(path.stem.split("-")[:2])
+    pid = int(mark.split("-")[0])
+    return psutil.pid_exists(pid) and _mark(pid) == mark
 
 
 def _mark(pid: int) -> str:
@@ -61,7 +68,7 @@ def _mark(pid: int) -> str:
         return f"{pid}-gone"
 
 
-def _folder() -> Path:
-    folder = settings().home / "ledger"
+def _folder(kind: str) -> Path:
+    folder = settings().home / kind
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

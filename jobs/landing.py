@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from contracts.sources import SOURCES
 from jobs.audit_result import AuditResult
 from jobs.enforce import audit_layer
 from jobs.ingest.land import ensure_raw, land
 from jobs.ingest.report import PARKED, LandingReport
 from jobs.ledger import step
+from jobs.lineage import record as lineage
+from jobs.lineage.landed import landed, landing_job
 from jobs.session import spark_session
 
 
@@ -34,11 +38,13 @@ def land_inboxes(inboxes: Mapping[str, Path], *, run_id: str) -> Landed:
     reports = []
     for source, folder in inboxes.items():
         if not folder.is_dir():
+            lineage.stands(partial(map, landing_job, [SOURCES[source]]))
             continue
         with step(f"land {source}", data_source=source) as record:
             report = land(spark, source, [folder], run_id)
             record.rows_out = report.rows
             record.message = f"{len(report.files)} files, {len(report.of(PARKED))} parked"
+            lineage.worked(partial(landed, report))
             reports.append(report)
     with step("contracts raw") as record:
         audits = audit_layer(spark, "raw", run_id)

@@ -25,6 +25,7 @@ from contracts.errors import OutreachError
 from jobs.code_version import code_version
 from jobs.engine.memory import engine_peak_mb
 from jobs.journal import Journal, entries, orphans
+from jobs.lineage import record as lineage
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -56,6 +57,7 @@ class StepRecord:
     contract_version: str | None = None
     message: str | None = None
     entry_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    lineage_run: str | None = None
 
     def skip(self, reason: str) -> None:
         """Say that there was nothing to do."""
@@ -79,6 +81,7 @@ def begin_run(job: str, run_id: str, *, data_source: str | None = None, run_date
     global _current
     with _lock:
         _current = _Run(run_id, job, data_source, run_date)
+    lineage.begin_run(job, run_id, data_source, run_date)
 
 
 @contextmanager
@@ -89,13 +92,15 @@ def run(job: str, run_id: str, *, data_source: str | None = None, run_date: dt.d
     flush of any process writes it.
     """
     begin_run(job, run_id, data_source=data_source, run_date=run_date)
+    tell_of_killed_steps()
     try:
         yield
     finally:
+        _record_lineage()
         try:
             flush()
         except Exception as error:
-            _console().print(f"run ledger kept locally, not written yet: {safe_message(error)}", soft_wrap=True)
+            console().print(f"run ledger kept locally, not written yet: {safe_message(error)}", soft_wrap=True)
 
 
 @contextmanager
@@ -125,6 +130,8 @@ def step(
         run_date=run_date or current.run_date,
         started_at=dt.datetime.now(dt.UTC),
     )
+    told = lineage.open_step(record)
+    record.lineage_run = None if told is None else told.context.run.id
     _journal().write(_plain(record))
     try:
         yield record
@@ -132,6 +139,19 @@ def step(
         record.status, record.message = "failed", safe_message(error)
         raise
     finally:
+        _end(record)
+        lineage.close_step(told, record)
+
+
+def _record_lineage() -> None:
+    """End the run's lineage and put on record how many events there were and how many were lost."""
+    current = _run_of_process()
+    record = StepRecord(
+        current.run_id, current.job, "lineage", current.data_source, current.run_date, dt.datetime.now(dt.UTC)
+    )
+    delivered = lineage.end_run()
+    if delivered is not None:
+        record.rows_out, record.message = delivered.events, str(delivered)
         _end(record)
 
 
@@ -151,7 +171,7 @@ def _end(record: StepRecord) -> None:
     if record.status == "started":
         record.status = "succeeded"
     _journal().write(_plain(record))
-    _console().print(_line(record), soft_wrap=True)
+    console().print(_line(record), soft_wrap=True)
 
 
 def peak_memory_mb() -> float:
@@ -195,6 +215,11 @@ def flush(spark: SparkSession | None = None) -> int:
     return sum(_write(path, spark) for path in [*mine, *orphans()])
 
 
+def tell_of_killed_steps() -> None:
+    """Close, in lineage, the steps of processes that were killed; their journals stay for `flush`."""
+    lineage.aborted(entry for path in orphans() for entry in entries(path) if entry["status"] == "started")
+
+
 def _write(path: Path, spark: SparkSession | None) -> int:
     from jobs.delta import append_idempotent, ensure_tables, rows_of_contract
     from jobs.session import spark_session
@@ -222,12 +247,17 @@ def _typed(spark_type: str, value: Any) -> Any:
     return dt.date.fromisoformat(value) if spark_type == "date" else value
 
 
+def journal_path() -> Path:
+    """Where this process journals its steps."""
+    return _journal().path
+
+
 @cache
 def _journal() -> Journal:
     return Journal()
 
 
 @cache
-def _console() -> Console:
+def console() -> Console:
     """One line per step on standard error: plain where it is not a terminal."""
     return Console(stderr=True, highlight=False, markup=False)

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 
-from pyspark.errors import PythonException
+from pyspark.errors import PySparkException, PythonException
+from pyspark.sql.connect.session import SparkSession
 
 from causal.policy import plan_night
 from contracts.catalog import contract
 from contracts.errors import RegistryError
 from contracts.features import version as feature_version
 from contracts.programs import programs
+from jobs.access_audit import append_accesses
 from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.code_version import release
 from jobs.decision_table import record_decisions
 from jobs.delta import ensure_tables, table_exists
 from jobs.enforce import write_audited
-from jobs.ledger import step
+from jobs.ledger import console, safe_message, step
 from jobs.publish import allocate_night, capacity_prices, create_views, decided, predicate, ranked, summarised
 from jobs.registry import model_name
 from jobs.score import score_program, scoring_error
@@ -175,4 +177,13 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
         finally:
             rows.unpersist()
         create_views(spark)
+        _append_accesses(spark)
     return audits
+
+
+def _append_accesses(spark: SparkSession) -> None:
+    """A record of readings that cannot be appended now stays where it is, and does not fail a night that is published."""
+    try:
+        append_accesses(spark)
+    except PySparkException as error:
+        console().print(f"access record kept locally, not appended yet: {safe_message(error)}", soft_wrap=True)

@@ -19,7 +19,10 @@ from contracts.catalog import contract
 from contracts.compile.literals import sql_string
 from contracts.features import version as feature_version
 from contracts.programs import Program, Programs
+from contracts.views import VIEWS
 from jobs.delta import rows_of_contract
+from jobs.lineage import record as lineage
+from jobs.lineage.plan import computed
 from jobs.options import benefit_sql, by_key, net_value_sql, offers_sql, ranked_benefit_sql
 
 if TYPE_CHECKING:
@@ -28,6 +31,16 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
 _CALLED = "decision in ('outreach', 'explore')"
+# What the allocation, which is computed on the driver, is made of: what the options of a member are worth.
+_VALUED_BY = tuple(
+    f"causal.member_score.{name}"
+    for name in ("rank_value", "verdict", "is_eligible", "allowed_channels", "expected_net_value_usd")
+)
+_ALLOCATED_BY = {
+    "program": ("causal.member_score.program",),
+    "member_id": ("causal.member_score.member_id",),
+    "*": _VALUED_BY,
+}
 
 
 @dataclass(frozen=True)
@@ -160,8 +173,9 @@ def _pooled(rows: DataFrame, served: Served, plan: NightPlan, salt: str) -> Data
     programs = ", ".join(sql_string(key) for key in plan.verdict) or "''"
     number = f"cast(floor({uniform_sql(('member_id',), f'{salt}|program')} * {len(plan.verdict)}) as int)"
     offered = served.picks.loc[served.picks["picked"] == "outreach", "member_id"]
-    taken = rows.sparkSession.createDataFrame(
-        [(m, True) for m in sorted(offered)], "member_id string, is_taken boolean"
+    taken = computed(
+        rows.sparkSession.createDataFrame([(m, True) for m in sorted(offered)], "member_id string, is_taken boolean"),
+        _ALLOCATED_BY,
     )
     return (
         rows.join(F.broadcast(taken), "member_id", "left")
@@ -192,9 +206,14 @@ def decided(
     from pyspark.sql.connect import functions as F
 
     picks = allocation.picks.sort_values(["program", "member_id"])
-    chosen = rows.sparkSession.createDataFrame(
-        [(p, m, channel or None, how) for p, m, channel, how in picks.fillna({"channel": ""}).itertuples(index=False)],
-        "program string, member_id string, picked_channel string, picked string",
+    picked = [
+        (p, m, channel or None, how) for p, m, channel, how in picks.fillna({"channel": ""}).itertuples(index=False)
+    ]
+    chosen = computed(
+        rows.sparkSession.createDataFrame(
+            picked, "program string, member_id string, picked_channel string, picked string"
+        ),
+        _ALLOCATED_BY,
     )
     decision = """case when not is_eligible then 'not_eligible'
         when blocked_by is not null then 'suppressed'
@@ -261,9 +280,12 @@ def summarised(
     from pyspark.sql.connect import functions as F
 
     one_more = allocation.served.one_more(plan)
-    facts = priority.sparkSession.createDataFrame(
-        [(key, program.capacity_per_night, one_more.get(key)) for key, program in programs.items()],
-        "program string, capacity int, marginal_value_usd double",
+    facts = computed(
+        priority.sparkSession.createDataFrame(
+            [(key, program.capacity_per_night, one_more.get(key)) for key, program in programs.items()],
+            "program string, capacity int, marginal_value_usd double",
+        ),
+        {"marginal_value_usd": _VALUED_BY},
     )
     share = _by_option(programs, lambda program, name: f"{program.channels[name].effect_share!r}D")
     cost = _by_option(programs, lambda program, name: f"{program.channels[name].cost_usd!r}D")
@@ -309,23 +331,16 @@ def capacity_prices(
         }
         for use in capacity_use(plan, offers, allocation.served)
     ]  # fmt: skip
-    return rows_of_contract(spark, contract("outreach.capacity_price"), rows)
+    made_of = dict.fromkeys(("used_quantity", "marginal_value_usd"), _VALUED_BY)
+    return computed(rows_of_contract(spark, contract("outreach.capacity_price"), rows), made_of)
 
 
 def create_views(spark: SparkSession) -> None:
-    """`outreach.priority_latest` and `outreach.action_list`: always the last published night, never half of one."""
-    spark.sql("""
-        create or replace view outreach.priority_latest
-        comment 'The last published night of each source: one row per member and program.' as
-        select p.* from outreach.priority p
-        join (select data_source, max(run_date) as run_date from outreach.program_summary group by data_source) last
-          on last.data_source = p.data_source and last.run_date = p.run_date""")
-    spark.sql("""
-        create or replace view outreach.action_list
-        comment 'Whom to call, last published night of each source, in order.' as
-        select data_source, run_date, program, priority_rank, member_id, decision, channel, cate, cate_lower, cate_upper,
-            expected_net_value_usd, reason_1, reason_2, reason_3, verdict, model_version
-        from outreach.priority_latest where decision in ('outreach', 'explore')""")
+    """The views that people read: always whole published nights, never half of one."""
+    for view in VIEWS.values():
+        spark.sql(view.statement)
+        # Lineage is read from the query alone: a parser need not know comments on a view's columns.
+        lineage.viewed(f"create or replace view {view.name} as {view.sql}")
 
 
 def predicate(data_source: str, run_date: date) -> str:

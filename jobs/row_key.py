@@ -12,10 +12,18 @@ import os
 import secrets
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contracts.compile.literals import sql_string
-from contracts.model import TableContract
 from contracts.settings import settings
+
+if TYPE_CHECKING:
+    from contracts.model import TableContract
+
+
+def pseudonym_secret() -> bytes:
+    """The key that pseudonyms of people are made with; never given to Spark or a log as it is."""
+    return hmac.new(_secret(settings().home), b"pseudonyms", hashlib.sha256).digest()
 
 
 @cache

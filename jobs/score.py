@@ -17,6 +17,7 @@ from contracts.errors import ModelUnavailableError
 from contracts.features import covariates, registry
 from contracts.programs import Programs
 from jobs.ledger import safe_message
+from jobs.lineage.models import scored_by
 from jobs.options import benefit_sql, best_value_sql, ranked_benefit_sql
 from jobs.provenance import library_differences, listed
 from jobs.registry import RegisteredModel, load_scorer
@@ -118,7 +119,7 @@ def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame, *, int
     """
     trained_with = tuple(sorted(_library_tags(model.tags).items()))
     scored = _score_partition(_shipped(spark, model), trained_with, intervals=intervals)
-    return rows.select("member_id", *covariates()).mapInArrow(scored, _SCORES)
+    return scored_by(rows.select("member_id", *covariates()).mapInArrow(scored, _SCORES), model)
 
 
 def _library_tags(tags: Mapping[str, str]) -> dict[str, str]:

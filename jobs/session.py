@@ -110,6 +110,8 @@ def _connect(url: str, app: str, *, is_local: bool) -> SparkSession:
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 
+    from jobs.lineage.observe import observe
+
     try:
         session = SparkSession.builder.remote(url).appName(app).create()
         if is_local:
@@ -117,6 +119,7 @@ def _connect(url: str, app: str, *, is_local: bool) -> SparkSession:
             session.client.set_retry_policies([policy])
         for key, value in SESSION_CONF.items():
             session.conf.set(key, value)
+        observe(session)
     except (PySparkException, grpc.RpcError) as error:
         raise EngineError(
             "The Spark endpoint does not answer.",

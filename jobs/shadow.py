@@ -21,6 +21,8 @@ from jobs.delta import ensure_tables, rows_of_contract
 from jobs.enforce import write_audited
 from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
+from jobs.lineage import record as lineage
+from jobs.lineage.design import shadow_jobs
 from jobs.options import benefit_sql, best_value_sql
 from jobs.publish import predicate
 from jobs.registry import RegisteredModel, challenger
@@ -61,6 +63,7 @@ def shadow_night(data_source: str, run_date: date, *, run_id: str) -> list[Audit
             shadows = _shadows(data_source)
             if not shadows:
                 record.message = "no challenger"
+                lineage.stands(lambda: shadow_jobs(data_source))
             scores, shadows = _scored(shadows, data_source, run_date, run_id)
             record.rows_out = scores.rows_checked
             comparison = _compare(shadows, data_source, run_date, run_id)

@@ -7,18 +7,8 @@ from typing import Any
 
 from contracts.catalog import contract
 from contracts.programs import programs
-from jobs.delta import table_exists
 from jobs.session import spark_session
 from jobs.terminal import table_console
-
-
-def last_night(data_source: str) -> date | None:
-    """The last published night of a source, None when there is none."""
-    spark = spark_session()
-    if not table_exists(spark, "outreach.program_summary"):
-        return None
-    sql = f"select max(run_date) as last from outreach.program_summary where data_source = '{data_source}'"
-    return spark.sql(sql).collect()[0]["last"]
 
 
 def night_summary(data_source: str, run_date: date) -> list[dict[str, Any]]:

@@ -29,6 +29,10 @@ from jobs.enforce import write_audited
 from jobs.fairness_groups import MEMBER_COLUMNS, fairness_groups
 from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
+from jobs.lineage import naming
+from jobs.lineage import record as lineage
+from jobs.lineage.models import COUNTED, measured, trained
+from jobs.lineage.plan import MadeOf, computed
 from jobs.model_card.collect import read_training
 from jobs.model_card.write import write_card
 from jobs.provenance import provenance
@@ -89,7 +93,7 @@ def write_cohorts(spark: SparkSession, chosen: Iterable[Program], scope: Scope) 
         rows = reduce(lambda one, other: one.unionByName(other), frames)
         audits = [
             write_audited(rows, contract("causal.cohort"), run_id=scope.run_id, where=scope.where),
-            _write_rows(spark, "causal.cohort_flow", scope, flows),
+            _write_rows(spark, "causal.cohort_flow", scope, flows, COUNTED),
         ]
         record.rows_out = audits[0].rows_checked
     return audits
@@ -112,6 +116,7 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
         record.rows_in, record.message = len(sample), f"{study.learner}: {study.verdict}{not_compared}"
         sentence = verdict_sentence(study)
         model = _register(study, program, scope.data_source, scope.as_of, sentence)
+        lineage.worked(lambda: [trained(model)])
         is_champion = auto_approve and approve_and_promote_unasked(model)
     return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 
@@ -206,7 +211,7 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
     """The rows trained on with their features as of the index date: at most MAX_TRAIN_ROWS, ordered for reproducibility."""
     import pandas as pd
 
-    features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *_past_features()]))
+    features = ", ".join(f"f.{name}" for name in dict.fromkeys([*covariates(), *programs().past_features]))
     groups = ", ".join(f"m.{name}" for name in MEMBER_COLUMNS)
     sample = spark.sql(f"""
         select c.member_id, c.index_date, c.is_offered, c.is_randomized, c.assignment_probability, c.outcome, {features},
@@ -217,12 +222,6 @@ def _sample(spark: SparkSession, where: str) -> pd.DataFrame:
         left join core.member m on m.data_source = c.data_source and m.member_id = c.member_id
     """).toPandas()
     return pd.DataFrame(sample.sort_values(["member_id", "index_date"], ignore_index=True))
-
-
-def _past_features() -> list[str]:
-    """Features that placebo outcomes and negative controls are measured by."""
-    past = [*programs().negative_controls, *(m for p in programs().programs.values() for m in p.placebos)]
-    return [name for m in past for name in (m.feature, *m.less)]
 
 
 def _register(study: TrainedStudy, program: Program, data_source: str, as_of: date, sentence: str) -> RegisteredModel:
@@ -285,6 +284,7 @@ def write_cards(spark: SparkSession, trained: Iterable[Training], scope: Scope) 
         for training in trained:
             try:
                 write_card(configured[training.program], training.model, training.study.scorer, rows)
+                lineage.drawn(naming.card(training.model.name), str(training.model.version))
             except Exception as error:
                 record_alert(
                     kind="model", subject=training.model.label, run_id=scope.run_id, data_source=scope.data_source,
@@ -336,17 +336,23 @@ def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[st
     }
 
 
-def _write_rows(spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]]) -> AuditResult:
-    """Write a few rows from the driver into the training's part of a table, through its contract."""
+def _write_rows(
+    spark: SparkSession, name: str, scope: Scope, rows: list[dict[str, Any]], made_of: MadeOf | None = None
+) -> AuditResult:
+    """Write a few rows from the driver into the training's part of a table, through its contract.
+
+    `made_of` says of which columns they were computed; default: they tell of the models.
+    """
     table = contract(name)
     full = [{name: _plain(row.get(name)) for name in table.column_names} for row in rows]
-    return write_audited(rows_of_contract(spark, table, full), table, run_id=scope.run_id, where=scope.where)
+    frame = computed(rows_of_contract(spark, table, full), made_of or measured(name, scope.data_source))
+    return write_audited(frame, table, run_id=scope.run_id, where=scope.where)
 
 
 def _write_frame(spark: SparkSession, name: str, scope: Scope, frame: pd.DataFrame) -> AuditResult:
     """As `_write_rows` for the training samples' size: by Arrow, not row by row."""
     table = contract(name)
-    sent = spark.createDataFrame(frame[list(table.column_names)])
+    sent = computed(spark.createDataFrame(frame[list(table.column_names)]), measured(name, scope.data_source))
     rows = sent.selectExpr(*(f"cast({c.name} as {c.spark_type}) as {c.name}" for c in table.columns))
     return write_audited(rows, table, run_id=scope.run_id, where=scope.where)
 

@@ -15,6 +15,9 @@ from jobs.dbt import PROJECT, run_dbt
 from jobs.delta import create_layers, table_exists, table_version
 from jobs.enforce import audit_layer
 from jobs.ledger import step
+from jobs.lineage import record as lineage
+from jobs.lineage.dbt_models import layer_jobs, seed_jobs, tell
+from jobs.lineage.design import overlay_jobs
 from jobs.session import spark_session
 
 _READS = {"staging": "raw", "core": "staging"}
@@ -40,10 +43,13 @@ def build_layer(
     with step(f"dbt {name}", data_source=data_source, run_date=run_date) as record:
         if name in _READS and _built_stamp(name) == _stamp(name):
             record.skip("nothing new to build from")
+            lineage.stands(lambda: [*layer_jobs(name), *(seed_jobs() if name == "core" else ())])
         else:
             variables = {"data_source": data_source, "as_of_dates": [day.isoformat() for day in days]}
             result = run_dbt(f"path:models/{name}", variables, run_id=run_id)
             record.message = f"{len(result.nodes)} models"
+            tell(result)
+            lineage.stands(lambda: seed_jobs() if name == "core" else [])
     where = None
     if name == "features":
         listed = ", ".join(f"date'{day}'" for day in days)
@@ -69,8 +75,11 @@ def overlay_source(data_source: str, *, run_id: str) -> list[AuditResult]:
     if data_source in OVERLAID_SOURCES:
         with step("overlay", data_source=data_source) as record:
             record.rows_out = overlay(spark, data_source, settings().seed)
+    else:
+        lineage.stands(overlay_jobs)
     names = [table.name for table in layer("staging") if table.writer != "dbt"]
-    return audit_layer(spark, "staging", run_id, names, data_source=data_source)
+    with step("contracts overlay", data_source=data_source):
+        return audit_layer(spark, "staging", run_id, names, data_source=data_source)
 
 
 def _written_by_dbt(name: str) -> list[TableContract]:

@@ -25,6 +25,8 @@ from jobs.cohort import outcomes_sql
 from jobs.delta import ensure_tables, rows_of_contract, table_exists
 from jobs.enforce import audit_table, write_audited
 from jobs.ledger import step
+from jobs.lineage import record as lineage
+from jobs.lineage.design import uplift_jobs
 from jobs.session import spark_session
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def update_realized_uplift(data_source: str, run_date: date, *, run_id: str) -> 
         due = {key: due_windows(spark, p, data_source, run_date) for key, p in programs().programs.items()}
         if not any(due.values()):
             record.skip("no window of nights has newly run out")
+            lineage.stands(lambda: uplift_jobs(data_source))
             return audit_table(spark, table, run_id=run_id, data_source=data_source)
         rows = [
             row

@@ -133,7 +133,7 @@ def effect_coverage(design: str, runs: int, n: int = 500, seed: int = SEED) -> d
         noise = (rng.normal(size=n) + rng.normal(size=n)[home]) / np.sqrt(2)
         y = x[:, 0] + 0.5 * x[:, 1] + t * (0.5 + 0.5 * x[:, 0]) + noise
         known = np.full(n, np.nan) if design == "observational" else e
-        u, _ = cross_fit(x, t, y, one, known, cluster_folds(home, t, 5, run), "continuous", seed=run)
+        u, _ = cross_fit(x, t, y, one, known, cluster_folds(home, t, 3, run), "continuous", seed=run)
         gamma = aipw_scores(t, y, u.mu0, u.mu1, u.propensity)
         found = {
             "ATE": (mean_estimate(gamma, home), 0.5),

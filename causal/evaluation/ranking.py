@@ -163,8 +163,9 @@ def _integrate(
     step = antiderivative(r.upper) - antiderivative(lower)
     value = float(np.sum(r.mean * step))
     per_mass = np.divide(step, r.share, out=np.zeros(len(step)), where=r.share > 0)
-    bin_of_block = np.minimum(((lower + r.upper) / 2 * _n_bins(len(r.gamma))).astype(int), _n_bins(len(r.gamma)) - 1)
-    _, k = np.unique(bin_of_block, return_inverse=True)
+    bin_of_block = ((lower + r.upper) / 2 * _n_bins(len(r.gamma))).astype(int)
+    # Blocks are in order, so bins are numbered by counting changes.
+    k = np.concatenate([[0], np.cumsum(np.diff(bin_of_block) > 0)])
     bin_mass = np.bincount(k, weights=r.share)
     bin_mean = np.bincount(k, weights=r.share * r.mean) / np.maximum(bin_mass, 1e-300)
     ends = np.cumsum(bin_mass)

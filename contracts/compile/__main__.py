@@ -1,4 +1,4 @@
-"""`python -m contracts.compile [dbt] [odcs] [docs]`: write the files that are rendered from the contracts."""
+"""`python -m contracts.compile [dbt] [odcs] [docs] [dictionary]`: write the files that are rendered from the contracts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from contracts.compile.dbt_yml import dbt_files
-from contracts.compile.dictionary import dictionary_files
+from contracts.compile.dictionary import json_files
+from contracts.compile.dictionary_page import dictionary_files
 from contracts.compile.odcs import FOLDER, odcs_files
 from contracts.errors import ConfigError
 
@@ -18,6 +19,7 @@ TARGETS: Mapping[str, Callable[[], Mapping[str, str]]] = {
     "dbt": dbt_files,
     "odcs": odcs_files,
     "docs": dictionary_files,
+    "dictionary": json_files,
 }
 
 

@@ -142,7 +142,7 @@ class RunLedger(Contract):
     message: Str = column("Reason of a failure or a skip, without data.", nullable=True)
 
 
-@table("ops.alert", key=("alert_id",))
+@table("ops.alert", key=("alert_id",), version="1.1.0")
 class Alert(Contract):
     """One row per thing that a person should look at."""
 
@@ -155,6 +155,22 @@ class Alert(Contract):
     message: Str = column("One or two sentences for a person, without data.")
     data_source: Str = column("Ingestion source; NULL: none or all.", nullable=True)
     run_date: Date = column("Date of the night; NULL where it has none.", nullable=True)
+    runbook: Str = column("Section of the runbook that says what to do.", nullable=True)
+
+
+@table("ops.access_audit", key=("access_id",))
+class AccessAudit(Contract):
+    """One row per reading of identified tables, and per answer about one person. Append-only; no member is named."""
+
+    access_id: Str = column("Unique id.")
+    accessed_at: Timestamp = column("When, before anything was read (UTC).")
+    login: Str = column("Account on the machine.")
+    role: Str = column("Role in force.", isin=("analyst", "care_manager", "steward"))
+    door: Str = column("`sql`, `explain` or `export`.", isin=("sql", "explain", "export"))
+    engine: Str = column("What read.", isin=("duckdb", "spark"))
+    tables: Strings = column("Tables and views that were named.")
+    is_identified: Bool = column("Rows were readable as they are; False: de-identified.")
+    statement: Str = column("The statement, every literal replaced by `?`; NULL where none was typed.", nullable=True)
 
 
 @table("ops.input_file", key=("data_source", "file_sha256", "ingested_at", "entity", "file_name"), rules=(

@@ -7,9 +7,9 @@ Every source's staging table of an entity has the same columns, so that core is 
 from __future__ import annotations
 
 from contracts.model import Contract, Phi, Severity, column
+from contracts.source_names import SOURCES as SOURCES
 from contracts.types import Bool, Date, Double, Int, Money, Str, Strings, Timestamp
 
-SOURCES = ("tuva", "desynpuf", "synthea_csv")
 SEXES = ("female", "male", "unknown")
 CLAIM_TYPES = ("professional", "institutional", "dental", "vision", "undetermined")
 CODE_TYPES = ("icd-10-cm", "icd-9-cm", "snomed-ct")

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from contracts.catalog import contract
-from dagster_project.assets.reported import materialized
+from contracts.views import VIEWS, View
+from dagster_project.assets.reported import lineage_metadata, materialized
 from dagster_project.checks import check_specs
-from dagster_project.manifest import described_spec
+from dagster_project.manifest import column_schema, described_spec
 from dagster_project.partitions import night_of, nights
 from dagster_project.policies import POOL, RETRY
 from dagster_project.resources import LAKEHOUSE
@@ -57,20 +58,20 @@ def publication(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeRes
 
     night = night_of(context)
     yield from materialized(publish_night(night.data_source, night.run_date, run_id=context.run_id))
+    for name in VIEWS:
+        context.log_event(dg.AssetMaterialization(dg.AssetKey(name.split(".")), metadata=lineage_metadata(name)))
 
 
-def _view(name: str, description: str) -> dg.AssetSpec:
+def _view(view: View) -> dg.AssetSpec:
     return dg.AssetSpec(
-        dg.AssetKey(["outreach", name]),
+        dg.AssetKey(view.name.split(".")),
         deps=[dg.AssetKey(table.split(".")) for table in _published],
-        description=description,
+        description=view.description,
         group_name="outreach",
-        owners=["team:care-management"],
+        owners=[f"team:{view.owner}"],
         kinds={"view"},
+        metadata={"dagster/column_schema": column_schema(view.columns), "dagster/table_name": view.name},
     )
 
 
-views = [
-    _view("priority_latest", "The last published night of each source: one row per member and program."),
-    _view("action_list", "Whom to call, last published night of each source, in order."),
-]
+views = [_view(view) for view in VIEWS.values()]

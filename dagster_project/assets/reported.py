@@ -9,6 +9,7 @@ import dagster as dg
 
 from contracts.errors import ContractError
 from dagster_project.checks import check_results
+from dagster_project.column_lineage import column_lineage, in_words
 from dagster_project.policies import no_retry
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def materialized(
                 "quarantined": audit.rows_quarantined,
                 "delta_version": audit.table_version,
                 "audit_seconds": round(audit.seconds, 2),
+                **lineage_metadata(audit.table),
                 **(metadata or {}),
             },
             check_results=list(check_results(audit)),
@@ -50,3 +52,11 @@ def materialized(
 
 def _rows_in(audit: AuditResult) -> int:
     return audit.rows_checked - audit.rows_quarantined if audit.rows_total is None else audit.rows_total
+
+
+def lineage_metadata(table: str) -> dict[str, Any]:
+    """Column lineage as data, under Dagster's own key, and in words; empty where it is not known."""
+    found = column_lineage(table)
+    if found is None:
+        return {}
+    return {"dagster/column_lineage": found, "made_from": dg.MetadataValue.md(in_words(found))}

@@ -3,21 +3,93 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from contracts.errors import ExitCode, OutreachError
 
-_EXIT_CODES = (
-    "Exit codes: 0 done; 1 failed; 2 wrong use or configuration; 10 published with a fallback rule for at least one program; "
-    "11 published or stopped with a blocked program; 12 a model may not serve (gates, approval, changed definitions); "
-    "20 engine unavailable; 21 a contract is broken; 22 model registry unavailable; 130 interrupted."
-)
+
+@dataclass(frozen=True)
+class _Command:
+    """Where a command is, so that one is imported without the others: their contracts take more than a second."""
+
+    module: str
+    codes: tuple[ExitCode, ...] = ()
+    help: str | None = None
+    short_help: str | None = None
+
+
+_C = ExitCode
+_NIGHT = (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN)
+_GROUPS = {
+    "engine": _Command(
+        "engine", (_C.ENGINE_UNAVAILABLE,), "Start, stop and look at the embedded Spark Connect engine."
+    ),
+    "simulate": _Command(
+        "simulate",
+        (_C.ENGINE_UNAVAILABLE,),
+        "Make a health plan with known truth, or overlay outreach on real members.",
+    ),
+    "models": _Command(
+        "models",
+        (_C.FAILED, _C.REFUSED, _C.REGISTRY_UNAVAILABLE),
+        None,
+        "What was trained, what serves, who decided; compare, approve, promote, roll back.",
+    ),
+    "lineage": _Command(
+        "lineage", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Where a number comes from and who uses it, column by column."
+    ),
+    "contracts": _Command(
+        "contracts", (_C.CONTRACT_BROKEN,), "What each table promises; render, and compare with what others have."
+    ),
+    "quarantine": _Command(
+        "quarantine", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Rows that contracts refused: list, show, release."
+    ),
+    "design": _Command("design", (_C.FAILED,), "Size the holdout and the exploration."),
+    "dispositions": _Command("handover", (_C.FAILED,), "Take over what became of calls from a care system."),
+    "study": _Command("study", (_C.FAILED,), "Estimate effects on any table or file."),
+}
+_COMMANDS = {
+    "sql": _Command("sql", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
+    "explain": _Command("explain", (_C.FAILED, _C.REGISTRY_UNAVAILABLE)),
+    "ingest": _Command("ingest", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
+    "demo": _Command("demo", (_C.FAILED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN)),
+    "nightly": _Command("night", _NIGHT),
+    "backfill": _Command("night", _NIGHT),
+    "train": _Command("night", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
+    "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)),
+    "doctor": _Command("doctor", (_C.FAILED,)),
+    "export": _Command("handover", (_C.FAILED,)),
+    "uplift": _Command("uplift", (_C.ENGINE_UNAVAILABLE,)),
+    "ui": _Command("ui", (_C.FAILED,)),
+}
+_MEANINGS = {
+    _C.OK: "done",
+    _C.FAILED: "failed",
+    _C.USER_ERROR: "wrong use or configuration",
+    _C.PUBLISHED_WITH_FALLBACK: "published with a fallback rule for at least one program",
+    _C.BLOCKED: "published or stopped with a blocked program",
+    _C.REFUSED: "a model may not serve (gates, approval, changed definitions)",
+    _C.ENGINE_UNAVAILABLE: "engine unavailable",
+    _C.CONTRACT_BROKEN: "a contract is broken",
+    _C.REGISTRY_UNAVAILABLE: "model registry unavailable",
+    _C.INTERRUPTED: "interrupted",
+}
+
+
+def exit_codes(codes: Iterable[ExitCode]) -> str:
+    """One line for `--help`: what a scheduler may read from the command."""
+    every = sorted({*codes, _C.OK, _C.USER_ERROR, _C.INTERRUPTED})
+    return "Exit codes: " + "; ".join(f"{int(code)} {_MEANINGS[code]}" for code in every) + "."
+
 
 app = typer.Typer(
     name="outreach",
-    help=f"Whom should each care program reach out to tomorrow, because it would help them?\n\n{_EXIT_CODES}",
+    help=f"Whom should each care program reach out to tomorrow, because it would help them?\n\n{exit_codes(ExitCode)}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -25,44 +97,24 @@ app = typer.Typer(
 )
 
 
-def _register() -> None:
-    """Attach the sub-commands; each module imports the heavy parts only when it runs."""
-    from dagster_project.cli import (
-        contracts,
-        demo,
-        design,
-        engine,
-        ingest,
-        models,
-        night,
-        quarantine,
-        simulate,
-        study,
-        ui,
-        uplift,
-    )
-
-    app.add_typer(engine.app, name="engine", help="Start, stop and look at the embedded Spark Connect engine.")
-    app.add_typer(
-        simulate.app, name="simulate", help="Make a health plan with known truth, or overlay outreach on real members."
-    )
-    app.add_typer(
-        models.app,
-        name="models",
-        short_help="What was trained, what serves, who decided; compare, approve, promote, roll back.",
-    )
-    app.add_typer(contracts.app, name="contracts", help="What each table promises; render, and compare with others.")
-    app.add_typer(quarantine.app, name="quarantine", help="Rows that contracts refused: list, show, release.")
-    app.add_typer(design.app, name="design", help="Size the holdout and the exploration.")
-    app.add_typer(study.app, name="study", help="Estimate effects on any table or file.")
-    app.command("ingest")(ingest.ingest)
-    app.command("demo")(demo.demo)
-    app.command("nightly")(night.nightly)
-    app.command("backfill")(night.backfill)
-    app.command("train")(night.train)
-    app.command("status")(night.status)
-    app.command("uplift")(uplift.uplift)
-    app.command("ui")(ui.ui)
+def _register(asked: str | None) -> None:
+    """Attach the command that is asked for, or all of them (help, completion, a name that is none)."""
+    is_known = asked in _GROUPS or asked in _COMMANDS
+    for name, group in _GROUPS.items():
+        if not is_known or name == asked:
+            found = import_module(f"dagster_project.cli.{group.module}").app
+            epilog = exit_codes(group.codes)
+            for command in found.registered_commands:
+                command.epilog = epilog
+            # A text that is None would hide the one that the group itself has.
+            texts: dict[str, Any] = {
+                "help": group.help, "short_help": group.short_help, "epilog": epilog if group.help else None,
+            }  # fmt: skip
+            app.add_typer(found, name=name, **{key: text for key, text in texts.items() if text})
+    for name, command in _COMMANDS.items():
+        if not is_known or name == asked:
+            function = getattr(import_module(f"dagster_project.cli.{command.module}"), name)
+            app.command(name, epilog=exit_codes(command.codes))(function)
 
 
 @app.callback()
@@ -76,7 +128,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> None:
     """Run the command line: errors of the error tree print without a traceback and exit with their code."""
-    _register()
+    _register(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
         app(standalone_mode=True)
     except OutreachError as error:

@@ -29,27 +29,35 @@ def _refuse_elsewhere() -> None:
         typer.echo("SPARK_REMOTE is set: the project uses that endpoint, not the embedded engine.", err=True)
 
 
+Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
+
+
 @app.command()
-def start() -> None:
+def start(as_json: Json = False) -> None:
     """Start the engine, or find it running."""
     from jobs.engine.lifecycle import engine_status, ensure_engine
-    from jobs.engine.report import status_text
+    from jobs.engine.report import status_data, status_text
 
     _refuse_elsewhere()
     ensure_engine()
-    typer.echo(status_text(engine_status()))
+    found = engine_status()
+    typer.echo(json.dumps(status_data(found), indent=1) if as_json else status_text(found))
 
 
 @app.command()
-def stop() -> None:
+def stop(as_json: Json = False) -> None:
     """Stop the engine; does nothing when none runs."""
     from jobs.engine.lifecycle import stop_engine
 
-    typer.echo("Engine stopped." if stop_engine() else "No engine was running.")
+    stopped = stop_engine()
+    if as_json:
+        typer.echo(json.dumps({"stopped": stopped}))
+    else:
+        typer.echo("Engine stopped." if stopped else "No engine was running.")
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False) -> None:
+def status(as_json: Json = False) -> None:
     """Say whether the engine runs, where, and with how much memory; exits with 20 when it does not run."""
     from jobs.engine.lifecycle import EngineCondition, engine_status
     from jobs.engine.report import status_data, status_text

@@ -1,7 +1,9 @@
-"""`outreach nightly|backfill|train|status`: the Dagster jobs, run here and recorded there."""
+"""`outreach nightly|backfill|train`: the Dagster jobs, run here and recorded there."""
 
 from __future__ import annotations
 
+import json
+import os
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -52,16 +54,25 @@ def make_night(day: str | None, source: str) -> Night:
     return Night(run_date, source)
 
 
-def run_night(night: Night, *, trained: bool = False) -> ExitCode:
+Json = Annotated[bool, typer.Option("--json", help="What was published, as JSON on standard output.")]
+
+
+def run_night(night: Night, *, trained: bool = False, as_json: bool = False) -> ExitCode:
     """Run the nightly job, with training where asked, and say how it ended."""
     from dagster_project.runs import run_job
+    from jobs.progress import expected_seconds, shown
     from jobs.summary import night_summary, print_summary
 
-    outcome = run_job("trained_night" if trained else "nightly", night)
+    job = "trained_night" if trained else "nightly"
+    with shown(expected_seconds(night.data_source, job, settings()), quiet=as_json or "CI" in os.environ):
+        outcome = run_job(job, night)
     if outcome.error is not None:
         raise outcome.error
     rows = night_summary(night.data_source, night.run_date)
-    print_summary(rows, night.data_source, night.run_date)
+    if as_json:
+        typer.echo(json.dumps({"run_id": outcome.run_id, "programs": rows}, default=str))
+    else:
+        print_summary(rows, night.data_source, night.run_date)
     verdicts = {row["verdict"] for row in rows}
     if "blocked" in verdicts:
         return ExitCode.BLOCKED
@@ -88,16 +99,18 @@ def nightly(
             "--train", help="Train before scoring: auto (when a program has never been trained), always, never."
         ),
     ] = "auto",
+    as_json: Json = False,
 ) -> None:
     """Land, transform, score, allocate and publish one night. Safe to run again: same inputs, same table."""
     night = make_night(day, source)
-    raise typer.Exit(int(run_night(night, trained=_is_training_due(night, train))))
+    raise typer.Exit(int(run_night(night, trained=_is_training_due(night, train), as_json=as_json)))
 
 
 def backfill(
     first: Annotated[str, typer.Option("--from", help="First night, YYYY-MM-DD.")],
     last: Annotated[str, typer.Option("--to", help="Last night, YYYY-MM-DD.")],
     source: Source = "tuva",
+    as_json: Json = False,
 ) -> None:
     """Publish every night from --from to --to with what was known then, oldest first; ends with the worst exit code."""
     start, end = parse_day(first), parse_day(last)
@@ -106,25 +119,20 @@ def backfill(
     codes = []
     for offset in range((end - start).days + 1):
         night = make_night((start + timedelta(days=offset)).isoformat(), source)
-        codes.append(run_night(night))
+        codes.append(run_night(night, as_json=as_json))
     raise typer.Exit(int(max(codes)))
 
 
-def train(day: Day = None, source: Source = "tuva") -> None:
+def train(day: Day = None, source: Source = "tuva", as_json: Json = False) -> None:
     """Train all programs as of a date, judge them by the gates, register what was learnt."""
     from dagster_project.runs import run_job
+    from jobs.progress import expected_seconds, shown
 
-    outcome = run_job("training", make_night(day, source))
+    with shown(expected_seconds(source, "training", settings()), quiet=as_json or "CI" in os.environ):
+        outcome = run_job("training", make_night(day, source))
     if outcome.error is not None:
         raise outcome.error
+    if as_json:
+        from jobs.model_facts import listing
 
-
-def status(source: Source = "tuva") -> None:
-    """How the last published night went."""
-    from jobs.summary import last_night, night_summary, print_summary
-
-    run_date = last_night(source)
-    if run_date is None:
-        typer.echo(f"{source}: no night has been published yet. Run `outreach nightly --source {source}`.")
-        return
-    print_summary(night_summary(source, run_date), source, run_date)
+        typer.echo(json.dumps({"run_id": outcome.run_id, "models": listing(source=source)}, default=str))

@@ -66,7 +66,7 @@ class EnginePaths:
 
     def prepare(self) -> None:
         """Create the folders, readable by their owner only."""
-        self.root.parent.mkdir(parents=True, exist_ok=True)
+        self.root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.root, self.conf, self.metastore, self.scratch):
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)

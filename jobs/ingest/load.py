@@ -18,6 +18,7 @@ from jobs.delta import append
 from jobs.ingest.classify import Matched
 from jobs.ingest.delivery import Delivery
 from jobs.ingest.stage_csv import ROW_NUMBER
+from jobs.lineage import record as lineage
 
 # More files than this in one query plan of 150 columns each make planning the slowest part.
 FILES_PER_COMMIT = 64
@@ -52,7 +53,8 @@ def append_files(spark: SparkSession, table: str, files: Sequence[Ready], moment
     """Append the rows of `files` to one raw table in one Delta commit."""
     raw = contract(table)
     frames = [_rows(frame, raw, file, moment) for frame, file in zip(_read(spark, files), files, strict=True)]
-    append(reduce(lambda one, other: one.unionAll(other), frames), table, run_id)
+    with lineage.unobserved():  # `jobs.lineage.landed` tells it from the layouts: a path's plan knows no columns
+        append(reduce(lambda one, other: one.unionAll(other), frames), table, run_id)
 
 
 def _read(spark: SparkSession, files: Sequence[Ready]) -> Iterator[DataFrame]:
@@ -115,6 +117,7 @@ def _extra(file: Ready) -> Column:
     return F.to_json(F.struct(*(_text(c).alias(names[c]) for c in unknown)))
 
 
+@lineage.unobserved()
 def landed_hashes(spark: SparkSession, table: str, hashes: Sequence[str]) -> set[str]:
     """Which of `hashes` have rows in `table`; Delta's file statistics skip most of it."""
     wanted = ", ".join(f"'{value}'" for value in hashes)

@@ -10,6 +10,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from contracts.settings import settings
+from jobs.lineage import record as lineage
+from jobs.lineage.naming import NIGHT_REPORT
 from jobs.report.collect import collect_night
 from jobs.report.index import ENTRY, entry_json, read_entries
 from jobs.report.night import NightReport
@@ -23,7 +25,9 @@ def write_report(data_source: str, run_date: date) -> Path:
     Raises:
         UserError: the night was not published.
     """
-    return save_report(collect_night(spark_session(), data_source, run_date), settings().reports_dir)
+    report = collect_night(spark_session(), data_source, run_date)
+    lineage.drawn(NIGHT_REPORT, run_date.isoformat())
+    return save_report(report, settings().reports_dir)
 
 
 def save_report(report: NightReport, reports: Path) -> Path:

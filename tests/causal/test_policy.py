@@ -67,6 +67,14 @@ def test_limits_hold_and_programs_on_their_rule_get_what_is_left(seed: int) -> N
     assert (offers["program"] == "medication_adherence").any()
 
 
+def test_where_nothing_is_ranked_by_effect_nothing_has_a_price() -> None:
+    plan = plan_night(small(), dict.fromkeys(ALL_PUBLISH, "fallback"))
+    served = serve(plan, candidates(np.random.default_rng(1), 20, small()))
+    uses = capacity_use(plan, served.picks.query("picked == 'outreach'"), served)
+    assert {use.price for use in uses} == {None}
+    assert max(use.used for use in uses) > 0
+
+
 def test_less_never_goes_below_zero() -> None:
     plan = plan_night(small(), ALL_PUBLISH)
     left = less(Limits({o.program: 1 for o in plan.options}, {"nurse_line": 10.0}, 20.0), {plan.options[0]: 1})

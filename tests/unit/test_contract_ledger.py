@@ -30,7 +30,7 @@ def _steps(home: Path) -> list[dict[str, Any]]:
 
 
 def test_step_keeps_counts_and_prints_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ledger._console.cache_clear()
+    ledger.console.cache_clear()
     ledger.begin_run("nightly", "run-1", data_source="tuva")
     with ledger.step("score") as record:
         record.rows_out = 12345

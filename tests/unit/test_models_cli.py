@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from registry_world import NAME, PROGRAM, Registry
 
-from contracts.errors import EngineError, OutreachError
+from contracts.errors import EngineError, ExitCode, OutreachError
 from dagster_project import cli
 
 
@@ -208,7 +208,9 @@ def test_help_says_how_a_model_comes_to_serve(run: Run) -> None:
 
 def test_exit_codes_of_the_errors_are_documented() -> None:
     codes = {int(kind.exit_code) for kind in _below(OutreachError)}
-    documented = {int(part.strip().split()[0]) for part in cli._EXIT_CODES.removeprefix("Exit codes:").split(";")}
+    documented = {
+        int(part.strip().split()[0]) for part in cli.exit_codes(ExitCode).removeprefix("Exit codes:").split(";")
+    }
     assert codes <= documented
 
 

@@ -46,3 +46,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [list(head), ["---"] * len(head), *map(list, rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def percent(shares: pd.DataFrame) -> str:
+    """A Markdown table of shares, intervals in rows."""
+    rows = [
+        [str(name), *("" if pd.isna(v) else f"{v:.1%}" for v in row)]
+        for name, row in zip(shares.index, shares.to_numpy(), strict=True)
+    ]
+    return table(["interval of", *map(str, shares.columns)], rows)

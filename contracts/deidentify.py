@@ -1,0 +1,99 @@
+"""What an analyst sees of a column, by its HIPAA class: Safe Harbor, 45 CFR 164.514(b)(2), as SQL for both engines.
+
+Numbers that identify become pseudonyms (a keyed hash: equal in every table, so that joins hold; the key stays in the
+state folder), dates of a person become their year, ages over 89 one group, ZIP codes their first three digits where
+20,000 people or more live there; every other identifier is left out.
+
+What is told by windows before a night (a count of 30 days) still tells when care was given, so that rows are fit for use
+within the plan and not for publication; docs/sql.md says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from contracts.dictionary import ColumnEntry, TableEntry
+
+# 17 three-digit areas of 20,000 people or fewer, 2000 census: HHS guidance on de-identification, section on ZIP codes.
+SMALL_ZIP3 = (
+    "036", "059", "063", "102", "203", "556", "692", "790", "821", "823", "830", "831", "878", "879", "884", "890", "893",
+)  # fmt: skip
+_NUMBERS = ("medical_record_number", "health_plan_beneficiary_number", "account_number", "other_unique_identifier")
+_PSEUDONYM_DIGITS = 20
+_DAYS = 30
+_HASH = {"duckdb": "sha256({0})", "spark": "sha2({0}, 256)"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A column of a de-identified view: its name, type and meaning there, and the SQL that gives it."""
+
+    name: str
+    type: str
+    description: str
+    sql: str
+
+
+def shown_columns(table: TableEntry, secret: bytes, engine: str) -> tuple[Shown, ...]:
+    """The columns of a table's de-identified view, in the table's order.
+
+    Args:
+        table: a table, not a view; views are made over de-identified tables.
+        secret: this installation's key.
+        engine: `duckdb` or `spark`.
+    """
+    has_source = any(c.name == "data_source" for c in table.columns)
+    found = (_shown(c, table, secret, engine, has_source) for c in table.columns)
+    return tuple(column for column in found if column is not None)
+
+
+def view_columns(view: TableEntry) -> tuple[Shown, ...]:
+    """The same for a view, whose columns are computed from de-identified tables already."""
+    found = (_shown(c, view, b"", "duckdb", True) for c in view.columns)
+    return tuple(column for column in found if column is not None)
+
+
+def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, has_source: bool) -> Shown | None:
+    name, text = column.name, column.description
+    if column.phi == "none" or name in table.partition_by:
+        if column.unit == "years" and name == "age":
+            return Shown("age_band", "string", "Age in bands of ten years; 90 and over is one.", _age_band(name))
+        if name.startswith("days_since_"):  # with the night beside it, it would be the date
+            text = f"Rounded down to {_DAYS} days. {text}"
+            return Shown(name, column.type, text, f"cast(floor({name} / {_DAYS}) * {_DAYS} as int)")
+        if name.startswith("reason_"):
+            sql = f"regexp_replace({name}, '^Age (9[0-9]|1[0-9][0-9])$', 'Age 90 or over')"
+            return Shown(name, column.type, text, sql)
+        return Shown(name, column.type, text, name)
+    if column.phi in _NUMBERS:
+        key = hmac.new(secret, f"pseudonym:{name}".encode(), hashlib.sha256).hexdigest()
+        source = "data_source, '|', " if has_source else ""
+        return Shown(name, "string", f"Pseudonym, the same in every table. {text}", _keyed(name, key, source, engine))
+    if column.phi == "date":
+        if name == "birth_date":
+            return None  # its year would tell who is over 89
+        return Shown(
+            name, column.type, f"Year only, as its first day. {text}", f"cast(date_trunc('year', {name}) as date)"
+        )
+    if column.phi == "geographic_subdivision" and name == "zip_code":
+        small = ", ".join(f"'{z}'" for z in SMALL_ZIP3)
+        sql = f"case when substr({name}, 1, 3) in ({small}) then '000' else substr({name}, 1, 3) end"
+        return Shown("zip3_code", "string", "First three digits; 000 where few people live.", sql)
+    return None
+
+
+def _keyed(name: str, key: str, source: str, engine: str) -> str:
+    """Two nested keyed hashes, as HMAC does; NULL stays NULL."""
+    sha = _HASH[engine]
+    inner = sha.format(f"concat('{key[:32]}', {source}{name})")
+    outer = sha.format(f"concat('{key[32:]}', {inner})")
+    return f"case when {name} is not null then substr({outer}, 1, {_PSEUDONYM_DIGITS}) end"
+
+
+def _age_band(name: str) -> str:
+    return (
+        f"case when {name} >= 90 then '90 and over' when {name} is not null then "
+        f"concat(cast(cast(floor({name} / 10) * 10 as int) as string), ' to ', cast(cast(floor({name} / 10) * 10 + 9 as int) as string)) end"
+    )

@@ -1,0 +1,92 @@
+"""`ops.access_audit`: who read identified tables, and about whom nothing: members are never named.
+
+A reading is put on a local journal, on disk, before the first row is read; the next night appends the journals of
+processes that ended to the table, each once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import uuid
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from contracts.errors import OutreachError
+from contracts.settings import settings
+from jobs.journal import Journal, entries, orphans
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+_TABLE = "ops.access_audit"
+_KIND = "access"
+
+
+class AuditError(OutreachError):
+    """The access record cannot be written, so nothing is read; free the disk or mend the state folder's rights."""
+
+
+def record_access(
+    *, door: str, engine: str, tables: tuple[str, ...], is_identified: bool, statement: str | None = None
+) -> None:
+    """Put one reading on record; returns when it is on disk.
+
+    Raises:
+        AuditError: it cannot be recorded.
+    """
+    entry: dict[str, Any] = {
+        "entry_id": uuid.uuid4().hex,
+        "accessed_at": dt.datetime.now(dt.UTC).isoformat(),
+        "login": getpass.getuser(),
+        "role": settings().role.value,
+        "door": door,
+        "engine": engine,
+        "tables": list(tables),
+        "is_identified": is_identified,
+        "statement": statement,
+    }
+    try:
+        _journal().write(entry)
+    except OSError as error:
+        raise AuditError(
+            "The access record cannot be written, so nothing was read.",
+            actual=type(error).__name__,
+            todo=f"free the disk, or mend the rights of {settings().home / _KIND}.",
+        ) from error
+
+
+def append_accesses(spark: SparkSession) -> int:
+    """Append what processes that ended have journalled; returns how many rows."""
+    waiting = list(orphans(_KIND))
+    if not waiting:
+        return 0
+    from contracts.catalog import contract
+    from jobs.delta import append_idempotent, ensure_tables, rows_of_contract, table_exists
+
+    table = contract(_TABLE)
+    is_new = not table_exists(spark, _TABLE)
+    ensure_tables(spark, [table])
+    if is_new:
+        spark.sql(f"alter table {_TABLE} set tblproperties ('delta.appendOnly' = 'true')")
+    count = 0
+    for path in waiting:
+        rows = [_row(entry) for entry in entries(path)]
+        if rows:
+            append_idempotent(rows_of_contract(spark, table, rows), _TABLE, f"access-{path.stem}", 1)
+        path.unlink(missing_ok=True)
+        count += len(rows)
+    return count
+
+
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **entry,
+        "access_id": entry["entry_id"],
+        "accessed_at": dt.datetime.fromisoformat(entry["accessed_at"]),
+    }
+
+
+@cache
+def _journal() -> Journal:
+    return Journal(_KIND)

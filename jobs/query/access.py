@@ -1,0 +1,95 @@
+"""What a statement may name, by role: tables as they are, de-identified, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contracts.deidentify import Shown, shown_columns, view_columns
+from contracts.dictionary import TableEntry, dictionary
+from contracts.errors import UserError
+from contracts.roles import Role
+from jobs.row_key import pseudonym_secret
+
+
+@dataclass(frozen=True)
+class Readable:
+    """What a statement reads.
+
+    Attributes:
+        entries: every table and view needed, also those that views read, each after what it reads.
+        identified: names whose rows are readable as they are although they hold what identifies people.
+        role: in force.
+    """
+
+    entries: tuple[TableEntry, ...]
+    identified: tuple[str, ...]
+    role: Role
+
+    def select_list(self, entry: TableEntry, engine: str) -> str | None:
+        """SQL of a table's de-identified columns; None where the role reads it as it is."""
+        if not entry.holds_phi and not _may_tell(entry):
+            return None
+        if entry.schema in self.role.identified_layers:
+            return None
+        shown = shown_columns(entry, pseudonym_secret(), engine)
+        return ", ".join(c.sql if c.sql == c.name else f"{c.sql} as {c.name}" for c in shown)
+
+
+def readable(names: Iterable[str], role: Role) -> Readable:
+    """Resolve the names of a statement.
+
+    Raises:
+        UserError: no such table, or the role may not read it.
+    """
+    known = dictionary()
+    wanted: list[str] = []
+    for name in names:
+        _need(name, role)
+        _collect(name, wanted)
+    entries = tuple(entry for entry in known.values() if entry.name in wanted)
+    identified = tuple(e.name for e in entries if e.sql is None and e.holds_phi and e.schema in role.identified_layers)
+    return Readable(entries, identified, role)
+
+
+def described(name: str, role: Role) -> tuple[TableEntry, tuple[Shown, ...]]:
+    """A table or view and its columns as the role sees them.
+
+    Raises:
+        UserError: no such table, or the role may not read it.
+    """
+    entry = _need(name, role)
+    if entry.schema in role.identified_layers:
+        return entry, tuple(Shown(c.name, c.type, c.description, c.name) for c in entry.columns)
+    return entry, view_columns(entry) if entry.sql is not None else shown_columns(entry, b"", "duckdb")
+
+
+def shown_tables(schema: str | None, role: Role) -> tuple[TableEntry, ...]:
+    """What the role may read, by name."""
+    found = [e for e in dictionary().values() if e.schema in role.layers and schema in (None, e.schema)]
+    return tuple(sorted(found, key=lambda e: e.name))
+
+
+def _need(name: str, role: Role) -> TableEntry:
+    entry = dictionary().get(name)
+    schema = name.split(".")[0]
+    if schema not in role.layers:
+        raise UserError(
+            f"The role {role.value} may not read {name}.",
+            expected=f"tables of {', '.join(role.layers)}",
+            todo="set OUTREACH_ROLE to a role that may, if you are entitled to it (docs/sql.md).",
+        )
+    if entry is None:
+        raise UserError(f"There is no table {name}.", todo='`outreach sql "show tables"` lists them.')
+    return entry
+
+
+def _collect(name: str, wanted: list[str]) -> None:
+    wanted.append(name)
+    for inner in dictionary()[name].reads:
+        _collect(inner, wanted)
+
+
+def _may_tell(entry: TableEntry) -> bool:
+    """Whether a column without a HIPAA class still needs a rule: exact ages, reasons that state them, days since."""
+    return any(c.name == "age" or c.name.startswith(("reason_", "days_since_")) for c in entry.columns)

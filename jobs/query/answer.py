@@ -1,0 +1,84 @@
+"""One statement from text to rows: which engine, what the role may see, what is put on the access record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from contracts.errors import UserError
+from contracts.settings import Settings
+from jobs.access_audit import record_access
+from jobs.query import duck
+from jobs.query.access import Readable, described, readable, shown_tables
+from jobs.query.statement import Describe, Query, ShowTables, parse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Engine = Literal["auto", "duckdb", "spark"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows, which engine gave them, and a note for the person who asked."""
+
+    rows: pa.Table
+    engine: str
+    note: str | None = None
+
+
+def answer(text: str, engine: Engine, config: Settings) -> Answer:
+    """Run one read-only statement.
+
+    Args:
+        text: SQL of the engine: DuckDB's for `duckdb` and `auto`, Spark's for `spark`.
+        engine: `auto` asks DuckDB where every table named is a Delta table of this machine, else Spark.
+        config: settings; the role is one of them.
+
+    Raises:
+        UserError: the statement is refused.
+        EngineError: Spark is needed and there is none.
+    """
+    asked = parse(text, "spark" if engine == "spark" else "duckdb")
+    if isinstance(asked, Describe):
+        return Answer(_columns_of(asked.table, config), "dictionary")
+    if isinstance(asked, ShowTables):
+        return Answer(_tables_of(asked.schema, config), "dictionary")
+    names = readable(asked.tables, config.role)
+    why = None if engine == "spark" else duck.unreadable(names, config)
+    if why is not None and engine == "duckdb":
+        raise UserError(f"DuckDB cannot read this: {why}.", todo="use `--engine spark`, or run a night first.")
+    chosen = "spark" if engine == "spark" or why is not None else "duckdb"
+    if names.identified:
+        record_access(
+            door="sql", engine=chosen, tables=names.identified, is_identified=True, statement=asked.without_literals()
+        )
+    return Answer(_rows(asked, names, chosen, config), chosen, f"answered by Spark: {why}" if why else None)
+
+
+def _rows(query: Query, names: Readable, engine: str, config: Settings) -> pa.Table:
+    if engine == "duckdb":
+        return duck.run(query, names, config)
+    from jobs.query import spark
+
+    return spark.run(query, names)
+
+
+def _columns_of(name: str, config: Settings) -> pa.Table:
+    import pyarrow as pa
+
+    _, columns = described(name, config.role)
+    return pa.table({
+        "column": [c.name for c in columns], "type": [c.type for c in columns], "meaning": [c.description for c in columns],
+    })  # fmt: skip
+
+
+def _tables_of(schema: str | None, config: Settings) -> pa.Table:
+    import pyarrow as pa
+
+    entries = shown_tables(schema, config.role)
+    return pa.table({
+        "table": [e.name for e in entries],
+        "rows are": ["as they are" if e.schema in config.role.identified_layers else "de-identified" for e in entries],
+        "meaning": [e.description for e in entries],
+    })  # fmt: skip

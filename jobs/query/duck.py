@@ -1,0 +1,115 @@
+"""Answers from the Delta files through DuckDB: no JVM, only the tables that a statement needs."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contracts.errors import UserError
+from contracts.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from contracts.dictionary import TableEntry
+    from jobs.query.access import Readable
+    from jobs.query.statement import Query
+
+
+def delta_folder(name: str, config: Settings) -> Path:
+    """Where the embedded engine keeps a table."""
+    schema, table = name.split(".")
+    return Path(config.warehouse_url) / f"{schema}.db" / table
+
+
+def unreadable(names: Readable, config: Settings) -> str | None:
+    """Why DuckDB cannot answer; None when it can."""
+    if config.spark_remote is not None or "://" in config.warehouse_url:
+        return "the warehouse is not a folder of this machine"
+    missing = [
+        e.name for e in names.entries if e.sql is None and not (delta_folder(e.name, config) / "_delta_log").is_dir()
+    ]
+    return f"{', '.join(missing)} has no Delta files here" if missing else None
+
+
+def run(query: Query, names: Readable, config: Settings) -> pa.Table:
+    """The rows that a statement gives.
+
+    Raises:
+        UserError: DuckDB refuses the statement.
+    """
+    connection = connect(names, config)
+    return fetch(connection, query.tree.sql(dialect="duckdb"))
+
+
+def connect(names: Readable, config: Settings) -> duckdb.DuckDBPyConnection:
+    """A database in memory that holds the readable tables and views, and reaches nothing else."""
+    import duckdb
+
+    connection = duckdb.connect(config={"enable_external_access": "false", "autoinstall_known_extensions": "false"})
+    connection.execute("set timezone = 'UTC'; set python_enable_replacements = false")
+    for schema in {entry.schema for entry in names.entries}:
+        connection.execute(f"create schema {schema}")
+    for entry in names.entries:
+        if entry.sql is not None:
+            connection.execute(f"create view {entry.name} as {entry.sql}")
+            continue
+        # The name cannot be guessed, so that no statement names the rows behind a de-identified view.
+        hidden = f"t_{secrets.token_hex(16)}"
+        rows = _dataset(entry.name, config)
+        connection.register(hidden, rows)
+        columns = names.select_list(entry, "duckdb") or "*"
+        connection.execute(f"create view {entry.name} as select {columns} from {_whole(entry, rows, hidden)}")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> pa.Table:
+    """Rows as Arrow.
+
+    Raises:
+        UserError: the statement cannot be answered.
+    """
+    import duckdb
+
+    try:
+        return connection.sql(sql, params=parameters or None).to_arrow_table()
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+        raise UserError(f"DuckDB refuses the statement: {_first_line(error)}") from None
+    except duckdb.Error as error:  # others may quote a value, which may be a member's
+        raise UserError(
+            f"DuckDB cannot answer the statement ({type(error).__name__}).",
+            todo="look at casts and functions that fail on some rows; `try_cast` gives NULL instead.",
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].split(": ", 1)[-1]
+
+
+def _whole(entry: TableEntry, rows: Any, hidden: str) -> str:
+    """The rows with every column of the contract: one that the table has not gained yet (the next night adds it) is NULL."""
+    there = set(rows.schema.names)
+    types = {"timestamp": "timestamptz", "array<string>": "varchar[]"}
+    missing = [f"cast(null as {types.get(c.type, c.type)}) as {c.name}" for c in entry.columns if c.name not in there]
+    return f"(select *, {', '.join(missing)} from {hidden})" if missing else hidden
+
+
+def _dataset(name: str, config: Settings) -> Any:
+    """An Arrow dataset of the table's current version; files are read as they are needed.
+
+    Raises:
+        UserError: the table is damaged, or has a feature that this reader has not.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return DeltaTable(delta_folder(name, config)).to_pyarrow_dataset()
+    except DeltaError as error:
+        raise UserError(
+            f"{name} cannot be read without Spark ({type(error).__name__}).",
+            todo="use `--engine spark`; `outreach doctor` says whether the table is damaged.",
+        ) from None

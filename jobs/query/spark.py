@@ -1,0 +1,70 @@
+"""Answers from Spark: for tables that are not Delta files of this machine, and where Spark's SQL is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp, parse_one
+
+from contracts.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from jobs.query.access import Readable
+    from jobs.query.statement import Query
+
+
+def run(query: Query, names: Readable) -> pa.Table:
+    """The rows that a statement gives, collected.
+
+    De-identified tables are temporary views of this session, and the statement names them instead of the tables.
+
+    Raises:
+        UserError: Spark refuses the statement.
+        EngineError: there is no engine.
+    """
+    from pyspark.errors import AnalysisException, PySparkException
+
+    from jobs.session import spark_session
+
+    spark = spark_session("sql")
+    swapped: dict[str, str] = {}
+    for entry in names.entries:
+        columns = names.select_list(entry, "spark") if entry.sql is None else None
+        sql = f"select {columns} from {entry.name}" if columns else None
+        if entry.sql is not None and any(name in swapped for name in entry.reads):
+            sql = renamed(parse_one(entry.sql, dialect="spark"), swapped)
+        if sql is not None:
+            swapped[entry.name] = f"shown_{entry.name.replace('.', '_')}"
+            spark.sql(f"create or replace temporary view {swapped[entry.name]} as {sql}")
+    try:
+        return spark.sql(renamed(query.tree, swapped)).toArrow()
+    except AnalysisException as error:
+        raise UserError(f"Spark refuses the statement ({error.getCondition() or 'analysis'}).") from None
+    except PySparkException as error:
+        raise UserError(
+            f"Spark cannot answer the statement ({type(error).__name__}).",
+            todo="look at casts and functions that fail on some rows.",
+        ) from None
+
+
+def renamed(tree: exp.Expr, names: dict[str, str]) -> str:
+    """Spark SQL of a statement with tables replaced by name; a table keeps its own name as alias."""
+
+    def swap(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Table) and (to := names.get(f"{node.db}.{node.name}".lower())):
+            found = exp.table_(to)
+            for key, value in node.args.items():
+                if key not in ("this", "db", "catalog") and value:
+                    found.set(key, value)
+            return found if node.alias else exp.alias_(found, node.name, table=True, copy=False)
+        if (
+            isinstance(node, exp.Column)
+            and f"{node.args.get('db') or ''}"
+            and f"{node.db}.{node.table}".lower() in names
+        ):
+            return exp.column(node.this, table=node.table)
+        return node
+
+    return tree.transform(swap).sql(dialect="spark")

@@ -1,0 +1,96 @@
+"""The command line as a whole: every command says its exit codes, completes in the shell, and can speak to machines."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+
+from contracts.errors import ExitCode
+from dagster_project import cli
+from jobs.progress import line
+
+# They end with Ctrl-C, print files as they are, or have a result of their own kind.
+NOT_FOR_MACHINES = {
+    "ui",
+    "engine logs",
+    "lineage export",
+    "lineage show",
+    "demo",
+    "simulate run",
+    "simulate overlay",
+    "study run",
+    "study example",
+    "sql",
+}
+
+
+@pytest.fixture(scope="module")
+def commands() -> dict[str, Any]:
+    """Every command by its whole name."""
+    fresh = typer.Typer()
+    before, cli.app = cli.app, fresh
+    try:
+        cli._register(None)
+        root = typer.main.get_command(fresh)
+    finally:
+        cli.app = before
+    found: dict[str, Any] = {}
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {sub}": c for sub, c in inner.items()} if inner else {name: command}
+    return found
+
+
+def test_every_command_lists_its_exit_codes(commands: dict[str, Any]) -> None:
+    for name, command in commands.items():
+        codes = {int(code) for code in re.findall(r"(?:^Exit codes: |; )(\d+) ", command.epilog or "")}
+        assert {0, 2, 130} <= codes, f"outreach {name} --help does not list its exit codes"
+        assert codes <= {int(code) for code in ExitCode}
+
+
+def test_every_code_has_a_meaning() -> None:
+    assert set(cli._MEANINGS) == set(ExitCode)
+
+
+def test_commands_speak_to_machines(commands: dict[str, Any]) -> None:
+    mute = {
+        name for name, c in commands.items() if not any("--json" in getattr(p, "opts", ()) for p in c.params)
+    } - NOT_FOR_MACHINES
+    assert not mute, f"without --json: {sorted(mute)}"
+
+
+def test_the_shell_completes_names_of_commands() -> None:
+    env = {**os.environ, "_OUTREACH_COMPLETE": "complete_bash", "COMP_WORDS": "outreach d", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv = ['outreach']; from dagster_project.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    assert set(done.stdout.split()) >= {"demo", "doctor", "dispositions"}, done.stderr
+    assert all(name.startswith("d") for name in done.stdout.split())
+
+
+def step(name: str, status: str, started: str) -> dict[str, Any]:
+    return {"step": name, "status": status, "started_at": f"2026-07-01T03:{started}:00+00:00"}
+
+
+def test_the_progress_line_says_what_remains() -> None:
+    now = dt.datetime(2026, 7, 1, 3, 10, tzinfo=dt.UTC)
+    steps = [step("land", "succeeded", "00"), step("dbt", "started", "09")]
+    expected = {"land": 60.0, "dbt": 100.0, "publish": 200.0}
+    assert line(steps, expected, now) == "dbt · 60 s · step 2 of about 3 · about 4 min left"
+    assert line(steps, {}, now) == "dbt · 60 s"
+    assert line(steps[:1], expected, now) == ""
+    assert line([*steps[:1], step("new", "started", "00")], {"land": 60.0}, now).endswith("nearly done")
+
+
+def test_nothing_moves_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    from jobs.progress import shown
+
+    with shown({"a": 1.0}, quiet=False):
+        pass
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,384 @@
+"""`outreach sql` on two small nights of Delta files: what it answers, what it hides, what it refuses. No JVM."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from delta_world import FIRST, SECOND, priority_row, summary_row, two_nights, write_table
+from deltalake import DeltaTable, write_deltalake
+
+from contracts.compile.dictionary import dictionary_text
+from contracts.deidentify import shown_columns
+from contracts.dictionary import FILE, ColumnEntry, TableEntry, dictionary
+from contracts.settings import Settings, settings
+from dagster_project import cli
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("world")
+    two_nights(made)
+    return made
+
+
+@pytest.fixture
+def run(world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command line as the console script runs it."""
+    from jobs import access_audit
+
+    def call(*arguments: str, role: str = "analyst") -> Ran:
+        monkeypatch.setenv("OUTREACH_HOME", str(world))
+        monkeypatch.setenv("OUTREACH_ROLE", role)
+        settings.cache_clear()
+        access_audit._journal.cache_clear()
+        monkeypatch.setattr("sys.argv", ["outreach", *arguments])
+        fresh = cli.typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+        fresh.callback()(lambda: None)
+        monkeypatch.setattr(cli, "app", fresh)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), printed.out, printed.err)
+
+    yield call
+    settings.cache_clear()
+    access_audit._journal.cache_clear()
+
+
+def rows(run: Run, sql: str, role: str = "analyst") -> list[dict[str, Any]]:
+    done = run("sql", sql, "--format", "json", role=role)
+    assert done.code == 0, done.err
+    return done.json
+
+
+def accesses(world: Path) -> list[dict[str, Any]]:
+    files = (world / "access").glob("*.ndjson")
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_the_rendered_dictionary_is_current() -> None:
+    current = FILE.read_text(encoding="utf-8") == dictionary_text()
+    assert current, "contracts/dictionary.json differs from its contracts: run `python -m contracts.compile dictionary`"
+
+
+def test_who_moved_into_the_top_100_since_yesterday_and_why(run: Run) -> None:
+    """The question of the issue, as one statement."""
+    found = rows(
+        run,
+        """select priority_rank, previous_rank, change, cause, why from outreach.priority_changes
+        where run_date = date '2026-07-02' and priority_rank <= 100 and coalesce(previous_rank, 101) > 100
+        order by program, priority_rank""",
+    )
+    assert found == [
+        {"priority_rank": 1, "previous_rank": 150, "change": "entered", "cause": "own_estimate",
+         "why": "Expected net value rose from $80 to $410; new: Age 90 or over"},
+        {"priority_rank": 2, "previous_rank": None, "change": "entered", "cause": "new_member",
+         "why": "Was not among the members looked at on the night before"},
+    ]  # fmt: skip
+
+
+def test_every_change_has_its_cause(run: Run) -> None:
+    found = rows(
+        run, "select member_id, change, cause, rank_change, why from outreach.priority_changes", role="care_manager"
+    )
+    told = {row["member_id"]: (row["change"], row["cause"], row["rank_change"]) for row in found}
+    assert told == {
+        "stays": ("left", "not_callable", None),
+        "gone": ("left", "gone", None),
+        "same": ("left", "others_moved", -1),
+        "riser": ("entered", "own_estimate", 149),
+        "new": ("entered", "new_member", None),
+        "drawn": ("entered", "drawn_to_explore", -1),
+    }
+    assert all(row["why"] for row in found)
+
+
+def test_a_simple_rule_says_its_values(world: Path, tmp_path: Path) -> None:
+    """A program without an effect model ranks by a rule, whose values the scores hold."""
+    from contracts.roles import Role
+    from jobs.query.answer import answer
+
+    simple = {"verdict": "fallback", "expected_net_value_usd": None}
+    rows = [
+        *(priority_row(m, FIRST, priority_rank=r, **simple) for m, r in (("a", 1), ("b", 2), ("c", 3))),
+        *(priority_row(m, SECOND, priority_rank=r, **simple) for m, r in (("a", 2), ("b", 1), ("c", 3))),
+    ]
+    values = {("a", FIRST): 5.0, ("b", FIRST): 4.0, ("a", SECOND): 5.0, ("b", SECOND): 7.256, ("c", SECOND): 1.0}
+    write_table(tmp_path, "outreach.priority", rows)
+    write_table(tmp_path, "outreach.program_summary", [summary_row(FIRST), summary_row(SECOND)])
+    scores = [
+        {**row, "is_eligible": True, "rank_value": values.get((row["member_id"], row["run_date"]))} for row in rows
+    ]
+    write_table(tmp_path, "causal.member_score", scores)
+    config = Settings(home=tmp_path, role=Role.STEWARD)
+    sql = "select member_id, change, cause, why from outreach.priority_changes order by member_id"
+    assert [tuple(row.values()) for row in answer(sql, "duckdb", config).rows.to_pylist()] == [
+        ("a", "moved_down", "others_moved", "Own value is the same; others moved"),
+        ("b", "moved_up", "simple_rule", "The simple rule of the program gives 7.26 instead of 4.0"),
+        ("c", "unchanged", "simple_rule", "The simple rule of the program gives 1.0 instead of no value"),
+    ]
+
+
+def test_a_first_night_has_no_changes(run: Run) -> None:
+    assert rows(run, "select * from outreach.priority_changes where run_date = date '2026-07-01'") == []
+
+
+def test_an_analyst_sees_pseudonyms_that_join(run: Run) -> None:
+    sql = """select p.member_id as id, count(*) as n from outreach.priority p
+        join outreach.priority_changes c using (data_source, program, member_id) group by 1"""
+    found = rows(run, sql)
+    assert len(found) == 6
+    assert all(len(row["id"]) == 20 and set(row["id"]) <= set("0123456789abcdef") for row in found)
+    assert rows(run, sql) == rows(run, sql), "a pseudonym must be the same tomorrow"
+
+
+def test_only_reading_as_it_is_is_put_on_record(run: Run, world: Path) -> None:
+    before = len(accesses(world))
+    rows(run, "select member_id from outreach.priority")
+    assert len(accesses(world)) == before
+    found = rows(run, "select reason_1 from outreach.action_list where member_id = 'riser'", role="care_manager")
+    assert found == [{"reason_1": "Age 93"}]
+    last = max(accesses(world), key=lambda entry: entry["accessed_at"])
+    assert len(accesses(world)) == before + 1
+    assert (last["role"], last["door"], last["is_identified"]) == ("care_manager", "sql", True)
+    assert "outreach.priority" in last["tables"]
+    assert "riser" not in json.dumps(last), "the access record must not name a member"
+    assert "?" in last["statement"]
+
+
+def test_nothing_is_read_when_it_cannot_be_put_on_record(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.journal import Journal
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "write", full)
+    done = run("sql", "select member_id from outreach.priority", role="care_manager")
+    assert done.code == 1
+    assert "nothing was read" in done.err
+    assert done.out == ""
+
+
+def test_describe_explains_every_column(run: Run) -> None:
+    found = rows(run, "describe outreach.priority")
+    assert [row["column"] for row in found] == [c.name for c in dictionary()["outreach.priority"].columns]
+    assert all(row["meaning"] for row in found)
+    assert "Pseudonym" in next(row["meaning"] for row in found if row["column"] == "member_id")
+    identified = rows(run, "describe outreach.priority", role="steward")
+    assert "Pseudonym" not in next(row["meaning"] for row in identified if row["column"] == "member_id")
+    listed = {row["table"] for row in rows(run, "show tables in outreach")}
+    assert {"outreach.priority", "outreach.priority_changes", "outreach.action_list"} <= listed
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("delete from outreach.priority", "only reads"),
+        ("insert into outreach.priority select * from outreach.priority", "only reads"),
+        ("create table x as select 1", "only reads"),
+        ("drop table outreach.priority", "only reads"),
+        ("copy (select 1) to '/tmp/x'", "only reads"),
+        ("set memory_limit = '1GB'", "only reads"),
+        ("select 1; select 2", "2 statements"),
+        ("", "0 statements"),
+        ("select * from read_parquet('/etc/passwd')", "no table of this warehouse"),
+        ("select * from '/etc/passwd'", "no table of this warehouse"),
+        ("select * from duckdb_views()", "no table of this warehouse"),
+        ("select * from information_schema.tables", "may not read"),
+        ("select 1 into x", "only reads"),
+        ("select getenv('HOME')", "refused"),
+        ("select * from core.member", "may not read core.member"),
+        ("select * from truth.potential_outcome", "may not read"),
+        ("select * from outreach.nothing", "no table outreach.nothing"),
+        ("select * from (select * from outreach.priority", "not duckdb SQL"),
+        ("select nothing from outreach.priority", "not found"),
+        ("with a as (select 1) select * from a, core.member", "may not read"),
+    ],
+)
+def test_what_is_refused(run: Run, sql: str, words: str) -> None:
+    done = run("sql", sql)
+    assert done.code == 2, (sql, done.out, done.err)
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+def test_nobody_reads_truth(run: Run) -> None:
+    assert run("sql", "select * from truth.potential_outcome", role="steward").code == 2
+
+
+def test_an_error_does_not_quote_a_members_data(run: Run) -> None:
+    done = run("sql", "select cast(reason_1 as int) from outreach.priority", role="care_manager")
+    assert done.code == 2
+    assert "emergency visits" not in done.err
+    assert "ConversionException" in done.err
+
+
+def test_the_rows_behind_a_view_have_no_name_to_be_found(run: Run) -> None:
+    """The last defence is the engine's: it reads no file and changes no setting."""
+    from jobs.query.access import readable
+    from jobs.query.duck import connect, fetch
+
+    run("sql", "show tables")
+    connection = connect(readable(["outreach.priority"], settings().role), settings())
+    for sql in ("select * from read_text('/etc/hostname')", "set enable_external_access = true"):
+        with pytest.raises(Exception, match="DuckDB"):
+            fetch(connection, sql)
+
+
+def test_formats(run: Run, tmp_path: Path) -> None:
+    sql = "select run_date, program, priority_rank, reason_2 from outreach.priority where priority_rank = 2 order by 1"
+    told = list(csv.reader(io.StringIO(run("sql", sql, "--format", "csv").out)))
+    assert told[0] == ["run_date", "program", "priority_rank", "reason_2"]
+    assert told[1] == ["2026-07-01", "ed_diversion", "2", ""]
+    out = tmp_path / "rows.parquet"
+    assert run("sql", sql, "--format", "parquet", "--out", str(out)).code == 0
+    assert pq.read_table(out).num_rows == 2
+    assert run("sql", sql, "--format", "parquet").code == 2
+    assert "2 rows" in run("sql", sql).out
+
+
+def test_statement_from_file_and_standard_input(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "q.sql"
+    file.write_text("select count(*) as n from outreach.priority;\n")
+    assert run("sql", "--file", str(file), "--format", "json").json == [{"n": 12}]
+    monkeypatch.setattr("sys.stdin", io.StringIO("select 1 as one"))
+    assert run("sql", "-", "--format", "json").json == [{"one": 1}]
+    assert run("sql").code == 2
+    assert run("sql", "--file", str(tmp_path / "none.sql")).code == 2
+
+
+def test_engine_asked_for(run: Run) -> None:
+    assert run("sql", "select * from ops.alert", "--engine", "duckdb").code == 2
+    assert "no Delta files here" in run("sql", "select * from ops.alert", "--engine", "duckdb").err
+
+
+def test_a_column_that_a_table_has_not_gained_yet_is_null(tmp_path: Path) -> None:
+    """Between a release and its first night, statements and views must not fail."""
+    from contracts.roles import Role
+    from jobs.query.answer import answer
+
+    two_nights(tmp_path)
+    folder = tmp_path / "warehouse" / "outreach.db" / "priority"
+    old = pa.table(DeltaTable(folder).to_pyarrow_table()).drop_columns(["channel"])
+    write_deltalake(folder, old, mode="overwrite", schema_mode="overwrite")
+    config = Settings(home=tmp_path, role=Role.ANALYST)
+    found = answer("select channel, count(*) as n from outreach.action_list group by 1", "duckdb", config).rows
+    assert found.to_pylist() == [{"channel": None, "n": 3}]
+
+
+def test_a_damaged_table_is_a_sentence(run: Run, world: Path) -> None:
+    log = world / "warehouse" / "ops.db" / "drift" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020d}.json").write_text('{"add": ')
+    done = run("sql", "select * from ops.drift")
+    assert (done.code, "cannot be read without Spark" in done.err) == (2, True)
+
+
+def test_columns_by_hipaa_class() -> None:
+    def one(name: str, phi: str, kind: str = "string", unit: str | None = None) -> ColumnEntry:
+        return ColumnEntry(name, kind, phi, unit, "Meaning.")
+
+    entry = TableEntry(
+        "core.x", "d", "o", "1", ("as_of_date",),
+        (one("data_source", "none"), one("member_id", "health_plan_beneficiary_number"), one("last_name", "name"),
+         one("birth_date", "date", "date"), one("admission_date", "date", "date"), one("as_of_date", "date", "date"),
+         one("zip_code", "geographic_subdivision"), one("city", "geographic_subdivision"),
+         one("age", "none", "int", "years"), one("days_since_ed_visit", "none", "int", "days"), one("phone", "phone"), one("email", "email"), one("paid", "none")),
+        None, (),
+    )  # fmt: skip
+    shown = {c.name: c.sql for c in shown_columns(entry, b"secret", "duckdb")}
+    assert list(shown) == [
+        "data_source",
+        "member_id",
+        "admission_date",
+        "as_of_date",
+        "zip3_code",
+        "age_band",
+        "days_since_ed_visit",
+        "paid",
+    ]
+    import duckdb
+
+    select = ", ".join(f"{sql} as {name}" for name, sql in shown.items())
+    found = (
+        duckdb.sql(
+            f"""select {select} from (values
+            ('tuva', 'm1', 'Doe', date '1930-05-04', date '2026-03-09', date '2026-07-01', '03612', 'x', 93, 59, '1', 'e', 5),
+            ('tuva', null, null, null, null, date '2026-07-01', '10001', null, 67, null, null, null, 5),
+            ('demo', 'm1', null, null, null, date '2026-07-01', null, null, null, null, null, null, 5))
+            t(data_source, member_id, last_name, birth_date, admission_date, as_of_date, zip_code, city, age, days_since_ed_visit, phone, email, paid)"""
+        )
+        .df()
+        .astype(object)
+    )
+    assert found["zip3_code"].tolist()[:2] == ["000", "100"]
+    assert found["age_band"].tolist()[:2] == ["90 and over", "60 to 69"]
+    assert found["days_since_ed_visit"][0] == 30
+    assert str(found["admission_date"][0])[:10] == "2026-01-01"
+    assert str(found["as_of_date"][0])[:10] == "2026-07-01"
+    assert found["member_id"][0] != found["member_id"][2], "the same number in two sources is two people"
+    assert "secret" not in select
+
+
+@pytest.mark.parametrize("role", ["analyst", "steward"])
+def test_spark_is_given_the_same_limits(role: str) -> None:
+    """The text that Spark gets; the acceptance tests let it run."""
+    from contracts.roles import Role
+    from jobs.query.access import readable
+    from jobs.query.spark import renamed
+    from jobs.query.statement import parse
+
+    query = parse("select outreach.priority.cate, x.program from outreach.priority, causal.model as x", "spark")
+    names = readable(query.tables, Role(role))
+    columns = names.select_list(dictionary()["outreach.priority"], "spark")
+    if role == "steward":
+        assert columns is None
+        return
+    assert "sha2(concat(" in columns
+    text = renamed(query.tree, {"outreach.priority": "shown_outreach_priority"})
+    assert (
+        text == "SELECT priority.cate, x.program FROM shown_outreach_priority AS priority CROSS JOIN causal.model AS x"
+    )
+
+
+def test_the_first_answer_imports_nothing_slow(world: Path) -> None:
+    """The contracts' models take 1.6 s of CPU, Spark's client more; pyarrow's data sets load pandas (0.4 s) whatever we do."""
+    code = (
+        "import sys; sys.argv = ['outreach', 'sql', 'select count(*) from outreach.priority_changes'];"
+        "from dagster_project.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "slow = {'pandera', 'pyspark', 'dagster', 'mlflow', 'econml'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    env = {**os.environ, "OUTREACH_HOME": str(world), "OUTREACH_ROLE": "analyst"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
