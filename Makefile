@@ -2,6 +2,7 @@
 #   VENV=path          the environment (default .venv)
 #   OUTREACH_HOME=path state and warehouse (default .outreach)
 #   ARGS="…"           passed on to outreach or pytest
+#   AGAINST=revision   whose contracts `make lint` compares with (default HEAD)
 #   WORKERS=n          processes that share `make test` (default 2; 0: none but pytest's own)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -9,6 +10,7 @@ SHELL := /bin/sh
 
 VENV ?= .venv
 ARGS ?=
+AGAINST ?= HEAD
 WORKERS ?= 2
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.outreach-setup
@@ -70,12 +72,13 @@ test: setup ## run every kind of test but `long`: nights over real files, a year
 $(KINDS:%=test-%): test-%: setup
 	$(TEST_ENV) $(PY) -m pytest tests/$* $(ARGS)
 
-lint: setup ## ruff, mypy, sqlfluff; all of them, whatever the first says
+lint: setup ## ruff, mypy, sqlfluff, broken promises of contracts; all of them, whatever the first says
 	@status=0; \
 	$(VENV)/bin/ruff check . || status=1; \
 	$(VENV)/bin/ruff format --check . || status=1; \
 	$(VENV)/bin/mypy || status=1; \
 	$(VENV)/bin/sqlfluff lint dbt/models --nocolor || status=1; \
+	$(VENV)/bin/outreach contracts diff --against $(AGAINST) || status=1; \
 	exit $$status
 
 format: setup ## let ruff write what `lint` would only name

@@ -15,7 +15,14 @@ from typing import Any, TypeVar
 
 import pandera.pandas as pa
 
+from contracts.errors import ConfigError
+from contracts.rule import BrokenKey, Measure, Reference, Rule, Severity, Survey, Tier, none_of
 from contracts.types import spark_type
+
+__all__ = [
+    "BrokenKey", "Check", "Column", "Contract", "Measure", "Phi", "Reference", "Rule", "Severity", "Survey",
+    "TableContract", "Terms", "Tier", "column", "declared", "none_of", "resolve", "table",
+]  # fmt: skip
 
 
 class Phi(StrEnum):
@@ -40,55 +47,6 @@ class Phi(StrEnum):
     BIOMETRIC = "biometric_identifier"
     PHOTO = "full_face_photograph"
     OTHER_ID = "other_unique_identifier"
-
-
-class Severity(StrEnum):
-    """`error` quarantines the row (a broken key blocks the table); `warn` reports."""
-
-    ERROR = "error"
-    WARN = "warn"
-
-
-class BrokenKey(StrEnum):
-    """What NULL or conflicting keys do: `quarantine` rows of dirty inputs, or `block` a table that was derived."""
-
-    QUARANTINE = "quarantine"
-    BLOCK = "block"
-
-
-class Tier(StrEnum):
-    """Three tiers of health-data quality: is it well formed, can it be, is it plausible in sum."""
-
-    STRUCTURAL = "structural"
-    LOGICAL = "logical"
-    ANALYTICAL = "analytical"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule across the columns of one row.
-
-    Attributes:
-        name: snake case, unique within the table.
-        sql: Spark SQL boolean over the row; NULL passes, as in a SQL CHECK.
-        description: one sentence for a person.
-    """
-
-    name: str
-    sql: str
-    description: str
-    severity: Severity = Severity.ERROR
-    tier: Tier = Tier.LOGICAL
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Each row's `columns` (where not null) must exist in `table` under `to_columns`."""
-
-    columns: tuple[str, ...]
-    table: str
-    to_columns: tuple[str, ...]
-    severity: Severity = Severity.WARN
 
 
 @dataclass(frozen=True)
@@ -129,9 +87,13 @@ class TableContract:
     partition_by: tuple[str, ...]
     rules: tuple[Rule, ...]
     references: tuple[Reference, ...]
+    surveys: tuple[Survey, ...]
+    profile: tuple[str, ...]
+    max_age_days: int | None
     quarantine_limit: float
     min_rows: int
     broken_key: BrokenKey
+    is_deprecated: bool
     model: type[Contract]
 
     @property
@@ -145,6 +107,11 @@ class TableContract:
     @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def is_judged_per_source(self) -> bool:
+        """Some of its rules are about all rows of one source together, so each source's nights judge it anew."""
+        return "data_source" in self.column_names and bool(self.surveys or self.profile or self.max_age_days)
 
     @property
     def ddl(self) -> str:
@@ -199,8 +166,12 @@ class Terms:
         name: `schema.table`.
         key: columns that together identify a row; enforced as unique and not null.
         writer: `dbt` or `jobs`.
+        surveys: queries over rows together, and over other tables.
+        profile: columns whose distribution is held against the trailing nights, with the number of rows.
+        max_age_days: service level: days from the newest `known_at` of a source to the night.
         quarantine_limit: share of rows that may be quarantined; above it the table is blocked.
         min_rows: fewer rows than this break the rule `row_count__at_least`.
+        is_deprecated: said in one release, so that the table may be gone in a later one.
         broken_key: by default `quarantine` in raw and staging, which hold what others deliver, else `block`.
     """
 
@@ -212,9 +183,13 @@ class Terms:
     partition_by: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     references: tuple[Reference, ...] = ()
+    surveys: tuple[Survey, ...] = ()
+    profile: tuple[str, ...] = ()
+    max_age_days: int | None = None
     quarantine_limit: float = 0.05
     min_rows: int = 0
     broken_key: BrokenKey | None = None
+    is_deprecated: bool = False
 
 
 _TERMS: dict[type[Contract], Terms] = {}
@@ -247,7 +222,19 @@ def declared() -> tuple[type[Contract], ...]:
 
 
 def _columns(model: type[Contract]) -> Iterable[Column]:
-    for name, field in model.to_schema().columns.items():
+    schema = model.to_schema()
+    if schema.checks or schema.unique:
+        raise ConfigError(
+            f"{model.__name__} has checks of Pandera across columns, which Spark would not enforce.",
+            todo="Write a Rule, or name the key in @table.",
+        )
+    for name, field in schema.columns.items():
+        if field.unique or field.coerce or field.regex or not field.required or field.default is not None:
+            raise ConfigError(
+                f"{model.__name__}.{name} asks Pandera for what Spark would not enforce.",
+                expected="no unique, coerce, regex, default; the column is required",
+                todo="Name a unique column in the key; cast before the contract.",
+            )
         meta = field.metadata
         if not meta or not field.description:
             raise TypeError(f"{model.__name__}.{name} is not made by contracts.model.column")
@@ -287,7 +274,8 @@ def resolve(model: type[Contract]) -> TableContract:
     schema, name = terms.name.split(".")
     columns = tuple(_columns(model))
     names = {column.name for column in columns}
-    used = set(terms.key) | set(terms.partition_by) | {c for r in terms.references for c in r.columns}
+    used = set(terms.key) | set(terms.partition_by) | set(terms.profile)
+    used |= {c for r in terms.references for c in r.columns} | ({"known_at"} if terms.max_age_days else set())
     if missing := used - names:
         raise TypeError(f"{model.__name__} names columns it does not have: {sorted(missing)}")
     return TableContract(
@@ -302,8 +290,12 @@ def resolve(model: type[Contract]) -> TableContract:
         partition_by=terms.partition_by,
         rules=terms.rules,
         references=terms.references,
+        surveys=terms.surveys,
+        profile=terms.profile,
+        max_age_days=terms.max_age_days,
         quarantine_limit=terms.quarantine_limit,
         min_rows=terms.min_rows,
         broken_key=terms.broken_key or _default_broken_key(schema),
+        is_deprecated=terms.is_deprecated,
         model=model,
     )

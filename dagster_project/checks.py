@@ -45,10 +45,14 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
     """What the pass found, one result per rule. Counts only: no value of a row is shown."""
     schema, name = audit.table.split(".")
     for rule in audit.rules:
-        metadata: dict[str, int | dg.MetadataValue[Any]] = {
+        metadata: dict[str, float | str | dg.MetadataValue[Any]] = {
             "rows_broken": rule.rows_broken,
             "rows_checked": rule.rows_checked,
+            "tier": rule.tier.value,
+            "verdict": rule.verdict.value,
         }
+        if rule.observed is not None:
+            metadata |= {"observed": rule.observed, "expected": rule.expected}
         if rule.rows_broken:
             metadata["quarantine_query"] = _quarantine_query(audit.table, rule.name, rule.rows_broken)
         yield dg.AssetCheckResult(
@@ -56,6 +60,7 @@ def check_results(audit: AuditResult) -> Iterator[dg.AssetCheckResult]:
             check_name=rule.name,
             passed=rule.passed,
             severity=_SEVERITY[rule.severity],
+            description=rule.message,
             metadata=dict(metadata),
         )
 

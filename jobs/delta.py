@@ -7,7 +7,8 @@ the row is quarantined under the rule's name instead of failing the write of the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,9 @@ from contracts.errors import ContractError
 from contracts.model import TableContract
 from contracts.settings import settings
 from jobs.lineage import record as lineage
+
+# What the writer option `userMetadata` is for statements that have no options.
+_COMMIT_NOTE = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,27 @@ def _local_commits(name: str) -> dict[int, Path]:
     return {int(path.stem): path for path in log.glob("*.json") if path.stem.isdigit()}
 
 
+# What leaves the rows of a table as they were, in the words of Delta's log.
+_NO_CHANGE_OF_ROWS = ("SET TBLPROPERTIES", "ADD COLUMNS", "CHANGE COLUMN", "OPTIMIZE")
+
+
+def only_appended_since(spark: SparkSession, name: str, version: int) -> bool:
+    """Whether every commit after `version` only added rows: no update, deletion, replacement or restoration."""
+    commits = _local_commits(name)
+    if commits:
+        lines = [path.read_text(encoding="utf-8") for v, path in commits.items() if v > version]
+        infos = [
+            json.loads(line)["commitInfo"] for text in lines for line in text.splitlines() if '"commitInfo"' in line
+        ]
+        modes = [(info["operation"], info.get("operationParameters", {}).get("mode")) for info in infos]
+    else:
+        rows = spark.sql(f"DESCRIBE HISTORY {name}").where(f"version > {version}")
+        modes = [(row[0], row[1]) for row in rows.selectExpr("operation", "operationParameters['mode']").collect()]
+    return all(
+        operation in _NO_CHANGE_OF_ROWS or (operation == "WRITE" and mode == "Append") for operation, mode in modes
+    )
+
+
 def local_version(name: str) -> int | None:
     """The current Delta version where it can be told without a query: on the embedded engine; else None."""
     commits = _local_commits(name)
@@ -193,28 +218,45 @@ def rows_of_contract(spark: SparkSession, contract: TableContract, rows: Iterabl
     return spark.createDataFrame([tuple(row[name] for name in contract.column_names) for row in rows], schema)
 
 
-def content_hash(df: DataFrame) -> DataFrame:
-    """One row `rows, hash_1, hash_2` that is the same exactly for the same multiset of rows (up to 2^-128).
+@dataclass(frozen=True)
+class Content:
+    """A multiset of rows in three numbers: equal for the same rows in any order, and for others with chance 2^-128.
 
-    A sum of row hashes does not depend on order and counts copies; it needs one scan and no shuffle of rows,
-    where `EXCEPT ALL` both ways shuffles both sides twice. The row's NULLs are hashed apart, because
-    `xxhash64` skips them and (NULL, 'a') would equal ('a', NULL).
+    Sums of row hashes count copies and need one scan and no shuffle of rows, where `EXCEPT ALL` both ways shuffles both
+    sides twice.
     """
-    columns = ", ".join(f"`{name}`" for name in df.columns)
-    nulls = ", ".join(f"isnull(`{name}`)" for name in df.columns)
-    sums = [f"coalesce(sum(cast(xxhash64({seed}, {columns}, {nulls}) as decimal(38, 0))), 0)" for seed in (1, 2)]
-    return df.selectExpr("count(*) AS rows", f"{sums[0]} AS hash_1", f"{sums[1]} AS hash_2")
+
+    rows: int
+    hash_1: int
+    hash_2: int
 
 
-def holds_exactly(df: DataFrame, name: str, predicate: str | None) -> bool:
-    """Whether the rows of table `name` that match `predicate` (all where None) are those of `df`, copies counted."""
-    table = cast(SparkSession, df.sparkSession).table(name).select(*df.columns)
-    old = content_hash(table if predicate is None else table.where(predicate))
-    both = (
-        content_hash(df).select("*", F.lit("new").alias("side")).unionAll(old.select("*", F.lit("old").alias("side")))
-    )
-    hashes = {row["side"]: row[:3] for row in both.collect()}
-    return bool(hashes["new"] == hashes["old"])
+def content_sql(columns: Iterable[str]) -> tuple[str, str]:
+    """Spark SQL BIGINT hashes of a row, whose wrapping sums make a `Content`.
+
+    The row's NULLs are hashed apart, because `xxhash64` skips them and (NULL, 'a') would equal ('a', NULL).
+    """
+    names = list(columns)
+    values, nulls = (", ".join(form.format(name) for name in names) for form in ("`{}`", "isnull(`{}`)"))
+    return f"xxhash64(1, {values}, {nulls})", f"xxhash64(2, {values}, {nulls})"
+
+
+def wrapped(value: int) -> int:
+    """An integer as a signed 64-bit one, as Spark's sums wrap with ANSI mode off."""
+    return (value + 2**63) % 2**64 - 2**63
+
+
+def content_of(df: DataFrame) -> Content:
+    """The rows' content; one query."""
+    first, second = content_sql(df.columns)
+    row = df.selectExpr("count(*)", f"coalesce(sum({first}), 0)", f"coalesce(sum({second}), 0)").collect()[0]
+    return Content(*row)
+
+
+def content_at(spark: SparkSession, contract: TableContract, predicate: str | None) -> Content:
+    """The content of the table's rows that match `predicate` (all where None)."""
+    table = spark.table(contract.name).select(*contract.column_names)
+    return content_of(table if predicate is None else table.where(predicate))
 
 
 def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id: str) -> Written:
@@ -235,10 +277,11 @@ def replace_where(df: DataFrame, contract: TableContract, predicate: str, run_id
     staged = conform(df, contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         with lineage.unobserved():
-            changed = not holds_exactly(staged, name, predicate)
+            content = content_of(staged)
+            changed = content != content_at(spark, contract, predicate)
             if changed:
                 overwrite_where(staged, name, predicate, run_id)
-            written = Written(table_version(spark, name), staged.count(), changed)
+            written = Written(table_version(spark, name), content.rows, changed)
         lineage.wrote(df, name, written.version, written.rows)
         return written
     finally:
@@ -252,6 +295,16 @@ def overwrite_where(df: DataFrame, name: str, predicate: str | None, run_id: str
     """
     condition = F.expr(predicate) if predicate else F.lit(True)
     df.writeTo(name).option("userMetadata", run_id).overwrite(condition)
+
+
+@contextmanager
+def commit_note(spark: SparkSession, run_id: str) -> Iterator[None]:
+    """Statements without writer options, as DELETE and MERGE, carry the run id in their commits."""
+    spark.conf.set(_COMMIT_NOTE, run_id)
+    try:
+        yield
+    finally:
+        spark.conf.unset(_COMMIT_NOTE)
 
 
 def append(df: DataFrame, name: str, run_id: str) -> None:

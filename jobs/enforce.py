@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import cast
 
 from pyspark.sql import DataFrame
@@ -19,25 +20,46 @@ from pyspark.storagelevel import StorageLevel
 
 from contracts.catalog import contract as contract_of
 from contracts.catalog import layer
-from contracts.compile.rules import rules_of
+from contracts.compile.rules import row_rules
 from contracts.errors import ContractError
 from contracts.model import Severity, TableContract
-from jobs.audit_result import AuditResult, Findings, RuleResult, Verdict, judge
-from jobs.audit_target import AuditTarget, references_of, rows_of, unwritten_target, written_target
-from jobs.contract_results import fingerprint, record_results, results_by_fingerprint
+from jobs.audit_result import AuditResult, Findings, RuleResult, Statistic, Verdict, aged, judge
+from jobs.audit_target import (
+    AuditTarget,
+    Night,
+    is_audited_by_file,
+    narrowed,
+    rows_of,
+    selection,
+    unwritten_target,
+    written_target,
+)
+from jobs.contract_results import (
+    PROFILES,
+    RESULTS,
+    audited_versions,
+    fingerprint,
+    record_results,
+    results_by_fingerprint,
+    trailing_statistics,
+)
 from jobs.delta import (
+    Content,
     append,
+    commit_note,
     conform,
+    content_at,
+    content_of,
     ensure_tables,
-    holds_exactly,
     overwrite_where,
     table_exists,
     table_version,
     was_never_filled,
 )
+from jobs.inspection import Inspection, inspect
 from jobs.lineage import record as lineage
-from jobs.quarantine import quarantine_rows
-from jobs.row_flags import classified, flagged, tally
+from jobs.quarantine import QUARANTINE, quarantine_rows
+from jobs.row_flags import flagged
 
 __all__ = [
     "AuditResult", "RuleResult", "Verdict", "audit_layer", "audit_table", "prepare", "record_results", "write_audited",
@@ -45,24 +67,28 @@ __all__ = [
 
 # Two tables at a time: on two cores a small audit is mostly planning and waiting, which overlap.
 _THREADS = 2
-# Above this, repeated keys are sorted out apart from the rest of the table.
-_MANY_ROWS = 2_000_000
 _PREPARED: set[str] = set()
 
 
 @dataclass(frozen=True)
-class _Inspection:
-    """One table's rows with all that its rules found in them."""
+class _History:
+    """What earlier audits left.
 
-    rows: DataFrame
-    found: Findings
-    rules: tuple[RuleResult, ...]
+    Attributes:
+        results: of unchanged tables, by fingerprint.
+        nights: statistics of the trailing nights, by table.
+        versions: Delta version up to which a table's files were judged by the same rules, by table.
+    """
+
+    results: Mapping[str, AuditResult]
+    nights: Mapping[str, Sequence[Sequence[Statistic]]]
+    versions: Mapping[str, int]
 
 
 def prepare(spark: SparkSession) -> None:
     """Create the `ops` tables that enforcement writes and that reports read, where missing; looks once per session."""
     if spark.session_id not in _PREPARED:
-        ensure_tables(spark, [contract_of(f"ops.{name}") for name in ("quarantine", "contract_result", "run_ledger")])
+        ensure_tables(spark, [contract_of(name) for name in (QUARANTINE, RESULTS, PROFILES, "ops.run_ledger")])
         _PREPARED.add(spark.session_id)
 
 
@@ -75,6 +101,7 @@ def audit_layer(
     *,
     where: str | None = None,
     data_source: str | None = None,
+    run_date: date | None = None,
 ) -> list[AuditResult]:
     """Audit the layer's tables that exist, and record all results in one append.
 
@@ -84,20 +111,24 @@ def audit_layer(
         run_id: of the night.
         tables: only these, as `schema.table`; default all of the layer that exist.
         where: Spark SQL condition that selects the night's rows in every table.
-        data_source: recorded with the results.
+        data_source: of the night: whose rows the rules about a table as a whole look at; None: all.
+        run_date: of the night.
 
     Raises:
         ContractError: one of `tables` does not exist.
     """
     prepare(spark)
+    night = Night(data_source, run_date)
     wanted = layer(schema) if tables is None else [contract_of(name) for name in tables]
-    present = [contract for contract in wanted if table_exists(spark, contract.name)]
-    if tables is not None and (absent := {c.name for c in wanted} - {c.name for c in present}):
-        raise ContractError(f"Tables to audit do not exist: {', '.join(sorted(absent))}.", todo="Build them first.")
-    with ThreadPoolExecutor(_THREADS) as pool:
-        targets = list(pool.map(lambda contract: written_target(spark, contract, where), present))
-        last = results_by_fingerprint(spark, {target.fingerprint: target.contract for target in targets})
-        results = list(pool.map(lambda target: _audit(spark, target, run_id, data_source, last), targets))
+    with ThreadPoolExecutor(_THREADS) as pool, commit_note(spark, run_id):
+        exists = list(pool.map(lambda contract: table_exists(spark, contract.name), wanted))
+        if tables is not None and not all(exists):
+            absent = sorted(contract.name for contract, there in zip(wanted, exists, strict=True) if not there)
+            raise ContractError(f"Tables to audit do not exist: {', '.join(absent)}.", todo="Build them first.")
+        present = [contract for contract, there in zip(wanted, exists, strict=True) if there]
+        targets = list(pool.map(lambda contract: written_target(spark, contract, where, night), present))
+        history = _history(spark, targets)
+        results = list(pool.map(lambda target: _audit(spark, target, run_id, history), targets))
     record_results(spark, results, run_id)
     lineage.audited(results)
     return results
@@ -111,58 +142,105 @@ def audit_table(
     run_id: str,
     where: str | None = None,
     data_source: str | None = None,
+    run_date: date | None = None,
     record: bool = True,
 ) -> AuditResult:
     """Audit one written table; quarantine and remove its bad rows, or block it and leave it as it is.
 
-    A table whose Delta version, contract and referenced tables are those of its last audit is not read again.
-    A table without bad rows gets no new Delta version.
+    A table whose Delta version, contract and the tables that its rules read are those of its last audit is not read
+    again. A table without bad rows gets no new Delta version.
 
     Args:
         spark: the session.
         contract: of the table.
         run_id: of the night.
         where: Spark SQL condition that selects the rows to audit; the others are not touched.
-        data_source: recorded with the result.
+        data_source: as in `audit_layer`.
+        run_date: of the night.
         record: False when the caller records several results in one append.
     """
     prepare(spark)
-    target = written_target(spark, contract, where)
-    last = results_by_fingerprint(spark, {target.fingerprint: contract})
-    result = _audit(spark, target, run_id, data_source, last)
+    target = written_target(spark, contract, where, Night(data_source, run_date))
+    with commit_note(spark, run_id):
+        result = _audit(spark, target, run_id, _history(spark, [target]))
     if record:
         record_results(spark, [result], run_id)
     lineage.checked(result)
     return result
 
 
-def _audit(
-    spark: SparkSession,
-    target: AuditTarget,
-    run_id: str,
-    data_source: str | None,
-    last: Mapping[str, AuditResult],
-) -> AuditResult:
+def _history(spark: SparkSession, targets: Iterable[AuditTarget]) -> _History:
+    filled = [target for target in targets if not _is_unfilled(target)]
+    results = results_by_fingerprint(spark, {target.fingerprint.all: target.contract for target in filled})
+    changed = [target for target in filled if target.fingerprint.all not in results]
+    by_file = [target.fingerprint.rules for target in changed if is_audited_by_file(target.contract)]
+    profiled = [target for target in changed if target.contract.profile]
+    nights = {}
+    if profiled:
+        night, names = profiled[0].night, [target.contract.name for target in profiled]
+        nights = trailing_statistics(spark, names, night.data_source, night.run_date)
+    return _History(results, nights, audited_versions(spark, by_file))
+
+
+def _before(target: AuditTarget, history: _History) -> Sequence[Sequence[Statistic]]:
+    return history.nights.get(target.contract.name, ())
+
+
+def _is_unfilled(target: AuditTarget) -> bool:
+    return target.version is not None and was_never_filled(target.contract.name)
+
+
+def _audit(spark: SparkSession, target: AuditTarget, run_id: str, history: _History) -> AuditResult:
     started = time.monotonic()
-    if target.fingerprint in last:
-        return replace(last[target.fingerprint], audit_id=_new_id(), data_source=data_source, is_reused=True)
-    contract, where = target.contract, target.row_filter
-    if was_never_filled(contract.name):
-        none = Findings(rows=0, broken={}, conflicts=0, bad=0, unknown=frozenset())
-        empty = _Inspection(spark.table(contract.name), none, judge(contract, none))
-        return replace(_result(target, empty, data_source), seconds=time.monotonic() - started)
-    seen = _inspect(spark, target, rows_of(spark, target))
+    if target.fingerprint.all in history.results:
+        return _reused(spark, history.results[target.fingerprint.all], target)
+    if _is_unfilled(target):
+        nothing = Inspection(spark.table(target.contract.name), Findings(rows=0, broken={}))
+        return replace(_result(target, nothing), seconds=time.monotonic() - started)
+    target = narrowed(spark, target, history.versions.get(target.contract.name))
+    seen = inspect(spark, target, rows_of(spark, target), _before(target, history))
     try:
-        result = _result(target, seen, data_source)
+        result = _result(target, seen)
         if result.rows_quarantined:
-            quarantine_rows(seen.rows, contract, run_id, target.version)
-            overwrite_where(seen.rows.where("NOT __bad").select(*contract.column_names), contract.name, where, run_id)
-            after = {**target.versions, contract.name: table_version(spark, contract.name)}
-            stamp = fingerprint(contract, where, after)
-            result = replace(result, table_version=after[contract.name], fingerprint=stamp)
+            quarantine_rows(seen.rows, target.contract, run_id, target.version)
+            result = _without_bad_rows(spark, target, seen, result, run_id)
     finally:
         seen.rows.unpersist()
-    return replace(result, seconds=time.monotonic() - started)
+    return replace(_with_total(spark, result), seconds=time.monotonic() - started)
+
+
+def _without_bad_rows(
+    spark: SparkSession, target: AuditTarget, seen: Inspection, result: AuditResult, run_id: str
+) -> AuditResult:
+    """Take the bad rows out of the written table: by a condition where their own values make them bad, else by rewriting."""
+    contract, looked_at = target.contract, selection(target)
+    if seen.is_by_row:
+        broken = " OR ".join(rule.sql for rule in row_rules(contract) if rule.severity is Severity.ERROR)
+        spark.sql(f"DELETE FROM {contract.name} WHERE ({broken}) AND {looked_at or 'true'}")
+    else:
+        overwrite_where(seen.rows.where("NOT __bad").select(*contract.column_names), contract.name, looked_at, run_id)
+    after = {**target.versions, contract.name: table_version(spark, contract.name)}
+    stamp = fingerprint(contract, target.row_filter, after, target.night.data_source)
+    return replace(result, table_version=after[contract.name], fingerprint=stamp.all)
+
+
+def _with_total(spark: SparkSession, result: AuditResult) -> AuditResult:
+    """An audit of new files does not tell how many rows there are in all; Delta's log does."""
+    return result if result.since_version is None else replace(result, rows_total=spark.table(result.table).count())
+
+
+def _reused(spark: SparkSession, last: AuditResult, target: AuditTarget) -> AuditResult:
+    """An earlier audit's result, for a table that has not changed since; only its newest fact is older by now."""
+    night = target.night
+    days = 0 if last.run_date is None or night.run_date is None else (night.run_date - last.run_date).days
+    return replace(
+        _with_total(spark, last),
+        audit_id=_new_id(),
+        data_source=night.data_source,
+        run_date=night.run_date,
+        rules=aged(target.contract, last.rules, days),
+        is_reused=True,
+    )
 
 
 @lineage.unobserved()
@@ -174,6 +252,7 @@ def write_audited(
     where: str | None = None,
     mode: str = "replace",
     data_source: str | None = None,
+    run_date: date | None = None,
     record: bool = True,
 ) -> AuditResult:
     """Write the good rows of `df` to the contract's table and quarantine the bad ones; write nothing if blocked.
@@ -187,7 +266,8 @@ def write_audited(
         run_id: of the night.
         where: with `replace`, the Spark SQL condition whose rows are replaced; None replaces all.
         mode: `replace` or `append`.
-        data_source: recorded with the result.
+        data_source: as in `audit_layer`.
+        run_date: of the night.
         record: False when the caller records several results in one append.
 
     Raises:
@@ -199,16 +279,18 @@ def write_audited(
     ensure_tables(spark, [contract])
     staged = flagged(conform(df, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        target = unwritten_target(spark, contract, where)
-        seen = _inspect(spark, target, staged)
-        result = _result(target, seen, data_source)
+        target = unwritten_target(spark, contract, where, Night(data_source, run_date))
+        before = _before(target, _history(spark, [target]))
+        seen = inspect(spark, target, staged, before, with_content=mode == "replace")
+        result = _result(target, seen)
         if not result.blocked:
             if result.rows_quarantined:
-                quarantine_rows(seen.rows, contract, run_id, None)
+                with commit_note(spark, run_id):
+                    quarantine_rows(seen.rows, contract, run_id, None)
             good = (seen.rows.where("NOT __bad") if result.rows_quarantined else staged).select(*contract.column_names)
             if mode == "append":
                 append(good, contract.name, run_id)
-            elif not holds_exactly(good, contract.name, where):
+            elif not _holds(spark, contract, where, seen.content or content_of(good)):
                 overwrite_where(good, contract.name, where, run_id)
             result = replace(result, table_version=table_version(spark, contract.name))
         seen.rows.unpersist()
@@ -221,40 +303,27 @@ def write_audited(
     return result
 
 
-def _inspect(spark: SparkSession, target: AuditTarget, rows: DataFrame) -> _Inspection:
-    """One query counts everything; a second one only where keys repeat or `error` references are broken."""
-    contract = target.contract
-    tables = references_of(spark, target, rows)
-    known = {name: table for name, table in tables.items() if table is not None}
-    counts = tally(rows, contract, known)
-    errors = {rule.name for rule in rules_of(contract) if rule.severity is Severity.ERROR}
-    lost = {name: known[name] for name, orphans in counts.orphans.items() if orphans and name in errors}
-    seen = classified(rows, contract, lost, twins=counts.twins > 0, narrow=counts.rows > _MANY_ROWS)
-    broken = {**counts.broken, **counts.orphans}
-    conflicts, bad = 0, counts.bad
-    if counts.twins or lost:
-        seen = seen.persist(StorageLevel.MEMORY_AND_DISK)  # counted, quarantined and written from one computation
-        row = seen.selectExpr(
-            "count_if(__copy > 1) AS copies", "count_if(__conflict) AS conflicts", "count_if(__bad) AS bad"
-        ).collect()[0]
-        broken["key__unique"], conflicts, bad = row["copies"], row["conflicts"], row["bad"]
-    unknown = frozenset(name for name, table in tables.items() if table is None)
-    found = Findings(rows=counts.rows, broken=broken, conflicts=conflicts, bad=bad, unknown=unknown)
-    return _Inspection(seen, found, judge(contract, found))
+def _holds(spark: SparkSession, contract: TableContract, where: str | None, content: Content) -> bool:
+    """Whether the rows that would be replaced are these very rows."""
+    return not was_never_filled(contract.name) and content_at(spark, contract, where) == content
 
 
-def _result(target: AuditTarget, seen: _Inspection, data_source: str | None) -> AuditResult:
+def _result(target: AuditTarget, seen: Inspection) -> AuditResult:
     result = AuditResult(
         audit_id=_new_id(),
         table=target.contract.name,
         contract_version=target.contract.version,
         rows_checked=seen.found.rows,
         rows_quarantined=0,
-        rules=seen.rules,
-        fingerprint=target.fingerprint,
-        data_source=data_source,
+        rules=judge(target.contract, seen.found),
+        fingerprint=target.fingerprint.all,
+        rules_fingerprint=target.fingerprint.rules,
+        since_version=target.since_version,
+        data_source=target.night.data_source,
         row_filter=target.row_filter,
         table_version=target.version,
+        run_date=target.night.run_date,
+        statistics=seen.found.statistics,
     )
     return result if result.blocked else replace(result, rows_quarantined=seen.found.bad)
 

@@ -116,6 +116,7 @@ def _write_scores(served: Mapping[str, Serving], data_source: str, run_date: dat
         run_id=run_id,
         where=predicate(data_source, run_date),
         data_source=data_source,
+        run_date=run_date,
     )
 
 
@@ -151,7 +152,12 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
             identity = night_id(data_source, run_date, served)
             priority = decided(rows, allocation, configured, plan, salt, identity)
             published = write_audited(
-                priority, contract("outreach.priority"), run_id=run_id, where=where, data_source=data_source
+                priority,
+                contract("outreach.priority"),
+                run_id=run_id,
+                where=where,
+                data_source=data_source,
+                run_date=run_date,
             )
             published.require()
             record.rows_out = published.rows_checked

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Iterable
+from typing import cast
 
 from pyspark.sql import DataFrame
 from pyspark.sql.connect import functions as F
+from pyspark.sql.connect.session import SparkSession
 
 from contracts.catalog import contract as contract_of
 from contracts.compile.literals import sql_string
 from contracts.model import TableContract
-from jobs.delta import append
 from jobs.row_flags import row_json_sql
 from jobs.row_key import row_key_sql
 
-_TABLE = "ops.quarantine"
+QUARANTINE = "ops.quarantine"
 
-# An append that reads the table conflicts with one that commits meanwhile (seen: two tables of a layer at once).
-_appending = threading.Lock()
+# Two merges into one table at once conflict (seen: two tables of a layer).
+_merging = threading.Lock()
 
 
 def quarantine_rows(classified: DataFrame, contract: TableContract, run_id: str, table_version: int | None) -> None:
-    """Append the bad rows that are not in quarantine yet.
+    """Hold the bad rows: those not in quarantine yet are added, released ones that are refused again are held again.
 
     Args:
         classified: rows with `__rules` and `__bad`, as `jobs.row_flags.classified` gives them.
@@ -31,10 +33,20 @@ def quarantine_rows(classified: DataFrame, contract: TableContract, run_id: str,
         table_version: Delta version in which they stand, None when they were never written.
     """
     entries = _entries(classified.where("__bad"), contract, run_id, table_version)
-    known = classified.sparkSession.table(_TABLE).where(F.col("table_name") == contract.name).select("quarantine_id")
-    fresh = entries.join(known, "quarantine_id", "left_anti").select(*contract_of(_TABLE).column_names)
-    with _appending:
-        append(fresh, _TABLE, run_id)
+    columns = contract_of(QUARANTINE).column_names
+    spark = cast(SparkSession, classified.sparkSession)
+    with _merging:
+        spark.sql(
+            f"""MERGE INTO {QUARANTINE} AS held USING {{entries}} AS found
+                ON held.table_name = {sql_string(contract.name)} AND held.quarantine_id = found.quarantine_id
+                WHEN MATCHED AND held.status = 'released' THEN UPDATE SET {_again(columns)}
+                WHEN NOT MATCHED THEN INSERT *""",
+            entries=entries.select(*columns),
+        )
+
+
+def _again(columns: Iterable[str]) -> str:
+    return ", ".join(f"held.{name} = found.{name}" for name in columns if name not in ("quarantine_id", "table_name"))
 
 
 def _entries(bad: DataFrame, contract: TableContract, run_id: str, table_version: int | None) -> DataFrame:

@@ -15,6 +15,7 @@ from pyspark.sql.connect import functions as F
 from contracts.compile.literals import sql_string
 from contracts.compile.rules import CompiledRule, row_rules, rules_of
 from contracts.model import Severity, TableContract
+from jobs.delta import Content, content_sql, wrapped
 
 BITS = 62  # rules per mask word: a signed 64-bit integer holds them without touching its sign
 KEY_HASH = "__key_hash"
@@ -33,14 +34,14 @@ class Tally:
         bad: rows that break a row rule of severity `error`.
         twins: rows that share their key's hash with an earlier one: no fewer than the true duplicates, and 0
             exactly when the key is unique.
-        orphans: rows without a counterpart, per reference rule that could be evaluated.
+        content: of the rows that are not bad, the `jobs.delta.Content`; None where it was not asked for, or keys repeat.
     """
 
     rows: int
     broken: Mapping[str, int]
     bad: int
     twins: int
-    orphans: Mapping[str, int]
+    content: Content | None = None
 
 
 def mask_words(rules: Sequence[CompiledRule]) -> tuple[str, ...]:
@@ -89,35 +90,40 @@ def _key_hash_sql(contract: TableContract) -> str:
     return f"xxhash64({columns}, {nulls})"
 
 
-def tally(df: DataFrame, contract: TableContract, references: Mapping[str, DataFrame]) -> Tally:
-    """Count every rule's broken rows in one query.
-
-    Its answer has one row per distinct mask, that is per way in which rules are broken together, and one per reference.
+def tally(df: DataFrame, contract: TableContract, *, with_content: bool = False) -> Tally:
+    """Count every rule's broken rows in one query; its answer has one row per way in which rules are broken together.
 
     Args:
         df: the rows, with or without mask words.
         contract: of the rows.
-        references: per reference rule that can be evaluated, the referenced table.
+        with_content: hash the rows on the way, to be compared with those of a table.
     """
     rules = row_rules(contract)
     rows = flagged(df, contract)
-    answer = _by_mask(rows, rules, keyed=bool(contract.key))
-    by_name = {rule.name: rule for rule in rules_of(contract)}
-    for i, (name, target) in enumerate(references.items()):
-        answer = answer.unionAll(_count_orphans(orphans_of(rows, by_name[name], target), rules, part=i))
-    groups = answer.collect()
-    masks = [group for group in groups if group["part"] < 0]
-    twins = sum(group["twins"] for group in masks)
+    hashes = _content_columns(contract) if with_content else {}
+    masks = _by_mask(rows, rules, keyed=bool(contract.key), hashes=hashes).collect()
+    twins = sum(mask["twins"] for mask in masks)
     if twins:  # a key's lowest mask stands for all of its rows there: right only where each key has one row
-        masks = _by_mask(rows, rules, keyed=False).collect()
-    orphans = {group["part"]: group["n"] for group in groups if group["part"] >= 0}
+        masks = _by_mask(rows, rules, keyed=False, hashes={}).collect()
+    errors = _error_positions(rules)
+    good = [mask for mask in masks if not any(_is_set(mask, i) for i in errors)]
+    rows_seen = sum(mask["n"] for mask in masks)
     return Tally(
-        rows=sum(group["n"] for group in masks),
-        broken={rule.name: sum(g["n"] for g in masks if _is_set(g, i)) for i, rule in enumerate(rules)},
-        bad=sum(g["n"] for g in masks if any(_is_set(g, i) for i in _error_positions(rules))),
+        rows=rows_seen,
+        broken={rule.name: sum(mask["n"] for mask in masks if _is_set(mask, i)) for i, rule in enumerate(rules)},
+        bad=rows_seen - sum(mask["n"] for mask in good),
         twins=twins,
-        orphans={name: orphans.get(i, 0) for i, name in enumerate(references)},
+        content=_content(good, list(hashes)) if with_content and not twins else None,
     )
+
+
+def _content_columns(contract: TableContract) -> dict[str, str]:
+    return {f"__content_{i}": sql for i, sql in enumerate(content_sql(contract.column_names))}
+
+
+def _content(groups: Sequence[Row], names: Sequence[str]) -> Content:
+    sums = [sum(group[name] for group in groups) for name in names]
+    return Content(sum(group["n"] for group in groups), *(wrapped(value) for value in sums))
 
 
 def _is_set(group: Row, position: int) -> bool:
@@ -133,25 +139,27 @@ def _words(rules: Sequence[CompiledRule]) -> list[str]:
     return [word_name(i) for i in range(len(mask_words(rules)))]
 
 
-def _by_mask(rows: DataFrame, rules: Sequence[CompiledRule], *, keyed: bool) -> DataFrame:
-    """Rows `part = -1, masks…, n, twins`: number of rows per mask and, when keyed, of keys that came before.
+def _by_mask(rows: DataFrame, rules: Sequence[CompiledRule], *, keyed: bool, hashes: Mapping[str, str]) -> DataFrame:
+    """Per mask the number of rows `n`, when keyed of keys that came before (`twins`), and the sums of row hashes.
 
     Keyed, it groups by the 64-bit hash of the key on the way, so that one scan and one shuffle of a few longs per
     row answer both questions; a collision of hashes costs a second look, never a wrong answer.
     """
     words = _words(rules)
-    per_key = rows.selectExpr(*words, "1L AS n", "0L AS twins")
+    added = [f"({sql}) AS {name}" for name, sql in hashes.items()]
+    per_key = rows.selectExpr(*([KEY_HASH] if keyed else []), *words, "1L AS n", *added)
     if keyed:
         lowest = [F.min(word).alias(word) for word in words]
-        per_key = rows.groupBy(KEY_HASH).agg(*lowest, F.count(F.lit(1)).alias("n"))
-        per_key = per_key.selectExpr(*words, "n", "n - 1 AS twins")
-    totals = per_key.groupBy(*words).agg(F.sum("n").alias("n"), F.sum("twins").alias("twins"))
-    return totals.selectExpr("-1 AS part", *words, "n", "twins")
+        summed = [F.sum(name).alias(name) for name in ("n", *hashes)]
+        per_key = per_key.groupBy(KEY_HASH).agg(*lowest, *summed)
+    return per_key.groupBy(*words).agg(
+        F.sum("n").alias("n"), F.expr("sum(n - 1)").alias("twins"), *(F.sum(name).alias(name) for name in hashes)
+    )
 
 
-def _count_orphans(orphans: DataFrame, rules: Sequence[CompiledRule], part: int) -> DataFrame:
-    zeros = [f"0L AS {word}" for word in _words(rules)]
-    return orphans.agg(F.count(F.lit(1)).alias("n")).selectExpr(f"{part} AS part", *zeros, "n", "0L AS twins")
+def count_orphans(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> int:
+    """How many rows `orphans_of` finds."""
+    return int(orphans_of(rows, rule, target).count())
 
 
 def orphans_of(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> DataFrame:

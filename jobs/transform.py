@@ -56,7 +56,9 @@ def build_layer(
         where = f"data_source = '{data_source}' and as_of_date in ({listed})"
     with step(f"contracts {name}", data_source=data_source, run_date=run_date) as record:
         tables = [table.name for table in _written_by_dbt(name)]
-        audits = audit_layer(spark_session(), name, run_id, tables, where=where, data_source=data_source)
+        audits = audit_layer(
+            spark_session(), name, run_id, tables, where=where, data_source=data_source, run_date=run_date
+        )
         record.rows_in = sum(audit.rows_checked for audit in audits)
         record.rows_quarantined = sum(audit.rows_quarantined for audit in audits)
     if name in _READS and not any(audit.blocked for audit in audits):

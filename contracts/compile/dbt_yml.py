@@ -8,7 +8,6 @@ types, and on with `--vars '{enforce_contracts: true}'`, as the dbt tests run it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -35,17 +34,6 @@ def render(contracts: Sequence[TableContract]) -> str:
     """One `schema.yml`."""
     document = {"version": 2, "models": [_model(contract) for contract in contracts]}
     return _HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
-
-
-def write(root: Path) -> list[Path]:
-    """Write all files below `root`; the paths written."""
-    paths = []
-    for relative, text in dbt_files().items():
-        path = root / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        paths.append(path)
-    return paths
 
 
 def _model(contract: TableContract) -> dict[str, Any]:

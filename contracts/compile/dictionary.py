@@ -6,8 +6,7 @@ Only layers that a door may show are in it; `raw`, `staging` and `truth` are not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts.catalog import layer
@@ -23,11 +22,9 @@ def dictionary_text() -> str:
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
-def write(root: Path) -> list[Path]:
-    """Write the file; returns its path."""
-    path = root / "contracts" / FILE.name
-    path.write_text(dictionary_text(), encoding="utf-8")
-    return [path]
+def json_files() -> Mapping[str, str]:
+    """Rendered text by path below the repository."""
+    return {f"contracts/{FILE.name}": dictionary_text()}
 
 
 def _entries() -> Iterable[dict[str, Any]]:

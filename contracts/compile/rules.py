@@ -1,7 +1,8 @@
 """Every rule of a contract, compiled once for the Spark pass, the asset checks and the documentation.
 
-Rule names are stable: `<column>__<kind>`, a cross-column rule's own name, `key__not_null`, `key__unique`,
-`<columns>__in_<schema>_<table>`, `row_count__at_least` and `quarantine_share__at_most`.
+Rule names are stable: `<column>__<kind>`, a cross-column rule's or measure's own name, `key__not_null`, `key__unique`,
+`<columns>__in_<schema>_<table>`, `row_count__at_least`, `quarantine_share__at_most`, `known_at__is_fresh`,
+`row_count__like_before` and `<column>__like_before`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import sqlglot
 from sqlglot import exp
 
 from contracts.compile.checks import compile_check
+from contracts.compile.survey import check_survey
 from contracts.errors import ConfigError
-from contracts.model import Column, Reference, Rule, Severity, TableContract, Tier
+from contracts.model import Check, Column, Measure, Reference, Rule, Severity, TableContract, Tier
 
 
 class Scope(StrEnum):
@@ -38,7 +40,9 @@ class CompiledRule:
         kind: `not_null`, `in_range`, `expression`, `unique`, `reference`, ...
         sql: row rules only: Spark SQL boolean, TRUE when the row breaks the rule, never NULL; else "".
         columns: the columns it reads, in the contract's order.
+        check: of a rule on one column: the Pandera check; None for `not_null`.
         reference: of a reference rule.
+        measure: of a table rule: what is measured and which values are expected.
     """
 
     name: str
@@ -49,12 +53,24 @@ class CompiledRule:
     sql: str
     description: str
     columns: tuple[str, ...]
+    check: Check | None = None
     reference: Reference | None = None
+    measure: Measure | None = None
+
+    @property
+    def is_of_one_column(self) -> bool:
+        """Whether it is a check of one column, or asks that it is given."""
+        return self.scope is Scope.ROW and self.kind != "expression" and self.name != "key__not_null"
+
+    @property
+    def expected(self) -> str:
+        """What a table that keeps the rule shows, in words."""
+        return "no row breaks it" if self.measure is None else self.measure.expected
 
 
 @cache
 def rules_of(contract: TableContract) -> tuple[CompiledRule, ...]:
-    """All rules: columns in order, then cross-column rules, key, references, table rules.
+    """All rules: columns in order, then cross-column rules, key, references, rules of the table as a whole.
 
     Raises:
         ConfigError: a rule cannot be enforced as written, or two rules have one name.
@@ -87,12 +103,12 @@ def _column_rules(column: Column) -> Iterable[CompiledRule]:
         yield _of_column(column, "not_null", sql, f"{column.name} is given.")
     for check in column.checks:
         kind, sql, words = compile_check(column, check)
-        yield _of_column(column, kind, sql, f"{column.name} is {words}.")
+        yield _of_column(column, kind, sql, f"{column.name} is {words}.", check)
 
 
-def _of_column(column: Column, kind: str, sql: str, description: str) -> CompiledRule:
-    name = f"{column.name}__{kind}"
-    return CompiledRule(name, kind, Scope.ROW, column.severity, column.tier, sql, description, (column.name,))
+def _of_column(column: Column, kind: str, sql: str, description: str, check: Check | None = None) -> CompiledRule:
+    name, severity, tier = f"{column.name}__{kind}", column.severity, column.tier
+    return CompiledRule(name, kind, Scope.ROW, severity, tier, sql, description, (column.name,), check)
 
 
 def _expression(rule: Rule, contract: TableContract) -> CompiledRule:
@@ -101,14 +117,15 @@ def _expression(rule: Rule, contract: TableContract) -> CompiledRule:
     return CompiledRule(rule.name, "expression", Scope.ROW, rule.severity, rule.tier, sql, rule.description, columns)
 
 
+NUMBERS = ("int", "bigint", "double", "decimal(12,2)")
+
 # What a row rule may not hold: more than the row decides its outcome, or it differs from run to run.
 _NOT_OF_ONE_ROW = (exp.AggFunc, exp.Window, exp.Subquery, exp.Select, exp.Rand, exp.CurrentDate, exp.CurrentTimestamp)
 
 
 def _columns_read(rule: Rule, contract: TableContract) -> tuple[str, ...]:
     where = f"The rule {rule.name} of {contract.name}"
-    if not rule.name.isidentifier() or rule.name != rule.name.lower():
-        raise ConfigError(f"{where} needs a name in snake case.", todo="Rename it.")
+    _checked_name(rule.name)
     try:
         tree = sqlglot.parse_one(rule.sql, read="spark")
     except sqlglot.errors.SqlglotError as error:
@@ -153,8 +170,67 @@ def _table_rules(contract: TableContract) -> Iterable[CompiledRule]:
     error = Severity.ERROR
     if contract.min_rows > 0:
         words = f"The table has at least {contract.min_rows} rows."
-        yield CompiledRule("row_count__at_least", "row_count", Scope.TABLE, error, Tier.ANALYTICAL, "", words, ())
+        yield _measured("row_count", Measure("row_count__at_least", words, low=contract.min_rows, severity=error))
     words = f"At most {contract.quarantine_limit:.2%} of the rows are quarantined."
-    yield CompiledRule(
-        "quarantine_share__at_most", "quarantine_share", Scope.TABLE, error, Tier.ANALYTICAL, "", words, ()
+    limit = Measure(
+        "quarantine_share__at_most", words, high=contract.quarantine_limit, unit="of the rows", severity=error
     )
+    yield _measured("quarantine_share", limit)
+    for survey in contract.surveys:
+        check_survey(survey, contract)
+        for measure in survey.measures:
+            yield _measured("measure", measure)
+    if contract.max_age_days is not None:
+        words = f"The newest facts became known at most {contract.max_age_days} days before the night."
+        fresh = Measure("known_at__is_fresh", words, high=contract.max_age_days, unit="days")
+        yield _measured("freshness", fresh, "known_at")
+    if contract.profile:
+        yield from _trends(contract)
+
+
+def _trends(contract: TableContract) -> Iterable[CompiledRule]:
+    """Distances from the trailing nights; 1 is the edge of what they make plausible (`jobs.trailing`)."""
+
+    def trend(name: str, what: str) -> Measure:
+        return Measure(
+            f"{name}__like_before", f"{what} is like in the trailing nights.", high=1, unit="of the tolerance"
+        )
+
+    yield _measured("trend", trend("row_count", "The number of rows"))
+    for column in contract.columns:
+        if column.name in contract.profile:
+            _refuse_unprofilable(column, contract)
+            yield _measured("trend", trend(column.name, f"The distribution of {column.name}"), column.name)
+
+
+def _refuse_unprofilable(column: Column, contract: TableContract) -> None:
+    is_set = any(check.kind == "isin" for check in column.checks)
+    if not (is_set or column.nullable or column.spark_type in (*NUMBERS, "boolean")):
+        raise ConfigError(
+            f"The column {column.name} of {contract.name} has no distribution to watch.",
+            expected="a number, a boolean, a set of values (`isin`) or a nullable column",
+            actual=f"{column.spark_type}, never NULL",
+            todo="Take it out of `profile`.",
+        )
+
+
+def _measured(kind: str, measure: Measure, *columns: str) -> CompiledRule:
+    if measure.low is None and measure.high is None:
+        raise ConfigError(f"The measure {measure.name} accepts any value.", todo="Give it `low`, `high` or both.")
+    return CompiledRule(
+        name=_checked_name(measure.name),
+        kind=kind,
+        scope=Scope.TABLE,
+        severity=measure.severity,
+        tier=measure.tier,
+        sql="",
+        description=measure.description,
+        columns=columns,
+        measure=measure,
+    )
+
+
+def _checked_name(name: str) -> str:
+    if not name.isidentifier() or name != name.lower():
+        raise ConfigError(f"The rule {name} needs a name in snake case.", todo="Rename it.")
+    return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from contracts.model import Phi
+from contracts.model import Phi, Rule
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class FileLayout:
         entity: what the file holds; the raw table is `raw.<source>__<entity>`.
         required: columns without which the file is of no use; `a|b` asks for one of the two.
         file_pattern: regular expression found in the lower-case file or folder name of such files.
+        rules: what is odd in a delivered row, counted before anything is made of it.
     """
 
     entity: str
@@ -40,6 +41,7 @@ class FileLayout:
     required: tuple[str, ...]
     columns: tuple[RawColumn, ...]
     file_pattern: str
+    rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = {name for choice in self.required for name in choice.split("|")} - self.names

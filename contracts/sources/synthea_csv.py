@@ -6,6 +6,7 @@ Column meanings from Synthea's CSV data dictionary.
 from __future__ import annotations
 
 from contracts.model import Phi
+from contracts.quality.rules import warn
 from contracts.sources.layout import FileLayout, RawColumn, Source, plain, private
 
 _PATIENT = private(Phi.MRN, patient="Patient.")
@@ -90,6 +91,11 @@ CLAIMS_TRANSACTIONS = FileLayout(
         *plain(linenote="Note."),
         *private(Phi.PLAN_ID, patientinsuranceid="Insurance of the patient."),
         *plain(feescheduleid="Fee schedule.", providerid="Provider.", supervisingproviderid="Supervising provider."),
+    ),
+    rules=(
+        warn("is_no_transfer", "type not in ('TRANSFERIN', 'TRANSFEROUT')", "The row is no half of a transfer: summed with the charges, transfers double what was billed."),
+        warn("amount_is_given", "nullif(trim(amount), '') is not null", "The row says its amount; payments have theirs in another column."),
+        warn("place_is_a_code", "trim(placeofservice) rlike '^[0-9]{2}$'", "The place of service is a code of CMS, not an organisation."),
     ),
 )  # fmt: skip
 

@@ -7,6 +7,8 @@ of the world as known at D is `known_at < D and (superseded_at is null or supers
 from __future__ import annotations
 
 from contracts.model import Phi, Reference, Rule, column, table
+from contracts.quality import together, utilisation
+from contracts.quality.rules import implausible, warn
 from contracts.tables.shapes import (
     ConditionShape,
     ConsentShape,
@@ -32,10 +34,13 @@ CONDITION_CATEGORIES = (
 )  # fmt: skip
 DRUG_CLASSES = ("diabetes", "ras_antagonist", "statin", "inhaler", "antidepressant", "anticoagulant", "opioid", "other")
 
+# Days from the newest fact that a source has told to the night; files of claims and coverage come monthly or more often.
+_MONTHLY = 45
+
 MEMBER = Reference(("data_source", "member_id"), "core.member", ("data_source", "member_id"))
 
 
-@table("core.member", key=("data_source", "member_id"), writer="dbt", rules=(
+@table("core.member", key=("data_source", "member_id"), writer="dbt", surveys=(utilisation.MEMBERS,), profile=("sex", "death_date"), rules=(
     Rule("death_not_before_birth", "death_date >= birth_date", "Nobody dies before being born."),
     Rule("birth_not_after_known", "birth_date <= cast(known_at as date)", "A birth is in the past when it is told."),
 ))  # fmt: skip
@@ -47,7 +52,8 @@ class Member(MemberShape):
     )
 
 
-@table("core.eligibility", key=("data_source", "member_id", "enrollment_start_date", "known_at"), writer="dbt", references=(MEMBER,), rules=(
+@table("core.eligibility", key=("data_source", "member_id", "enrollment_start_date", "known_at"), writer="dbt", references=(MEMBER,),
+       surveys=(together.SPANS, together.UNCOVERED_MEMBERS), max_age_days=_MONTHLY, profile=("payer_type", "is_hospice", "is_claims_complete"), rules=(
     Rule("end_not_before_start", "enrollment_end_date >= enrollment_start_date", "A span ends on or after its start."),
 ))  # fmt: skip
 class Eligibility(EligibilityShape):
@@ -67,7 +73,12 @@ class MemberMonth(Sourced):
     is_claims_complete: Bool = column("Claims of every covered day are paid here.")
 
 
-@table("core.medical_claim", key=("data_source", "claim_id", "claim_line_number", "known_at"), writer="dbt", references=(MEMBER,), rules=(
+@table("core.medical_claim", key=("data_source", "claim_id", "claim_line_number", "known_at"), writer="dbt", references=(MEMBER,),
+       surveys=(
+           together.LINES_OF_CLAIM, together.BILLED_TWICE, together.STAYS, together.CLAIM_AND_MEMBER,
+           utilisation.CLAIMS, utilisation.HEAVY_USERS,
+       ),
+       max_age_days=_MONTHLY, profile=("claim_type", "adjustment_type_code", "paid_amount", "service_category"), rules=(
     Rule("end_not_before_start", "claim_end_date >= claim_start_date", "A claim ends on or after its start."),
     Rule("discharge_not_before_admission", "discharge_date >= admission_date", "Discharge follows admission."),
 ))  # fmt: skip
@@ -92,6 +103,9 @@ class MedicalClaim(MedicalClaimShape):
     key=("data_source", "claim_id", "claim_line_number", "known_at"),
     writer="dbt",
     references=(MEMBER,),
+    surveys=(together.FILL_AND_MEMBER, together.FILLED_TWICE, utilisation.FILLS),
+    max_age_days=_MONTHLY,
+    profile=("adjustment_type_code", "days_supply", "paid_amount", "drug_class"),
 )
 class PharmacyClaim(PharmacyClaimShape):
     """One row per version of a fill. Final action: `superseded_at is null and not is_void`."""
@@ -101,8 +115,16 @@ class PharmacyClaim(PharmacyClaimShape):
     is_void: Bool = column("This version cancels the fill.")
 
 
-@table("core.encounter", key=("data_source", "encounter_id"), writer="dbt", references=(MEMBER,), rules=(
+@table("core.encounter", key=("data_source", "encounter_id"), writer="dbt", references=(MEMBER,),
+       surveys=(together.ENCOUNTER_AND_MEMBER, utilisation.ENCOUNTERS), profile=("encounter_type", "length_of_stay_days", "is_unplanned", "paid_amount"), rules=(
     Rule("end_not_before_start", "encounter_end_date >= encounter_start_date", "An encounter ends on or after its start."),
+    warn("stay_is_counted_in_days", "length_of_stay_days = datediff(encounter_end_date, encounter_start_date)", "The length of stay is the last day minus the first."),
+    warn("emergency_visit_is_short", "encounter_type <> 'emergency_department' or length_of_stay_days <= 3", "An emergency visit lasts three days at most."),
+    warn("visit_is_one_month_at_most", "encounter_type in ('acute_inpatient', 'skilled_nursing', 'home_health', 'hospice') or length_of_stay_days <= 31", "Care outside of stays lasts a month at most."),
+    warn("stay_has_diagnosis", "encounter_type <> 'acute_inpatient' or primary_diagnosis_code is not null", "An acute stay has a principal diagnosis."),
+    warn("encounter_is_told_after_its_start", "encounter_start_date <= cast(known_at as date)", "An encounter is told after it began."),
+    implausible("stay_is_at_most_a_year", "encounter_type <> 'acute_inpatient' or length_of_stay_days <= 365", "An acute stay lasts a year at most."),
+    implausible("encounter_paid_plausible", "abs(paid_amount) <= 5000000", "An encounter pays five million dollars at most."),
 ))  # fmt: skip
 class Encounter(Sourced):
     """One row per encounter, grouped from claim lines (overlapping or adjacent inpatient stays are one)."""

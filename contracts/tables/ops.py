@@ -45,7 +45,7 @@ class Quarantine(Contract):
     released_run_id: Str = column("Run that released it.", nullable=True)
 
 
-@table("ops.contract_result", key=("audit_id", "rule"), rules=(
+@table("ops.contract_result", key=("audit_id", "rule"), version="1.1.0", rules=(
     Rule("broken_at_most_checked", "rows_broken <= rows_checked", "No more rows break a rule than were checked."),
 ))  # fmt: skip
 class ContractResult(Contract):
@@ -55,8 +55,12 @@ class ContractResult(Contract):
     run_id: Str = column(_RUN)
     table_name: Str = column("Audited table, `schema.table`.", str_matches=_TABLE)
     data_source: Str = column("Ingestion source of the night; NULL: all.", nullable=True)
+    run_date: Date = column("Date of the night; NULL: an audit apart from any.", nullable=True)
     row_filter: Str = column(
         "Spark SQL condition that selected the audited rows; NULL: the whole table.", nullable=True
+    )
+    since_version: Long = column(
+        "Only files that came after this Delta version were looked at; NULL: all rows.", nullable=True
     )
     rule: Str = column("Rule, unique within the table.")
     kind: Str = column("Kind of rule, e.g. `not_null`, `in_set`, `expression`, `unique`, `reference`.")
@@ -65,6 +69,11 @@ class ContractResult(Contract):
     tier: Str = column("Tier of data quality.", isin=("structural", "logical", "analytical"))
     rows_checked: Long = column("Rows that the rule looked at.", unit="count", ge=0)
     rows_broken: Long = column("Rows that break it.", unit="count", ge=0)
+    observed: Double = column(
+        "What a rule about the table as a whole measured; NULL: a rule about rows, or nothing to measure.",
+        nullable=True,
+    )
+    expected: Str = column("What a table that keeps the rule shows, in words.", nullable=True)
     verdict: Str = column(
         "`quarantined`: bad rows were set aside and the rest went on; `failed`: the table is blocked.", isin=VERDICTS
     )
@@ -72,8 +81,32 @@ class ContractResult(Contract):
     contract_version: Str = column("Version of the contract.")
     table_version: Long = column("Delta version that the audit left behind; NULL: nothing written.", nullable=True)
     fingerprint: Str = column("Hash of rules, filter and the versions of all tables read: equal means nothing to do.")
+    rules_fingerprint: Str = column(
+        "Hash of the rules alone: what an earlier audit has to share to be built on.", nullable=True
+    )
     is_reused: Bool = column("True where the table had not changed since its last audit.")
     audited_at: Timestamp = column("When (UTC).")
+
+
+@table("ops.table_profile", key=("audit_id", "column_name", "statistic", "category"), rules=(
+    Rule("share_within_one", "statistic not in ('share', 'null_share') or value between 0 and 1", "A share lies between 0 and 1."),
+))  # fmt: skip
+class TableProfile(Contract):
+    """One row per audit of a profiled table and statistic: what the nights to come are held against.
+
+    Aggregates only, and of text only the values that the contract itself names.
+    """
+
+    audit_id: Str = column("Audit, as in `ops.contract_result`.")
+    run_id: Str = column(_RUN)
+    table_name: Str = column("Profiled table, `schema.table`.", str_matches=_TABLE)
+    data_source: Str = column("Ingestion source of the night; NULL: all.", nullable=True)
+    run_date: Date = column("Date of the night; NULL: an audit apart from any.", nullable=True)
+    column_name: Str = column("Profiled column; `row_count` for the table itself.")
+    statistic: Str = column("What was computed.", isin=("rows", "mean", "null_share", "share"))
+    category: Str = column("Value of the column that a `share` is of; empty for the other statistics.")
+    value: Double = column("The statistic.")
+    profiled_at: Timestamp = column("When (UTC).")
 
 
 @table("ops.run_ledger", key=("run_id", "job", "step", "started_at"), rules=(

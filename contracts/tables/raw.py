@@ -39,7 +39,7 @@ def _raw_contract(source: Source, layout: FileLayout) -> type[Contract]:
     }
     make: Any = type(Landed)
     model: type[Contract] = make(f"Raw_{source.name}_{layout.entity}", (Landed,), body)
-    return table(source.raw_table(layout.entity), key=KEY)(model)
+    return table(source.raw_table(layout.entity), key=KEY, rules=layout.rules)(model)
 
 
 RAW = tuple(_raw_contract(source, layout) for source in SOURCES.values() for layout in source.files)

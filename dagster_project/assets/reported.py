@@ -34,7 +34,7 @@ def materialized(
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(audit.table.split(".")),
             metadata={
-                "dagster/row_count": audit.rows_checked - audit.rows_quarantined,
+                "dagster/row_count": _rows_in(audit),
                 "quarantined": audit.rows_quarantined,
                 "delta_version": audit.table_version,
                 "audit_seconds": round(audit.seconds, 2),
@@ -48,6 +48,10 @@ def materialized(
             audit.require()
         except ContractError as error:
             raise no_retry(error) from error
+
+
+def _rows_in(audit: AuditResult) -> int:
+    return audit.rows_checked - audit.rows_quarantined if audit.rows_total is None else audit.rows_total
 
 
 def lineage_metadata(table: str) -> dict[str, Any]:

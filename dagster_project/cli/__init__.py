@@ -43,6 +43,12 @@ _GROUPS = {
     "lineage": _Command(
         "lineage", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Where a number comes from and who uses it, column by column."
     ),
+    "contracts": _Command(
+        "contracts", (_C.CONTRACT_BROKEN,), "What each table promises; render, and compare with what others have."
+    ),
+    "quarantine": _Command(
+        "quarantine", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Rows that contracts refused: list, show, release."
+    ),
     "design": _Command("design", (_C.FAILED,), "Size the holdout and the exploration."),
     "dispositions": _Command("handover", (_C.FAILED,), "Take over what became of calls from a care system."),
     "study": _Command("study", (_C.FAILED,), "Estimate effects on any table or file."),

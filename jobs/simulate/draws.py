@@ -78,3 +78,16 @@ def case(subject: str, options: dict[object, str], otherwise: str = "null") -> s
     """`CASE subject WHEN … THEN …`; keys are Python ints or strings, values SQL."""
     whens = " ".join(f"when {key!r} then {value}" for key, value in options.items())
     return f"(case {subject} {whens} else {otherwise} end)"
+
+
+def npi(digits: str) -> str:
+    """A National Provider Identifier: 1, eight digits and Luhn's check digit over 80840 and these (45 CFR 162.406).
+
+    Args:
+        digits: INT expression from 0 to 99,999,999.
+    """
+    number = f"(100000000L + {digits})"
+    places = [f"({number} div {10**place}L % 10)" for place in range(9)]
+    doubled = [f"2 * {digit} - 9 * ({digit} div 5)" for digit in places[::2]]
+    total = " + ".join(["24", *doubled, *places[1::2]])
+    return f"concat(cast({number} as string), cast(pmod(-({total}), 10) as string))"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jobs.simulate.clinic import ADMISSION_REASONS
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.delivery import MONEY_FACTOR, ORIGINAL, adjustment_type, lag_days, version_delay, versions
-from jobs.simulate.draws import Draws, case, num
+from jobs.simulate.draws import Draws, case, npi, num
 from jobs.simulate.encounters import ACUTE_DRG, ADMISSION, DIAGNOSES, EMERGENCY, OFFICE, OUTPATIENT
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def _lines(claims: DataFrame, draws: Draws, config: SimulationConfig) -> DataFra
         "revenue as revenue_center_code",
         f"if({stay}, cast(greatest(datediff(claim_end_date, claim_start_date), 1) as double), 1D) as service_unit_quantity",
         "hcpcs as hcpcs_code",
-        f"{_npi('2', draws, 'area', 'pmod(member_no, 40L)')} as rendering_npi",
-        f"{_npi('1', draws, 'area', 'pmod(member_no, 8L)')} as billing_npi",
-        f"if({institutional}, {_npi('1', draws, 'area', 'pmod(member_no, 3L)')}, null) as facility_npi",
+        f"{_npi('clinician', draws, 'area', 'pmod(member_no, 40L)')} as rendering_npi",
+        f"{_npi('practice', draws, 'area', 'pmod(member_no, 8L)')} as billing_npi",
+        f"if({institutional}, {_npi('hospital', draws, 'area', 'pmod(member_no, 3L)')}, null) as facility_npi",
         "date_sub(file_date, 2) as paid_date",
         "cast(allowed_amount * paid_share as decimal(12,2)) as paid_amount",
         "allowed_amount",
@@ -111,8 +111,8 @@ def _lines(claims: DataFrame, draws: Draws, config: SimulationConfig) -> DataFra
     )
 
 
-def _npi(prefix: str, draws: Draws, *key: str) -> str:
-    return f"concat('{prefix}', lpad(cast({draws.integer(999_999_999, f'npi {prefix}', *key)} as string), 9, '0'))"
+def _npi(kind: str, draws: Draws, *key: str) -> str:
+    return npi(draws.integer(100_000_000, f"npi {kind}", *key))
 
 
 def _revenue() -> str:

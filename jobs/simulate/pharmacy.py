@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jobs.simulate.clinic import has
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.delivery import MONEY_FACTOR, adjustment_type, version_delay, versions
-from jobs.simulate.draws import Draws, case, num
+from jobs.simulate.draws import Draws, case, npi, num
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -65,8 +65,8 @@ def pharmacy_claims(outcomes: DataFrame, config: SimulationConfig) -> DataFrame:
         "member_id",
         "if(is_medicare, 'Medicare', 'Cascadia Health') as payer",
         "plan",
-        f"concat('3', lpad(cast({draws.integer(999_999_999, 'prescriber', 'pmod(member_no, 900L)')} as string), 9, '0')) as prescribing_provider_npi",
-        f"concat('4', lpad(cast({draws.integer(999_999_999, 'pharmacy', 'pmod(member_no, 200L)')} as string), 9, '0')) as dispensing_provider_npi",
+        f"{npi(draws.integer(100_000_000, 'prescriber', 'pmod(member_no, 900L)'))} as prescribing_provider_npi",
+        f"{npi(draws.integer(100_000_000, 'pharmacy', 'pmod(member_no, 200L)'))} as dispensing_provider_npi",
         "dispensing_date",
         "ndc_code",
         "cast(days_supply * if(class_no in (2, 4), 1, 2) as double) as quantity",

@@ -203,13 +203,10 @@ def test_care_managers_choice_is_confounded_seen_and_unseen(truth: Any) -> None:
     assert naive > chosen.effect.mean() + 0.04, "a naive comparison sees harm that is not there"
 
 
-def _hash(spark: Any, plan: Simulated) -> dict[str, tuple[Any, ...]]:
-    from jobs.delta import content_hash
+def _hash(spark: Any, plan: Simulated) -> dict[str, Any]:
+    from jobs.delta import content_of
 
-    return {
-        entity: tuple(content_hash(spark.read.parquet(str(folder))).collect()[0])
-        for entity, folder in plan.folders.items()
-    }
+    return {entity: content_of(spark.read.parquet(str(folder))) for entity, folder in plan.folders.items()}
 
 
 def test_same_seed_same_rows_whatever_the_partitioning(

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from contracts.catalog import contract as contract_of
 from contracts.errors import ContractError
 from contracts.model import Contract, Reference, Rule, Severity, TableContract, column, resolve, table
 from contracts.types import Date, Double, Money, Str, Strings, Timestamp
+from dagster_project.cli import quarantine
 from jobs import enforce, ledger
+from jobs import held as held_rows
 from jobs.delta import append, append_idempotent, ensure_tables, replace_where, table_version
+from jobs.release import Released, release
 
 pytestmark = pytest.mark.timeout(600)
 NOON = dt.datetime(2020, 1, 1, 12, 0, 0, 123456, dt.UTC)
@@ -23,13 +28,15 @@ COLUMNS = (
     "id string, parent string, paid decimal(12,2), share double, day date, moment timestamp, code string, "
     "tags array<string>"
 )
+PARENT = "id string, words string"
 
 
-@table("core.enforce_parent", key=("id",))
+@table("core.enforce_parent", key=("id",), quarantine_limit=0.9)
 class Parent(Contract):
     """What rows refer to."""
 
     id: Str = column("Id.")
+    words: Str = column("What is said of it.", nullable=True)
 
 
 @table(
@@ -73,7 +80,7 @@ def case(spark: Any) -> Iterator[TableContract]:
     """The contract, its tables empty but for one parent."""
     contracts = [resolve(Case), resolve(Parent)]
     ensure_tables(spark, contracts)
-    append(spark.createDataFrame([("p",)], "id string"), "core.enforce_parent", "test")
+    append(spark.createDataFrame([("p", None)], PARENT), "core.enforce_parent", "test")
     yield contracts[0]
     for contract in contracts:
         spark.sql(f"DROP TABLE {contract.name}")
@@ -126,6 +133,51 @@ def test_same_bad_rows_again_are_the_same_entries_and_clean_rows_write_nothing(s
 
     second = enforce.write_audited(_frame(spark, rows), case, run_id="four")
     assert second.table_version == first.table_version
+
+
+def test_release_takes_back_what_keeps_the_contract_by_now_and_only_once(spark: Any, case: TableContract) -> None:
+    def ids() -> list[str]:
+        return sorted(row["id"] for row in spark.table(case.name).select("id").collect())
+
+    def held() -> dict[str, int]:
+        return {row["rule"]: row["held"] for row in held_rows.quarantine_counts(spark, case.name)}
+
+    assert release(spark, case, run_id="early") == Released(asked=7, added=0, there=0, held=7)
+    append(spark.createDataFrame([("nobody", None)], PARENT), "core.enforce_parent", "test")
+    before, kept = table_version(spark, case.name), held()
+    rule = "parent__in_core_enforce_parent"
+
+    assert release(spark, case, run_id="first") == Released(asked=7, added=1, there=0, held=6)
+    assert ids() == ["good", "orphan", "plain", "twice", "warned"]
+    assert held() == {**kept, rule: 0}
+    (entry,) = held_rows.quarantined_rows(spark, case.name, rule)
+    assert (entry["status"], "row_json" in entry) == ("released", False)
+    values = held_rows.quarantined_rows(spark, case.name, rule, with_values=True)[0]["row_json"]
+    assert json.loads(values)["parent"] == "nobody"
+    listed = json.loads(CliRunner().invoke(quarantine.app, ["list", "--json"]).stdout)
+    assert {"table_name": case.name, "rule": rule, "held": 0, "released": 1} in listed
+
+    assert release(spark, case, run_id="second") == Released(asked=6, added=0, there=0, held=6)
+    assert table_version(spark, case.name) == before + 1, "a second release writes nothing"
+
+    # a release that was cut off after it wrote the rows and before it marked them
+    spark.sql(
+        "UPDATE ops.quarantine SET status = 'held', released_at = NULL, released_run_id = NULL"
+        f" WHERE table_name = '{case.name}' AND status = 'released'"
+    )
+    again = release(spark, case, run_id="third", rule=rule, ids=[entry["quarantine_id"]])
+    assert again == Released(asked=1, added=0, there=1, held=0)
+    assert (ids().count("orphan"), table_version(spark, case.name)) == (1, before + 1)
+
+
+def test_broken_keys_block_what_is_derived(spark: Any, case: TableContract) -> None:
+    """Copies of one row do not: one of them stays."""
+    parent, version = resolve(Parent), table_version(spark, "core.enforce_parent")
+    for rows, rule in (([("p", "one"), ("p", "other")], "key__unique"), ([("p", "one"), (None, "x")], "key__not_null")):
+        result = enforce.write_audited(spark.createDataFrame(rows, PARENT), parent, run_id="key", record=False)
+        assert result.blocked, rule
+        assert rule in (result.reason or "")
+    assert table_version(spark, parent.name) == version, "a blocked table is left as it was"
 
 
 def test_too_many_bad_rows_block_and_leave_the_table_alone(spark: Any, case: TableContract) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from contracts.catalog import layer
+from contracts.catalog import contract, layer
+from contracts.model import Survey
+from contracts.quality import together, utilisation
 from jobs.dbt import run_dbt
 from jobs.delta import columns_of
 from jobs.ingest.land import ensure_raw, land
+from jobs.profile import survey_answer
+from jobs.row_flags import tally
 
 # Setting up lands and stages 1.7 million rows; on a busy machine that is most of the time.
 pytestmark = pytest.mark.timeout(1200)
@@ -205,6 +209,133 @@ def test_synthea_members_spans_and_conditions(staged: Any, files: duckdb.DuckDBP
         """select (select count(distinct Id) from patients), (select count(DEATHDATE) from patients),
                   (select count(*) from payer_transitions), (select count(*) from conditions)""",
     )  # fmt: skip
+
+
+def broken(spark: Any, table: str) -> dict[str, int]:
+    """Rows that break each rule of a table's contract, by the very pass that a night runs."""
+    return dict(tally(spark.table(table), contract(table)).broken)
+
+
+def measured(spark: Any, survey: Survey, table: str, **beside: str) -> dict[str, float]:
+    """A survey of `core` asked of a staging table as if all of its rows were in force; `beside`: SQL of other tables."""
+    rows = spark.table(table).selectExpr("*", "cast(null as timestamp) as superseded_at", "false as is_void")
+    asked = survey_answer(spark, survey, rows, lambda name: f"({beside[name.partition('.')[2]]})")
+    return {row["name"]: row["value"] for row in asked.collect()}
+
+
+def counted(files: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    """The one row of a query."""
+    row = files.execute(query).fetchone()
+    assert row is not None
+    return tuple(int(value) for value in row)
+
+
+def test_dirt_of_desynpuf_claims_is_met_by_rules(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    """Each stay comes twice, as a notice and as its claim; only the claim has the payment and the DRG."""
+    found = broken(staged, "staging.stg_desynpuf__medical_claim")
+    negative, no_npi, second, odd_drg, others = counted(
+        files,
+        """select count(*) filter (CLM_PMT_AMT::double < 0), sum(if(SEGMENT = '1', 2, 1)) filter (AT_PHYSN_NPI is null),
+                  count(*) filter (SEGMENT = '2'), count(*) filter (not regexp_matches(drg, '^[0-9]{3}$')), count(*) filter (drg = 'OTH')
+           from (select *, max(CLM_DRG_CD) filter (SEGMENT = '1') over (partition by filename, CLM_ID) as drg from inpatient)""",
+    )
+    assert (found["original_not_negative"], found["has_rendering_npi"], found["is_first_segment"], found["drg_is_a_number"]) == (
+        negative, no_npi, second, odd_drg,
+    )  # fmt: skip
+    assert odd_drg == others > 0, "a DRG that is no number is the word OTH"
+    assert min(negative, no_npi, second) > 0
+
+
+def test_members_of_an_hmo_are_met_by_a_rule(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    """Their spans are marked incomplete: once when the year begins, and again where coverage ends within the year."""
+    found = broken(staged, "staging.stg_desynpuf__eligibility")["claims_are_complete"]
+    spans = staged.sql(
+        """select count(*) as rows, count(distinct member_id, year(enrollment_start_date)) as years
+           from staging.stg_desynpuf__eligibility where not is_claims_complete"""
+    ).collect()[0]
+    (years,) = counted(
+        files,
+        """select count(*) from summary where BENE_HMO_CVRAGE_TOT_MONS::int > 0
+           and greatest(BENE_HI_CVRAGE_TOT_MONS::int, BENE_SMI_CVRAGE_TOT_MONS::int) > 0""",
+    )
+    assert (found, spans["years"]) == (spans["rows"], years)
+    assert years > 10_000
+
+
+STAYS = "(select *, CLM_ADMSN_DT as admitted, NCH_BENE_DSCHRG_DT as discharged from inpatient where SEGMENT = '1')"
+
+
+def test_overlapping_stays_are_met_by_a_rule(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    found = measured(staged, together.STAYS, "staging.stg_desynpuf__medical_claim")
+    (overlapping,) = counted(
+        files,
+        f"""select count(*) from {STAYS} as later where exists (
+              select 1 from {STAYS} as earlier where earlier.DESYNPUF_ID = later.DESYNPUF_ID
+              and (earlier.admitted, earlier.CLM_ID) < (later.admitted, later.CLM_ID) and earlier.discharged > later.admitted)""",
+    )
+    assert found == {"stay_does_not_overlap": overlapping}
+    assert overlapping > 0
+
+
+def test_thinned_year_is_met_by_a_measure(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    """Stays per covered day of the last year that is told in full against the year before; coverage is even."""
+    found = measured(
+        staged, utilisation.CLAIMS, "staging.stg_desynpuf__medical_claim",
+        member_month="select explode(sequence(date'2008-01-01', date'2010-12-01', interval 1 month)) as year_month, 1000000 as covered_days",
+    )["stay_rate_like_year_before"]  # fmt: skip
+    _, *stays = counted(
+        files,
+        """with stay as (select strptime(CLM_FROM_DT, '%Y%m%d')::date as starts, strptime(CLM_THRU_DT, '%Y%m%d')::date as ends from inpatient where SEGMENT = '1'),
+             told as (select date_trunc('month', max(ends) + 30)::date - interval 3 month as until from stay)
+           select 1, count(*) filter (starts >= until - interval 12 month and starts < until),
+             count(*) filter (starts >= until - interval 24 month and starts < until - interval 12 month) from stay, told""",
+    )
+    assert found == pytest.approx(stays[0] / stays[1])
+    (measure,) = (m for m in utilisation.CLAIMS.measures if m.name == "stay_rate_like_year_before")
+    assert not measure.holds(found)
+
+
+def test_dirt_of_synthea_transactions_is_met_by_rules(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    found = broken(staged, "raw.synthea_csv__claims_transactions")
+    transfers, no_amount, no_code = counted(
+        files,
+        """select count(*) filter (TYPE in ('TRANSFERIN', 'TRANSFEROUT')), count(*) filter (AMOUNT is null),
+                  count(*) filter (PLACEOFSERVICE is not null and not regexp_full_match(PLACEOFSERVICE, '[0-9]{2}'))
+           from claims_transactions""",
+    )
+    assert (found["is_no_transfer"], found["amount_is_given"], found["place_is_a_code"]) == (
+        transfers,
+        no_amount,
+        no_code,
+    )
+    (payments,) = counted(files, "select count(*) from claims_transactions where TYPE = 'PAYMENT' and AMOUNT is null")
+    assert no_amount >= payments > 0
+    assert min(transfers, no_code) > 0
+
+
+def test_dirt_of_synthea_claims_is_met_by_rules(staged: Any, files: duckdb.DuckDBPyConnection) -> None:
+    found = broken(staged, "staging.stg_synthea_csv__medical_claim")
+    begun = "coalesce(encounters.START, claims.SERVICEDATE)[:10]::date"
+    old, snomed = counted(
+        files,
+        f"""{CARE_CLAIMS} select count(*) filter ({begun} < date '1980-01-01'), count(*) filter (claims.DIAGNOSIS1 is not null)
+            from claims_transactions join care on care.Id = CLAIMID join claims on claims.Id = CLAIMID
+            left join encounters on encounters.Id = claims.APPOINTMENTID where TYPE = 'CHARGE'""",
+    )
+    assert (found["service_is_of_our_time"], found["diagnoses_are_of_claims"]) == (old, snomed)
+    dead, heavy = counted(
+        files,
+        f"""{CARE_CLAIMS}, told as (
+              select PATIENTID, {begun} > patients.DEATHDATE::date as is_late from claims join care using (Id)
+              join patients on patients.Id = PATIENTID left join encounters on encounters.Id = claims.APPOINTMENTID)
+            select (select count(*) from told where is_late),
+                   (select count(*) from (select 1 from told group by PATIENTID having count(*) > 500))""",
+    )
+    members = "select data_source, member_id, sex, birth_date, death_date from staging.stg_synthea_csv__member"
+    late = measured(staged, together.CLAIM_AND_MEMBER, "staging.stg_synthea_csv__medical_claim", member=members)
+    skewed = measured(staged, utilisation.HEAVY_USERS, "staging.stg_synthea_csv__medical_claim")
+    assert (late["service_not_after_death"], skewed["member_has_at_most_500_claims"]) == (dead, heavy)
+    assert min(old, snomed, dead, heavy) > 0
 
 
 def test_staging_again_takes_in_nothing_twice(staged: Any) -> None:

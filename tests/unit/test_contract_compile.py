@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
+import pandera.pandas as pa
 import pytest
 
+from contracts.compile.checks import SUPPORTED_CHECKS, compile_check
 from contracts.compile.regex import java_regex
 from contracts.compile.rules import CompiledRule, rules_of
 from contracts.errors import ConfigError
-from contracts.model import BrokenKey, Contract, Reference, Rule, column, resolve, table
+from contracts.model import (
+    BrokenKey,
+    Check,
+    Column,
+    Contract,
+    Measure,
+    Phi,
+    Reference,
+    Rule,
+    Severity,
+    Survey,
+    Tier,
+    column,
+    resolve,
+    table,
+)  # fmt: skip
 from contracts.types import Bool, Date, Double, Int, Str, Strings, Timestamp
+
+ADR = Path(__file__).resolve().parents[2] / "docs" / "adr" / "0003-contracts.md"
 
 
 def _rules(annotation: Any, terms: dict[str, Any] | None = None, **checks: Any) -> dict[str, CompiledRule]:
@@ -56,6 +76,55 @@ def test_columns_of_a_cross_column_rule_are_known() -> None:
 def test_check_that_cannot_be_enforced_is_refused_at_declaration(annotation: Any, checks: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         _rules(annotation, **checks)
+
+
+@pytest.mark.parametrize("kind", sorted(set(pa.Check.CHECK_FUNCTION_REGISTRY) - SUPPORTED_CHECKS))
+def test_every_other_check_of_pandera_is_refused_and_listed(kind: str) -> None:
+    column = Column("c", "string", True, "x", Phi.NONE, None, Severity.ERROR, Tier.STRUCTURAL, ())
+    with pytest.raises(ConfigError, match="cannot be enforced"):
+        compile_check(column, Check(kind, ()))
+    assert f"`{kind}`" in ADR.read_text(encoding="utf-8"), f"docs/adr/0003 does not list {kind}"
+
+
+@pytest.mark.parametrize("option", [{"unique": True}, {"coerce": True}, {"default": "a"}])
+def test_option_of_pandera_that_spark_would_not_enforce_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="would not enforce"):
+        _rules(Str, **option)
+
+
+def test_custom_checks_of_pandera_are_refused() -> None:
+    def whole_frame(cls: Any, frame: Any) -> Any:
+        return frame["c"].notna()
+
+    def one_column(cls: Any, series: Any) -> Any:
+        return series.notna()
+
+    for method in (pa.dataframe_check(whole_frame), pa.check("c")(one_column)):
+        body = {"__doc__": "x", "__annotations__": {"c": Str}, "__module__": __name__, "c": column("x"), "own": method}
+        declared: Any = type("Custom", (Contract,), body)
+        with pytest.raises(ConfigError):
+            table("core.custom", key=("c",))(declared)
+
+
+@pytest.mark.parametrize(
+    ("survey", "words"),
+    [
+        ("select count(*) as n from core.member", "not a SELECT over its rows"),
+        ("select count(*) as other from {rows}", "one column per measure"),
+        ("select count_if(rand() > 0) as n from {rows}", "by chance"),
+        ("select count(* from {rows}", "not one Spark SQL query"),
+    ],
+)
+def test_survey_that_cannot_be_asked_is_refused(survey: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        _rules(Str, {"surveys": (Survey(survey, (Measure("n", "x", high=0),)),)})
+
+
+def test_measure_without_a_range_and_profile_without_a_distribution_are_refused() -> None:
+    with pytest.raises(ConfigError, match="accepts any value"):
+        _rules(Str, {"surveys": (Survey("select count(*) as n from {rows}", (Measure("n", "x"),)),)})
+    with pytest.raises(ConfigError, match="no distribution"):
+        _rules(Str, {"profile": ("c",)})
 
 
 @pytest.mark.parametrize(
