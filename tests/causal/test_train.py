@@ -69,14 +69,14 @@ def test_measured_selection_is_adjusted_and_passes_the_placebo(world: Callable, 
     assert status(study)["refutation"] != "fail"
 
 
-# Seed 1 is that one split in a hundred whose ranking is backwards beyond 2.6 standard errors: it is blocked.
-@pytest.mark.parametrize("seed", [2, 3, 4])
-def test_no_effect_falls_back(world: Callable, quick: TrainOptions, seed: int) -> None:
+def test_no_effect_is_never_published(world: Callable, quick: TrainOptions) -> None:
+    """Chance may show a ranking backwards by 2.6 standard errors, one split in a hundred: that one is blocked, not published."""
     options = TrainOptions(
         learners=quick.learners, n_trees=60, threads=1, skip_gates=frozenset({"refutation", "placebo_outcome"})
     )
-    study = train_study(world("null", 1500, seed=seed).trial, options, seed=seed)
-    assert study.verdict == "fallback", study.gate_frame.to_string()
+    found = [train_study(world("null", 1500, seed=seed).trial, options, seed=seed).verdict for seed in (1, 2, 3, 4)]
+    assert set(found) <= {"fallback", "blocked"}, found
+    assert found.count("blocked") <= 1, found
 
 
 def test_the_same_seed_gives_the_same_numbers_in_another_process_with_other_threads(world: Callable) -> None:
