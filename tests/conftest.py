@@ -31,6 +31,7 @@ os.environ.pop("SPARK_REMOTE", None)
 os.environ.pop("DAGSTER_HOME", None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker keeps the plan, another the engine, and files of pure tests go to whoever is free (`make test`).
 
