@@ -67,7 +67,7 @@ ui: setup ## open the Dagster UI
 	@$(VENV)/bin/outreach ui $(ARGS)
 
 test: setup ## run every kind of test but `long`: nights over real files, a year of lists and its outcomes
-	$(TEST_ENV) $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(or $(ARGS),$(patsubst %,tests/%,$(filter-out long,$(KINDS))))
+	$(TEST_ENV) $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder $(or $(ARGS),$(patsubst %,tests/%,$(filter-out long,$(KINDS))))
 
 $(KINDS:%=test-%): test-%: setup
 	$(TEST_ENV) $(PY) -m pytest tests/$* $(ARGS)

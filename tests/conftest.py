@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plan import Plan
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from registry_world import Registry
@@ -31,18 +32,31 @@ os.environ.pop("SPARK_REMOTE", None)
 os.environ.pop("DAGSTER_HOME", None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker keeps the plan, another the engine, and files of pure tests go to whoever is free (`make test`).
+def _group(nodeid: str) -> str:
+    """What one worker of `make test` takes whole: all that needs the plan, all that needs the engine, else one file."""
+    path = nodeid.split("::")[0]
+    kind, file = path.split("/")[1:3]
+    if kind in ("acceptance", "browser") and not file.startswith("test_simulator"):
+        return "plan"
+    return "engine" if kind in ("acceptance", "contract", "dbt", "integration") or "contract_rules" in file else path
 
-    The groups that take longest come first; without workers this only orders the tests.
-    """
+
+class _Groups(LoadScopeScheduling):
+    """One plan and one engine, each on a worker; files of pure tests go to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Workers share the tests by `_group`."""
+    return _Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The groups that take longest come first."""
     order = {"plan": 0, "engine": 1}
-    for item in items:
-        needs = set(getattr(item, "fixturenames", ()))
-        group = "engine" if needs & {"spark", "engine"} else "plan" if "plan" in needs else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: order.get(item.get_closest_marker("xdist_group").args[0], 2))
+    items.sort(key=lambda item: order.get(_group(item.nodeid), 2))
 
 
 @pytest.fixture(scope="session")
