@@ -67,6 +67,7 @@ def _print_tables(tables: list[dict[str, Any]]) -> None:
 def show(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="As schema.table.")],
     as_odcs: Annotated[bool, typer.Option("--odcs", help="The whole contract as an ODCS document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """One table's rules: what they ask, how severe they are, and the Spark SQL that finds the rows that break them."""
     from contracts.catalog import contract
@@ -76,6 +77,14 @@ def show(
     found = contract(table)
     if as_odcs:
         typer.echo(render(found))
+        return
+    if as_json:
+        rules = [{"rule": r.name, "tier": r.tier.value, "severity": r.severity.value, "asks": r.description,
+                  "expected": str(r.measure.expected) if r.measure else None, "broken_where": r.sql or None}
+                 for r in rules_of(found)]  # fmt: skip
+        typer.echo(
+            json.dumps({"table": found.name, "version": found.version, "owner": found.owner, "rules": rules}, indent=1)
+        )
         return
     typer.echo(f"{found.name} {found.version}, {found.owner}. {found.description}")
     for rule in rules_of(found):
@@ -88,11 +97,13 @@ def show(
 @app.command()
 def render(
     targets: Annotated[list[str] | None, typer.Argument(metavar="[dbt] [odcs] [docs]", help="Default: all.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Write the files that are rendered from the contracts: dbt's schema.yml, ODCS files, the data dictionary."""
     from contracts.compile.render import write
 
-    typer.echo(f"{len(write(ROOT, targets or ()))} files rendered")
+    written = write(ROOT, targets or ())
+    typer.echo(json.dumps([str(path) for path in written]) if as_json else f"{len(written)} files rendered")
 
 
 @app.command()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-AUDIT_OUTPUTS = ("ops.contract_result", "ops.quarantine")
+AUDIT_OUTPUTS = ("ops.contract_result", "ops.quarantine", "ops.table_profile")
 LEDGER = JobLineage(
     "write.run_ledger", frozenset(), {"ops.run_ledger": NOTHING}, "Says what every step of a run did and cost."
 )
