@@ -172,7 +172,9 @@ def _verdict(found: Status) -> str:
     if found.published is None:
         return f"{found.data_source}: no night has been published yet. Run `outreach nightly --source {found.data_source}`."
     age = (found.today - found.published).days
-    when = {0: "tonight", 1: "last night"}.get(age, f"{age} days ago")
+    when = {-1: "tomorrow night", 0: "tonight", 1: "last night"}.get(
+        age, f"{age} days ago" if age > 0 else f"in {-age} days"
+    )
     late = f"; LATE, see {section('lateness')}" if found.is_late else ""
     return f"{found.data_source}: the list of {found.published} is published ({when}){late}."
 
