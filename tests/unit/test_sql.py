@@ -8,8 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from delta_world import FIRST, SECOND, priority_row, summary_row, two_nights, write_table
 from deltalake import DeltaTable, write_deltalake
+from ran import Ran, Run
 
 from contracts.compile.dictionary import dictionary_text
 from contracts.deidentify import shown_columns
 from contracts.dictionary import FILE, ColumnEntry, TableEntry, dictionary
 from contracts.settings import Settings, settings
 from dagster_project import cli
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture(scope="module")
