@@ -36,7 +36,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 # for the same short series of statements.
 TEST_ENV = JAVA_TOOL_OPTIONS="$(strip $(JAVA_TOOL_OPTIONS) -XX:TieredStopAtLevel=1)"
 
-.PHONY: help setup demo notebooks ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
+.PHONY: help setup demo notebooks docs ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,9 @@ notebooks: setup ## run the notebooks on this state folder's tables; results in 
 	@mkdir -p "$(STATE)/notebooks" && chmod 700 "$(STATE)/notebooks"
 	@OUTREACH_HOME="$(STATE)" $(VENV)/bin/jupyter execute notebooks/*.ipynb --output="$(STATE)/notebooks/{notebook_name}" $(ARGS)
 	@echo "written to $(STATE)/notebooks"
+
+docs: setup ## data dictionary, lineage and dbt's pages, in the folder docs/ of the state folder
+	@$(VENV)/bin/outreach docs $(ARGS)
 
 ui: setup ## open the Dagster UI
 	@$(VENV)/bin/outreach ui $(ARGS)
