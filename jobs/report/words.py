@@ -150,6 +150,42 @@ def changed(changes: Changes | None, program: ProgramNight) -> str:
     return words
 
 
+def past_summary(program: ProgramNight) -> str:
+    """Whether past outreach helped, month by month against the holdout."""
+    told = [
+        w
+        for w in program.past
+        if w.realized is not None and w.realized.lower is not None and w.realized.upper is not None
+    ]
+    if not told:
+        return "Too few people were offered or held out in the months so far to print a result."
+    last = told[-1]
+    assert last.realized is not None
+    assert last.realized.lower is not None
+    assert last.realized.upper is not None
+    words = (
+        f"Nights of {last.start:%B %Y}: those offered had {benefit(last.realized.value, program.plan)} per person than those held"
+        f" out at random (95% interval: {limits(last.realized, program.plan)})."
+    )
+    if last.realized.lower > 0:
+        words += " It helped."
+    elif last.realized.upper < 0:
+        words += " It did harm."
+    else:
+        words += " Whether it helped is not certain from this month alone."
+    outside = sum(
+        w.predicted is not None and w.realized is not None and not _holds(w.realized, w.predicted) for w in told
+    )
+    words += f" In {outside} of {len(told)} months the prediction lay outside the interval."
+    if any(w.is_alarm for w in program.past[-1:]):
+        words += " That is too often: the model is to be trained again."
+    return words
+
+
+def _holds(found: Interval, value: float) -> bool:
+    return found.lower is not None and found.upper is not None and found.lower <= value <= found.upper
+
+
 def one_more(program: ProgramNight) -> str:
     """The shadow price in words."""
     value = program.marginal_value_usd
@@ -175,6 +211,27 @@ def one_more_unit(scarce: Scarce) -> str:
     if scarce.price < 0.005:
         return "Nothing: it does not hold anybody back"
     return f"{f'${scarce.price:.2f}' if scarce.price < 10 else dollars(scarce.price)} for one more {unit}"
+
+
+def lower_first(words: str) -> str:
+    """A sentence as it goes on after a colon."""
+    return words[:1].lower() + words[1:]
+
+
+def trust(program: ProgramNight) -> str:
+    """The verdict and the tests in one or two sentences."""
+    found = program.evidence
+    if program.verdict == "blocked":
+        return (
+            "No. A test that must not fail has failed, or nothing may rank: nobody new is called until that is mended."
+        )
+    if found is None or not found.gates:
+        return "The list can be worked as a rule-based list always could; whom it helps most is not known."
+    counts = {status: sum(gate.status == status for gate in found.gates) for status in ("pass", "fail", "inconclusive")}
+    told = f"Of {len(found.gates)} tests {counts['pass']} passed, {counts['inconclusive']} gave no clear answer and {counts['fail']} failed."
+    if program.verdict == "publish" and found.is_served:
+        return f"Yes, as far as tests can tell. {told} A model that fails one marked “must not fail” calls nobody."
+    return f"The list, yes, as a simple rule; a ranking by benefit, no. {told} A model serves only if the tests that count passed."
 
 
 def in_total(report: NightReport) -> str:

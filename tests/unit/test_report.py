@@ -22,7 +22,7 @@ NIGHT, LAST, TRAINED = date(2026, 11, 23), date(2026, 11, 22), date(2026, 11, 20
 MADE = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
 KEYS = tuple(programs().programs)
 ED, TOC, MED = KEYS
-VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "circle"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "circle", "polyline", "polygon"}
 
 
 def summary(program: str, verdict: str, outreach: int, explore: int, sentence: str = "Because.") -> dict:
@@ -61,6 +61,16 @@ def trained(program: str, verdict: str) -> dict[str, list[dict]]:
         estimate(program, f"model_minus_{n}", "top_fraction_effect", 0.42 - tops[n], 0.12) for n in list(tops)[1:]
     ]
     evaluation += [estimate(program, "model", f"gates_{k}", 0.09 * k - 0.1, 0.13) for k in range(1, 6)]
+    evaluation += [
+        estimate(program, name, f"curve_{q}", scale * q / 100 * (2 - q / 100) + 0.15 * q / 100, 0.02)
+        for name, scale in {"model": 0.1, "baseline_risk": -0.05, "random": 0.01}.items()
+        for q in range(10, 101, 10)
+    ]
+    for k in range(1, 11):
+        evaluation += [estimate(program, "model", f"decile_{k}", 0.05 * k - 0.1, 0.2)]
+        evaluation += [
+            {**estimate(program, "model", f"decile_{k}_predicted", 0.04 * k, 0), "ci_lower": None, "ci_upper": None}
+        ]
     gates = [
         ("design", "pass", False, "812 people were offered and 4 were not; a logged draw decided who was."),
         ("balance", "inconclusive", False, "They differ most in `ed_visit_90d_count`: 0.11 standard deviations."),
@@ -83,6 +93,30 @@ def trained(program: str, verdict: str) -> dict[str, list[dict]]:
             {**label, "step_number": n, "step": s, "remaining_count": r, "offered_count": o}
             for n, (s, r, o) in enumerate(steps, start=1)
         ],
+        "balance": [
+            {**label, "covariate": c, "smd_before": b, "smd_after": a, "smd_after_se": 0.02}
+            for c, b, a in (("ed_visit_90d_count", 0.41, 0.03), ("age missing", 0.12, 0.05))
+        ],
+        "overlap": [
+            {**label, "bin": b, "is_offered": t, "n": n}
+            for b, t, n in ((3, True, 640), (3, False, 2104), (9, True, 964), (9, False, 4), (15, False, 1203))
+        ],
+        "equity": [
+            {**label, "dimension": d, "group_name": g, "ranking": r, "is_too_small": x is None, "selection_rate": x}
+            for d, g, r, x in (
+                ("sex", "female", "model", 0.31), ("sex", "female", "baseline_risk", 0.28),
+                ("sex", "male or not recorded", "model", 0.24), ("sex", "male or not recorded", "baseline_risk", 0.33),
+                ("race", "asian", "model", None), ("race", "white", "model", 0.3),
+            )
+        ],
+    }  # fmt: skip
+
+
+def past(program: str, month: int, effect: float, half: float, predicted: float, offered: int = 412) -> dict:
+    return {
+        "program": program, "window_start": date(2026, month, 1), "offered_count": offered, "holdout_count": 58,
+        "realized_effect": effect, "ci_lower": effect - half, "ci_upper": effect + half, "predicted_effect": predicted,
+        "is_alarm": False,
     }  # fmt: skip
 
 
@@ -128,6 +162,11 @@ def night_rows() -> NightRows:
         gates=[row for p in parts.values() for row in p["gates"]],
         evaluation=[row for p in parts.values() for row in p["evaluation"]],
         flow=[row for p in parts.values() for row in p["flow"]],
+        balance=[row for p in parts.values() for row in p["balance"]],
+        overlap=[row for p in parts.values() for row in p["overlap"]],
+        equity=[row for p in parts.values() for row in p["equity"]],
+        by_risk=[{"program": ED, "fifth": f, "n": n} for f, n in ((5, 24), (4, 16), (3, 14), (2, 3))],
+        realized=[past(ED, 7, -0.31, 0.2, -0.4), past(ED, 8, -0.1, 0.22, -0.38), past(ED, 9, -0.4, 0.2, -0.4, offered=7)],
         audited=True,
         rules=[
             {"table_name": "staging.stg_tuva__medical_claim", "rule": "paid_usd__not_null", "verdict": "quarantined", "rows_broken": 214},
@@ -181,13 +220,13 @@ class Strict(HTMLParser):
 
 def states(rows: NightRows) -> dict[str, NightRows]:
     """The night as it is, and everything that may be missing."""
-    bare = replace(rows, models=[], gates=[], evaluation=[], flow=[])
+    bare = replace(rows, models=[], gates=[], evaluation=[], flow=[], balance=[], overlap=[], equity=[])
     small = replace(
         rows, summary=[summary(ED, "publish", 4, 0)], decisions=[{"program": ED, "decision": "outreach", "reason": None, "n": 4}]
     )  # fmt: skip
     return {
         "full": rows,
-        "first night": replace(rows, previous_night=None, changes=[]),
+        "first night": replace(rows, previous_night=None, changes=[], realized=[]),
         "no model": bare,
         "no evaluation": replace(rows, evaluation=[]),
         "nothing audited": replace(rows, audited=False, rules=[], parked=[]),
@@ -359,3 +398,64 @@ def test_index_lists_nights_latest_first(rows: NightRows, tmp_path: Path) -> Non
 
 def test_index_without_nights() -> None:
     assert "No night has been published yet." in render_index([])
+
+
+def test_the_answers_come_in_the_order_of_the_questions(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    questions = (
+        "to call tonight", "Who they are", "What benefit is expected, and how sure is that?", "Why these people", "What changed",
+        "Did past outreach help?", "Is it fair?", "What would one more hour bring?", "Who is not called, and why",
+        "Can this be trusted tonight?",
+    )  # fmt: skip
+    places = [text.index(words) for words in questions]
+    assert places == sorted(places)
+    first = text[: text.index("Who they are")]
+    assert "19 fewer emergency visits in 90 days expected together 95% interval: between 15 and 23" in first
+
+
+def test_past_outreach_is_told_with_its_limits_and_without_small_groups(rows: NightRows) -> None:
+    program = made(rows).programs[0]
+    assert [w.realized is None for w in program.past] == [False, False, True], "seven people were offered"
+    assert program.past[0].realized is not None
+    assert program.past[0].realized.value == pytest.approx(0.31), "fewer visits are a benefit"
+    assert program.past[0].predicted == pytest.approx(0.4)
+    text = text_of(render(made(rows)))
+    assert "Nights of August 2026: those offered had 0.10 fewer emergency visits" in text
+    assert "In 1 of 2 months the prediction lay outside the interval." in text
+    assert "Not known yet." in text_of(render(made(states(rows)["first night"])))
+
+
+def test_small_groups_are_not_drawn(rows: NightRows) -> None:
+    evidence = made(rows).programs[0].evidence
+    assert evidence is not None
+    bins = {one.lower: (one.offered, one.not_offered) for one in evidence.overlap}
+    assert bins[0.45] == (960, None)
+    assert bins[0.15] == (640, 2100)
+    groups = {(g.dimension, g.name): (g.by_model, g.by_risk) for g in evidence.called_by_group}
+    assert groups["race", "asian"] == (None, None)
+    risk = made(rows).programs[0].by_risk
+    assert risk is not None
+    hidden = [row.label for row in risk.rows if row.count is None]
+    assert "Second fifth" in hidden
+    assert len(hidden) >= 2, "the three people in the second fifth can be had by subtraction"
+
+
+def test_pictures_say_what_they_show(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    assert "Offered to everyone: 250 fewer emergency visits in 90 days per 1,000 members." in text
+    assert "In 10 of 10 groups the interval of what was measured holds what was predicted" in text
+    assert "The largest difference is 0.41 standard deviations before weighting and 0.05 after it" in text
+    assert "By this model most often female (31%), least often male or not recorded (24%)." in text
+    assert "One more call, all its time given: about $41" in text
+    assert "Nurse line , 18 hours tonight: $413 for one more hour." in text
+
+
+def test_cards_of_older_trainings_are_still_read() -> None:
+    """Their evidence has no curves, balance or overlap."""
+    from dataclasses import fields
+
+    from jobs.report.night import Evidence
+
+    assert {f.name for f in fields(Evidence) if f.default == ()} == {
+        "curves", "deciles", "balance", "overlap", "called_by_group",
+    }  # fmt: skip
