@@ -131,9 +131,13 @@ def _deciles(metrics: Metrics) -> tuple[tuple[float, Interval], ...]:
 def _balance(rows: Rows) -> tuple[Balance, ...]:
     ordered = sorted(rows, key=lambda row: (-max(row["smd_before"], row["smd_after"]), row["covariate"]))
     return tuple(
-        Balance(in_words(f"`{row['covariate']}`").strip("“”"), row["smd_before"], row["smd_after"])
-        for row in ordered[:_MOST_COVARIATES]
+        Balance(_covariate(row["covariate"]), row["smd_before"], row["smd_after"]) for row in ordered[:_MOST_COVARIATES]
     )
+
+
+def _covariate(name: str) -> str:
+    words = in_words(f"`{name}`")
+    return words.replace("“", "").replace("” being unknown", ": unknown").replace("”", "")
 
 
 def _overlap(rows: Rows) -> tuple[ChanceBin, ...]:

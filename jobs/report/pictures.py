@@ -12,6 +12,7 @@ from jobs.report.charts import Bar, Pair, bars, dumbbells, intervals, paired_bar
 from jobs.report.night import Breakdown, Curve, Evidence, GroupCalled, Interval, PastWindow, Plan, ProgramNight, Reason
 from jobs.report.plots import Line, Moment, Texts, against_diagonal, curves, over_time, two_sided
 from jobs.report.words import HIDDEN, RANKING_WORDS, benefit, number, past_summary, short, signed
+from jobs.report.words import dimension as dimension_words
 
 
 class Planned(Protocol):
@@ -74,30 +75,40 @@ def fifths_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
 
 
 def curve_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
-    """Benefit curve of the model's order with its band, beside risk and chance."""
-    kinds = {"model": "mark", "baseline_risk": "risk", "random": "straight"}
-    drawn = sorted(evidence.curves, key=lambda curve: curve.ranking == "model")
+    """Benefit curve of the model's order with its band, beside risk and chance; per 1,000 members."""
     lines = [
-        Line(RANKING_WORDS[curve.ranking], kinds[curve.ranking], _straight(curve), curve.ranking == "model")
-        for curve in drawn
+        Line(RANKING_WORDS[c.ranking], _LINES[c.ranking], _straight(c), c.ranking == "model") for c in evidence.curves
     ]
-    all_of_them = evidence.curves[0].points[-1][1].value
-    at = evidence.curves[0].points[len(evidence.curves[0].points) // 3][0]
-    reached = ", ".join(
-        f"{RANKING_WORDS[c.ranking][0].lower()}{RANKING_WORDS[c.ranking][1:]} {signed(1000 * dict(c.points)[at].value)}"
-        for c in evidence.curves
-        if c.ranking != "random" and at in dict(c.points)
-    )
-    chance = signed(1000 * at * all_of_them)
-    unit = _measure(program).lower()
-    summary = (
-        f"Offered to everyone: {signed(1000 * all_of_them)} {unit} per 1,000 members. Offered to the first {at:.0%}:"
-        f" {reached}, at random {chance}. The shaded band is the 95% interval of this model's order."
-    )
     texts = Texts(
-        f"{program.plan.key}-curve", "Benefit curve", summary, "share of members offered", "per 1,000 members"
-    )
-    return curves([_times(line, 1000) for line in lines], texts), summary
+        f"{program.plan.key}-curve", "Benefit curve", _curve_words(program, evidence), "share of members offered", "per 1,000 members"
+    )  # fmt: skip
+    return curves([_times(line, 1000) for line in lines], texts), texts.summary
+
+
+_LINES = {"model": "mark", "baseline_risk": "risk", "random": "straight"}
+
+
+def _curve_words(program: Planned, evidence: Evidence) -> str:
+    points = {curve.ranking: dict(curve.points) for curve in evidence.curves}
+    everyone = evidence.curves[0].points[-1][1].value
+    told = [f"Offered to all of 1,000 members: {benefit(1000 * everyone, program.plan)}."]
+    share = next((share for share, _ in evidence.curves[0].points if share >= _TOLD_SHARE), 1.0)
+    parts = [
+        f"{_as_object(key)} {benefit(1000 * found[share].value, program.plan).removesuffix(f' {program.plan.unit}')}"
+        for key, found in points.items()
+        if key != "random" and share in found
+    ]
+    parts.append(f"at random {benefit(1000 * share * everyone, program.plan).removesuffix(f' {program.plan.unit}')}")
+    told.append(f"To the first {share:.0%}: {', '.join(parts)}.")
+    return " ".join([*told, "The shaded band is the 95% interval of this model's order."])
+
+
+_TOLD_SHARE = 0.3
+
+
+def _as_object(ranking: str) -> str:
+    words = RANKING_WORDS[ranking]
+    return words[:1].lower() + words[1:]
 
 
 def _straight(curve: Curve) -> Sequence[tuple[float, Interval]]:
@@ -190,10 +201,10 @@ def _funnel(window: PastWindow) -> Interval | None:
 
 def fairness_chart(program: Planned, dimension: str, groups: Sequence[GroupCalled]) -> tuple[Markup, str]:
     """Share of each group that would be called, by the model and by risk."""
-    rows = [Pair(one.name, one.by_model, one.by_risk) for one in groups]
+    rows = [Pair(f"{one.name[:1].upper()}{one.name[1:]}", one.by_model, one.by_risk) for one in groups]
     most = max((x for row in rows for x in (row.first, row.second) if x is not None), default=1.0) or 1.0
     known = sorted((g for g in groups if g.by_model is not None), key=lambda g: g.by_model or 0.0)
-    summary = "The groups are too small to tell."
+    summary = "Only one group is large enough to tell." if known else "The groups are too small to tell."
     if len(known) > 1:
         low, high = known[0], known[-1]
         summary = (
@@ -201,7 +212,12 @@ def fairness_chart(program: Planned, dimension: str, groups: Sequence[GroupCalle
         )
     name = f"{program.plan.key}-fair-{dimension}"
     chart = paired_bars(
-        rows, ("by this model", "by risk"), whole=most, name=name, title=f"Called, by {dimension}", summary=summary
+        rows,
+        ("by this model", "by risk"),
+        whole=most,
+        name=name,
+        title=f"Called, by {dimension_words(dimension).lower()}",
+        summary=summary,
     )
     return chart, summary
 

@@ -128,6 +128,9 @@ def two_sided(bins: Sequence[tuple[float, int | None, int | None]], texts: Texts
     x, y = _scales((0.0, 1.0), (-float(most), float(most)))
     parts = [f'<line x1="{x(0):.1f}" x2="{x(1):.1f}" y1="{y(0):.1f}" y2="{y(0):.1f}" class="zero"/>']
     parts += _across([0.0, 0.25, 0.5, 0.75, 1.0], x, "{:g}".format)
+    parts += [
+        f'<text x="{_LEFT - 6}" y="{y(n) + 4:.1f}" class="tick end">{most:,}</text>' for n in (most, -most) if bins
+    ]
     width = max(x(1 / len(bins)) - x(0) - 1.5, 1.0) if bins else 1.0
     for lower, above, below in bins:
         for count, kind in ((above, "mark"), (below, "other")):

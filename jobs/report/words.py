@@ -190,7 +190,7 @@ def one_more(program: ProgramNight) -> str:
     """The shadow price in words."""
     value = program.marginal_value_usd
     if program.verdict != "publish":
-        return "Not known tonight: it can be told only when the list is ranked by expected benefit."
+        return "Not known tonight, as it can be told only when the list is ranked by expected benefit."
     if value is None:
         return "Not on record for tonight."
     if value <= 0:
@@ -203,6 +203,34 @@ def limit(scarce: Scarce) -> str:
     return f"{scarce.limit:g} hours" if scarce.unit == "hours" else dollars(scarce.limit)
 
 
+DIMENSION_WORDS = {
+    "age_band": "Age",
+    "area_deprivation": "Primary care in the area",
+    "race": "Race",
+    "sex": "Sex",
+    "ethnicity": "Ethnicity",
+}
+
+
+def dimension(name: str) -> str:
+    """A dimension of fairness as a heading."""
+    return DIMENSION_WORDS.get(name, name.replace("_", " ").capitalize())
+
+
+def hour_price(team: Scarce) -> str:
+    """`Nurse line, 18 hours tonight: one more would bring $413.`"""
+    head = f"{team.name}, {limit(team)} tonight"
+    if team.price is None:
+        return f"{head}: what one more would bring is not known, as nothing that is ranked by expected benefit uses it."
+    if team.price < 0.005:
+        return f"{head}: one more would bring nothing, as time holds nobody back."
+    return f"{head}: one more would bring about {_price(team.price)}."
+
+
+def _price(value: float) -> str:
+    return f"${value:.2f}" if value < 10 else dollars(value)
+
+
 def one_more_unit(scarce: Scarce) -> str:
     """What one more hour or dollar would bring."""
     unit = "hour" if scarce.unit == "hours" else "dollar"
@@ -210,7 +238,7 @@ def one_more_unit(scarce: Scarce) -> str:
         return "Not known tonight: nothing that is ranked by expected benefit uses it"
     if scarce.price < 0.005:
         return "Nothing: it does not hold anybody back"
-    return f"{f'${scarce.price:.2f}' if scarce.price < 10 else dollars(scarce.price)} for one more {unit}"
+    return f"{_price(scarce.price)} for one more {unit}"
 
 
 def lower_first(words: str) -> str:

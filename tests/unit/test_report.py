@@ -442,12 +442,15 @@ def test_small_groups_are_not_drawn(rows: NightRows) -> None:
 
 def test_pictures_say_what_they_show(rows: NightRows) -> None:
     text = text_of(render(made(rows)))
-    assert "Offered to everyone: 250 fewer emergency visits in 90 days per 1,000 members." in text
+    assert (
+        "Offered to all of 1,000 members: 250 fewer emergency visits in 90 days. To the first 30%: this model 96 fewer,"
+        in text
+    )
     assert "In 10 of 10 groups the interval of what was measured holds what was predicted" in text
     assert "The largest difference is 0.41 standard deviations before weighting and 0.05 after it" in text
     assert "By this model most often female (31%), least often male or not recorded (24%)." in text
-    assert "One more call, all its time given: about $41" in text
-    assert "Nurse line , 18 hours tonight: $413 for one more hour." in text
+    assert "One more call, if its time were given: about $41" in text
+    assert "Nurse line, 18 hours tonight: one more would bring about $413." in text
 
 
 def test_cards_of_older_trainings_are_still_read() -> None:
