@@ -191,11 +191,15 @@ def _resource(name: str) -> str:
 
 
 def _by_risk(rows: Rows, program: str) -> Breakdown | None:
+    """By fifth; where too many of these are small, the riskiest fifth against all others; else None."""
     mine = {row["fifth"]: row["n"] for row in rows if row["program"] == program}
-    parts, total = suppress({fifth: mine.get(fifth, 0) for fifth in range(5, 0, -1)})
-    if not mine or total is None:
-        return None
-    return Breakdown("Risk", tuple(Count(_RISK_WORDS[fifth], n) for fifth, n in parts.items()), total)
+    fifths = {_RISK_WORDS[fifth]: mine.get(fifth, 0) for fifth in range(5, 0, -1)}
+    halves = {_RISK_WORDS[5]: mine.get(5, 0), "All others": sum(n for fifth, n in mine.items() if fifth != 5)}
+    for counts in (fifths, halves):
+        parts, total = suppress(counts)
+        if any(parts.values()):
+            return Breakdown("Risk", tuple(Count(label, n) for label, n in parts.items()), total)
+    return None
 
 
 def _past(rows: Rows, program: Program) -> tuple[PastWindow, ...]:

@@ -109,6 +109,14 @@ def expectation(program: ProgramNight) -> str:
     return f"{words} (95% interval: {limits(program.benefit, plan)})."
 
 
+def expected_briefly(program: ProgramNight) -> str:
+    """`19 fewer emergency visits in 90 days (15 to 23)` for a table; empty where no benefit is claimed."""
+    found = program.benefit
+    if found is None or program.called is None or found.lower is None or found.upper is None:
+        return ""
+    return f"{benefit(found.value, program.plan)} ({limits(found, program.plan)})"
+
+
 def worth(program: ProgramNight) -> str:
     """The expectation in planning dollars, less the cost of calling; empty when none is claimed."""
     value = program.value_usd
