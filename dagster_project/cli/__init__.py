@@ -64,6 +64,7 @@ _COMMANDS = {
     "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)),
     "doctor": _Command("doctor", (_C.FAILED,)),
     "docs": _Command("docs", (_C.FAILED,)),
+    "report": _Command("report", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
     "export": _Command("handover", (_C.FAILED,)),
     "uplift": _Command("uplift", (_C.ENGINE_UNAVAILABLE,)),
     "ui": _Command("ui", (_C.FAILED,)),

@@ -99,7 +99,7 @@ def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown,
         changes=_changes(rows, program.key),
         evidence=evidence,
         by_risk=_by_risk(rows.by_risk, program.key) if called else None,
-        past=_past(rows.realized, program),
+        past=past_windows(rows.realized, program),
         teams=tuple(one for one in _scarce(rows.limits) if one.name in plan.teams),
     )
 
@@ -202,7 +202,7 @@ def _by_risk(rows: Rows, program: str) -> Breakdown | None:
     return None
 
 
-def _past(rows: Rows, program: Program) -> tuple[PastWindow, ...]:
+def past_windows(rows: Rows, program: Program) -> tuple[PastWindow, ...]:
     """Benefits, positive is good, of the months whose outcomes are complete."""
     sign = -1.0 if program.outcome.better == "lower" else 1.0
     mine = sorted((r for r in rows if r["program"] == program.key), key=lambda r: r["window_start"])

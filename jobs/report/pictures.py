@@ -11,7 +11,7 @@ from markupsafe import Markup
 from jobs.report.charts import Bar, Pair, bars, dumbbells, intervals, paired_bars
 from jobs.report.night import Breakdown, Curve, Evidence, GroupCalled, Interval, PastWindow, Plan, ProgramNight, Reason
 from jobs.report.plots import Line, Moment, Texts, against_diagonal, curves, over_time, two_sided
-from jobs.report.words import HIDDEN, RANKING_WORDS, benefit, number, past_summary, short, signed
+from jobs.report.words import HIDDEN, RANKING_WORDS, Followed, benefit, number, past_summary, short, signed
 from jobs.report.words import dimension as dimension_words
 
 
@@ -177,7 +177,7 @@ def risk_chart(program: ProgramNight, breakdown: Breakdown) -> tuple[Markup, str
     return bars(rows, whole=breakdown.total, name=name, title="Called, by risk", summary=summary), summary
 
 
-def past_chart(program: ProgramNight) -> tuple[Markup, str]:
+def past_chart(program: Followed) -> tuple[Markup, str]:
     """Realised benefit by month, and the limits within which the prediction said it would lie."""
     moments = [
         Moment(f"{w.start:%b %y}", None if w.realized is None else w.realized.value, _funnel(w), w.is_alarm)

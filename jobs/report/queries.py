@@ -85,20 +85,20 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
     return NightRows(
         summary=summary,
         decisions=_decisions(spark, where),
-        limits=_optional(spark, "outreach.capacity_price", f"{where} and resource_kind <> 'program'"),
+        limits=optional_rows(spark, "outreach.capacity_price", f"{where} and resource_kind <> 'program'"),
         who=_who(spark, where),
         reasons=_reasons(spark, where),
         previous_night=previous,
         changes=_changes(spark, data_source, run_date, previous) if previous else [],
-        models=_optional(spark, "causal.model", causal),
-        gates=_optional(spark, "causal.gate_result", causal),
-        evaluation=_optional(spark, "causal.evaluation", causal),
-        flow=_optional(spark, "causal.cohort_flow", causal),
-        balance=_optional(spark, "causal.balance", causal),
+        models=optional_rows(spark, "causal.model", causal),
+        gates=optional_rows(spark, "causal.gate_result", causal),
+        evaluation=optional_rows(spark, "causal.evaluation", causal),
+        flow=optional_rows(spark, "causal.cohort_flow", causal),
+        balance=optional_rows(spark, "causal.balance", causal),
         overlap=_overlap(spark, causal),
-        equity=_optional(spark, "causal.equity", causal),
+        equity=optional_rows(spark, "causal.equity", causal),
         by_risk=_by_risk(spark, where),
-        realized=_optional(
+        realized=optional_rows(
             spark,
             "outreach.realized_uplift",
             f"data_source = {sql_string(data_source)} and score_band = 'listed' and known_as_of <= date'{run_date}'",
@@ -114,9 +114,15 @@ def _rows(spark: SparkSession, sql: str) -> Rows:
     return [row.asDict() for row in spark.sql(sql).collect()]
 
 
-def _optional(spark: SparkSession, table: str, where: str) -> Rows:
-    """Rows of a table that a warehouse without any training does not have."""
-    return _rows(spark, f"select * from {table} where {where}") if table_exists(spark, table) else []
+def optional_rows(spark: SparkSession, table: str, where: str, select: str = "select *", group: str = "") -> Rows:
+    """Rows of a table that a young warehouse may not have.
+
+    Args:
+        table: as schema.table.
+        where: Spark SQL condition.
+        select, group: the statement's other clauses.
+    """
+    return _rows(spark, f"{select} from {table} where {where} {group}") if table_exists(spark, table) else []
 
 
 def _previous_night(spark: SparkSession, data_source: str, run_date: date) -> date | None:

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from datetime import date
 from math import floor, log10
+from typing import Protocol
 
-from jobs.report.night import Changes, Interval, NightReport, Plan, ProgramNight, Scarce
+from jobs.report.night import Changes, Interval, NightReport, PastWindow, Plan, ProgramNight, Scarce
+from jobs.report.reason_words import in_words
+
+
+class Followed(Protocol):
+    """A program whose past lists were followed up."""
+
+    @property
+    def plan(self) -> Plan:
+        """Its settings."""
+        ...
+
+    @property
+    def past(self) -> tuple[PastWindow, ...]:
+        """Months that have run out, oldest first."""
+        ...
+
 
 HIDDEN = "hidden"
 VERDICT_WORDS = {
@@ -19,6 +36,11 @@ RANKING_WORDS = {
     "baseline_risk": "Calling those at highest risk",
     "random": "Calling at random",
 }
+
+
+def plain(sentence: str) -> str:
+    """A gate's or model's sentence without column names and small counts."""
+    return in_words(sentence)
 
 
 def day(value: date) -> str:
@@ -158,7 +180,7 @@ def changed(changes: Changes | None, program: ProgramNight) -> str:
     return words
 
 
-def past_summary(program: ProgramNight) -> str:
+def past_summary(program: Followed) -> str:
     """Whether past outreach helped, month by month against the holdout."""
     told = [
         w
