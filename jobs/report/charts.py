@@ -192,7 +192,7 @@ def intervals(
 
 def number(tick: float) -> str:
     """A place on an axis, with a typographic minus."""
-    return f"{tick:g}".replace("-", "−")
+    return f"{tick:,.10g}".replace("-", "−")
 
 
 def ticks_between(low: float, high: float) -> list[float]:

@@ -80,7 +80,7 @@ def curve_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
         Line(RANKING_WORDS[c.ranking], _LINES[c.ranking], _straight(c), c.ranking == "model") for c in evidence.curves
     ]
     texts = Texts(
-        f"{program.plan.key}-curve", "Benefit curve", _curve_words(program, evidence), "share of members offered", "per 1,000 members"
+        f"{program.plan.key}-curve", "Benefit curve", _curve_words(program, evidence), "share of members offered", f"{_measure(program).lower()}, per 1,000 members"
     )  # fmt: skip
     return curves([_times(line, 1000) for line in lines], texts), texts.summary
 
@@ -129,10 +129,10 @@ def decile_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
     count = len(evidence.deciles)
     summary = (
         f"In {inside} of {count} groups the interval of what was measured holds what was predicted;"
-        " with well-sized predictions some 19 of 20 would."
+        f" with well-sized predictions some 19 of 20 would. Benefit is {_measure(program).lower()}."
     )
-    unit = f"{_measure(program).lower()}"
-    texts = Texts(f"{program.plan.key}-deciles", "Calibration by tenth", summary, f"predicted: {unit}", "measured")
+    x, y = "predicted benefit per person", "measured benefit per person"
+    texts = Texts(f"{program.plan.key}-deciles", "Calibration by tenth", summary, x, y)
     return against_diagonal(evidence.deciles, texts), summary
 
 
@@ -185,7 +185,11 @@ def past_chart(program: Followed) -> tuple[Markup, str]:
     ]
     summary = past_summary(program)
     texts = Texts(
-        f"{program.plan.key}-past", "Realised benefit by month", summary, "month of the nights", "per person offered"
+        f"{program.plan.key}-past",
+        "Realised benefit by month",
+        summary,
+        "month of the nights",
+        "benefit per person offered",
     )
     return over_time(moments, texts), summary
 

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from jobs.report.charts import WIDTH, drawing, number, ticks_between
 from jobs.report.night import Interval
 
-_LEFT, _RIGHT, _TOP = 46, 12, 8
+_LEFT, _RIGHT, _TOP = 52, 14, 28
 _HEIGHT = 210  # of the plane itself
 _Scale = Callable[[float], float]
 
@@ -189,8 +189,7 @@ def _finished(parts: list[str], texts: Texts, key: Sequence[tuple[str, str]], sh
     """The axes' words, and a key below, one line per entry."""
     bottom = _TOP + _HEIGHT + 36
     parts.append(f'<text x="{(WIDTH + _LEFT - _RIGHT) / 2:.0f}" y="{bottom}" class="tick">{escape(texts.x)}</text>')
-    middle = _TOP + _HEIGHT / 2
-    parts.append(f'<text transform="translate(11 {middle:.0f}) rotate(-90)" class="tick">{escape(texts.y)}</text>')
+    parts.append(f'<text x="2" y="14" class="tick start">{escape(texts.y)}</text>')
     for n, (label, kind) in enumerate(key, start=1):
         at = bottom + 19 * n
         sign = f'<line x1="{_LEFT}" x2="{_LEFT + 22}" y1="{at - 4}" y2="{at - 4}" class="curve {kind}"/>'
