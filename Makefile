@@ -36,7 +36,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 # for the same short series of statements.
 TEST_ENV = JAVA_TOOL_OPTIONS="$(strip $(JAVA_TOOL_OPTIONS) -XX:TieredStopAtLevel=1)"
 
-.PHONY: help setup demo notebooks docs ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
+.PHONY: help setup demo notebooks docs pictures ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +72,9 @@ notebooks: setup ## run the notebooks on this state folder's tables; results in 
 
 docs: setup ## data dictionary, lineage and dbt's pages, in the folder docs/ of the state folder
 	@$(VENV)/bin/outreach docs $(ARGS)
+
+pictures: setup ## the README's pictures, from this state folder's demo; needs Chromium
+	@$(PY) tests/browser/pictures.py --home "$(STATE)"
 
 ui: setup ## open the Dagster UI
 	@$(VENV)/bin/outreach ui $(ARGS)
