@@ -76,6 +76,8 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
     where = predicate(data_source, run_date)
     summary = _rows(spark, f"select * from outreach.program_summary where {where}")
     previous = _previous_night(spark, data_source, run_date)
+    # Asked on the first night too, of itself: in the lineage a page has the same fields whichever night it was drawn last.
+    changes = _changes(spark, data_source, run_date, previous or run_date)
     causal = f"data_source = {sql_string(data_source)} and trained_as_of <= date'{run_date}'"
     audited, rules, parked, code = _quality(spark, data_source, run_date)
     versions = _rows(
@@ -89,7 +91,7 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
         who=_who(spark, where),
         reasons=_reasons(spark, where),
         previous_night=previous,
-        changes=_changes(spark, data_source, run_date, previous) if previous else [],
+        changes=changes if previous else [],
         models=optional_rows(spark, "causal.model", causal),
         gates=optional_rows(spark, "causal.gate_result", causal),
         evaluation=optional_rows(spark, "causal.evaluation", causal),
