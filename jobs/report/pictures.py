@@ -211,9 +211,10 @@ def fairness_chart(program: Planned, dimension: str, groups: Sequence[GroupCalle
     summary = "Only one group is large enough to tell." if known else "The groups are too small to tell."
     if len(known) > 1:
         low, high = known[0], known[-1]
-        summary = (
-            f"By this model most often {high.name} ({high.by_model:.0%}), least often {low.name} ({low.by_model:.0%})."
-        )
+        told = [f"{group.by_model:.0%}" for group in (high, low)]
+        summary = f"By this model most often {high.name} ({told[0]}), least often {low.name} ({told[1]})."
+        if told[0] == told[1]:
+            summary = f"By this model all groups equally often ({told[0]})."
     name = f"{program.plan.key}-fair-{dimension}"
     chart = paired_bars(
         rows,

@@ -97,7 +97,7 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
         evaluation=optional_rows(spark, "causal.evaluation", causal),
         flow=optional_rows(spark, "causal.cohort_flow", causal),
         balance=optional_rows(spark, "causal.balance", causal),
-        overlap=_overlap(spark, causal),
+        overlap=overlap_rows(spark, causal),
         equity=optional_rows(spark, "causal.equity", causal),
         by_risk=_by_risk(spark, where),
         realized=optional_rows(
@@ -175,7 +175,12 @@ def _reasons(spark: SparkSession, where: str) -> Rows:
     )
 
 
-def _overlap(spark: SparkSession, causal: str) -> Rows:
+def overlap_rows(spark: SparkSession, causal: str) -> Rows:
+    """Person-trials by chance of an offer and arm.
+
+    Args:
+        causal: Spark SQL condition on `data_source` and `trained_as_of`.
+    """
     if not table_exists(spark, "causal.oof_prediction"):
         return []
     return _rows(

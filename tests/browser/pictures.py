@@ -97,7 +97,9 @@ def dagster(browser: Any, cli: list[str], environment: dict[str, str], out: Path
 
 def keep(png: bytes, path: Path) -> None:
     """Write a picture with 256 colours: a third of the size, and nobody sees it."""
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, kmeans=2).save(path, optimize=True)
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1).save(
+        path, optimize=True
+    )
     print(path, f"{path.stat().st_size / 1000:.0f} kB")
 
 
