@@ -31,7 +31,7 @@ function find() {
   }
   for (const layer of document.querySelectorAll(".layer")) layer.hidden = !layer.querySelector(".table:not([hidden])");
   document.getElementById("nothing").hidden = shown > 0;
-  told.textContent = words.length || phi ? `${shown} tables, ${rows} columns and rules` : "";
+  told.textContent = words.length || phi ? `${shown} ${shown === 1 ? "table" : "tables"}, ${rows} columns and rules` : "";
 }
 
 function arrive() {
