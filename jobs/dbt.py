@@ -112,12 +112,15 @@ def parse_project() -> Path:
     return target() / "manifest.json"
 
 
-def static_docs() -> Path:
-    """dbt's documentation as one HTML file, made without a Spark endpoint: column types are the contracts'."""
+def static_docs() -> str:
+    """dbt's documentation as one HTML page, made without a Spark endpoint: column types are the contracts'.
+
+    Where this checkout lies on the machine is taken out: the page may be sent on.
+    """
     parse_project()
     flags = ["--static", "--no-compile", "--empty-catalog"]
     _checked(_invoke("docs", ["generate", *flags], "docs", remote={"SPARK_REMOTE": "sc://localhost"}))
-    return target() / "static_index.html"
+    return (target() / "static_index.html").read_text(encoding="utf-8").replace(str(PROJECT), "dbt")
 
 
 def target() -> Path:

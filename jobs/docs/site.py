@@ -33,7 +33,7 @@ def build_docs(folder: Path, graph: Graph, told_by: str, *, with_dbt: bool = Tru
     replace_file(folder / LINEAGE, render_lineage(graph, told_by))
     replace_file(folder / DICTIONARY, render_dictionary(lineage=LINEAGE))
     if with_dbt:
-        replace_file(folder / DBT, static_docs().read_text(encoding="utf-8"))
+        replace_file(folder / DBT, static_docs())
     page = environment(_TEMPLATES).get_template("docs.html.j2")
     facts = {"counts": graph.counts(), "told_by": told_by, "has_dbt": (folder / DBT).exists()}
     replace_file(folder / "index.html", page.render(**facts))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browser_world import DESK, LOOKS, PHONE, chromium, opened, scrolls_sideways, seconds_to_open, weak_texts
-from plan import NIGHT, Plan
+from plan import NIGHT, ROOT, Plan
 
 from jobs.report.pdf import find_chromium
 
@@ -121,7 +121,8 @@ def test_the_dictionary_is_searched_and_leads_to_the_lineage(browser: Any, pages
 def test_dbt_pages_are_there(pages: dict[str, Path]) -> None:
     text = (pages["docs"].parent / "dbt.html").read_text(encoding="utf-8")
     assert "member_feature" in text
-    assert "lakehouse" in text or "stg_tuva__member" in text
+    assert "stg_tuva__member" in text
+    assert str(ROOT) not in text, "the page says where the checkout lies"
 
 
 def test_the_report_is_printed(browser: Any, plan: Plan, pages: dict[str, Path]) -> None:
