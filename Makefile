@@ -17,6 +17,8 @@ STAMP := $(VENV)/.outreach-setup
 BENCHES := $(patsubst tests/bench/bench_%.py,%,$(wildcard tests/bench/bench_*.py))
 KINDS := unit contract property dbt integration causal acceptance browser long
 
+STATE := $(abspath $(or $(OUTREACH_HOME),.outreach))
+
 # Compiled bytecode is worth seconds in each of the many processes of a night.
 unexport PYTHONDONTWRITEBYTECODE
 ifdef OUTREACH_HOME
@@ -34,7 +36,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 # for the same short series of statements.
 TEST_ENV = JAVA_TOOL_OPTIONS="$(strip $(JAVA_TOOL_OPTIONS) -XX:TieredStopAtLevel=1)"
 
-.PHONY: help setup demo ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
+.PHONY: help setup demo notebooks docs pictures ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +64,17 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: setup ## simulate a health plan and publish tonight's list
 	@$(VENV)/bin/outreach demo $(ARGS)
+
+notebooks: setup ## run the notebooks on this state folder's tables; results in its folder notebooks/
+	@mkdir -p "$(STATE)/notebooks" && chmod 700 "$(STATE)/notebooks"
+	@OUTREACH_HOME="$(STATE)" $(VENV)/bin/jupyter execute notebooks/*.ipynb --output="$(STATE)/notebooks/{notebook_name}" $(ARGS)
+	@echo "written to $(STATE)/notebooks"
+
+docs: setup ## data dictionary, lineage and dbt's pages, in the folder docs/ of the state folder
+	@$(VENV)/bin/outreach docs $(ARGS)
+
+pictures: setup ## the README's pictures, from this state folder's demo; needs Chromium
+	@$(PY) tests/browser/pictures.py --home "$(STATE)"
 
 ui: setup ## open the Dagster UI
 	@$(VENV)/bin/outreach ui $(ARGS)

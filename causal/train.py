@@ -20,7 +20,7 @@ from causal.equity import equity_report, ranked
 from causal.evaluation.rules import EVALUATION_COLUMNS, Evaluation, evaluation_rows
 from causal.folds import cluster_folds, cluster_sample
 from causal.gates.context import GateContext
-from causal.gates.design import design
+from causal.gates.design import balance_frame, design
 from causal.gates.registry import run_gates
 from causal.gates.result import GateResult, Verdict, gate_rows, verdict
 from causal.heldout import SMALL, HeldOut, evaluate_held_out, out_of_fold
@@ -59,6 +59,7 @@ class TrainedStudy:
         sensitivity: what a hidden confounder would need to explain the effect away.
         equity: who would be called, by group, under this ranking and under risk ranking (see `equity_report`); None
             without groups.
+        balance: how alike the arms are before and after weighting (see `balance_frame`); None when nothing was trained.
         selection_loss: DR loss of every learner minus that of the constant.
         timings: seconds by step.
     """
@@ -83,6 +84,7 @@ class TrainedStudy:
     negative_controls: NegativeControls | None
     sensitivity: Sensitivity | None
     equity: pd.DataFrame | None
+    balance: pd.DataFrame | None
     selection_loss: Mapping[str, float]
     timings: Mapping[str, float]
 
@@ -244,6 +246,7 @@ def _train(
         negative_controls=controls,
         sensitivity=fragile,
         equity=None if people is None else equity_report(people),
+        balance=balance_frame(encoder.names, Z[inside], trial.t[inside], u.propensity[inside], trial.weight[inside]),
         selection_loss=half.selection.loss,
         timings=watch.seconds,
     )
@@ -326,6 +329,7 @@ def _untrained(
         negative_controls=None,
         sensitivity=None,
         equity=None,
+        balance=None,
         selection_loss={},
         timings=watch.seconds,
     )

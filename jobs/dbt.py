@@ -112,6 +112,17 @@ def parse_project() -> Path:
     return target() / "manifest.json"
 
 
+def static_docs() -> str:
+    """dbt's documentation as one HTML page, made without a Spark endpoint: column types are the contracts'.
+
+    Where this checkout lies on the machine is taken out: the page may be sent on.
+    """
+    parse_project()
+    flags = ["--static", "--no-compile", "--empty-catalog"]
+    _checked(_invoke("docs", ["generate", *flags], "docs", remote={"SPARK_REMOTE": "sc://localhost"}))
+    return (target() / "static_index.html").read_text(encoding="utf-8").replace(str(PROJECT), "dbt")
+
+
 def target() -> Path:
     """Where dbt leaves its artifacts: manifest, results, compiled SQL."""
     return settings().home / "dbt" / "target"
@@ -126,7 +137,7 @@ def _invoke(command: str, arguments: list[str], run_id: str, remote: dict[str, s
         "--no-send-anonymous-usage-stats", "--no-version-check", "--quiet", command, *arguments, "--target-path", str(target()),
         "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT),
     ]  # fmt: skip
-    if command != "parse":
+    if command not in ("parse", "docs"):
         argv += ["--threads", str(THREADS)]
     with FileLock(home / "run.lock"):
         artifact = target() / "run_results.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -257,12 +258,13 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
     """Write what the trainings found to `causal.*`, all programs of a table in one atomic replacement."""
     import pandas as pd
 
-    gates, evaluation, equity, models, predictions = [], [], [], [], []
+    gates, evaluation, equity, balance, models, predictions = [], [], [], [], [], []
     for training in trained:
         labels = scope.labels(training.program)
         gates += [{**labels, **row} for row in _gate_rows(training.study)]
         evaluation += [{**labels, **row} for row in _evaluation_rows(training.study)]
         equity += [{**labels, **row} for row in _equity_rows(training.study)]
+        balance += [{**labels, **row} for row in _balance_rows(training.study)]
         models.append({**labels, **_model_row(spark, training, scope)})
         predictions.append(training.sample.join(training.study.predictions.reset_index(drop=True)).assign(**labels))
     with step("write evidence"):
@@ -271,6 +273,7 @@ def write_evidence(spark: SparkSession, trained: Iterable[Training], scope: Scop
             _write_rows(spark, "causal.evaluation", scope, evaluation),
             _write_rows(spark, "causal.gate_result", scope, gates),
             _write_rows(spark, "causal.equity", scope, equity),
+            _write_rows(spark, "causal.balance", scope, balance),
             _write_rows(spark, "causal.model", scope, models),
         ]
 
@@ -306,7 +309,7 @@ def _evaluation_rows(study: TrainedStudy) -> list[dict[str, Any]]:
     return [
         {
             "ranking": row["rule"].replace("learner", "model"), "metric": row["metric"], "value": row["value"],
-            "se": row["se"], "ci_lower": row["ci_low"], "ci_upper": row["ci_high"],
+            **{name: _known(row[old]) for name, old in {"se": "se", "ci_lower": "ci_low", "ci_upper": "ci_high"}.items()},
         }
         for row in study.evaluation.to_dict("records")
     ]  # fmt: skip
@@ -315,6 +318,17 @@ def _evaluation_rows(study: TrainedStudy) -> list[dict[str, Any]]:
 def _equity_rows(study: TrainedStudy) -> list[dict[str, Any]]:
     """`causal.equity`'s columns are those of `equity_report`, the model called `model`."""
     return [] if study.equity is None else equity_rows(study.equity)
+
+
+def _balance_rows(study: TrainedStudy) -> list[dict[str, Any]]:
+    return (
+        [] if study.balance is None else [{str(k): v for k, v in r.items()} for r in study.balance.to_dict("records")]
+    )
+
+
+def _known(value: float) -> float | None:
+    """NULL for what has no error: not a number."""
+    return None if math.isnan(value) else value
 
 
 def _model_row(spark: SparkSession, training: Training, scope: Scope) -> dict[str, Any]:

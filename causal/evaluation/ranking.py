@@ -13,7 +13,7 @@ Errors are influence functions summed by cluster: no bootstrap, no seed, memory 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +105,23 @@ def top_fraction_effect(ranking: Ranking, fraction: float, alpha: float = 0.05) 
         lambda u: np.minimum(u, fraction) / fraction,
         lambda u: (u < fraction) / fraction,
         alpha,
+    )
+
+
+def benefit_curve(ranking: Ranking, shares: Sequence[float], alpha: float = 0.05) -> tuple[Estimate, ...]:
+    """Benefit per person of the population of treating the top share q, q E[g | u <= q], at each of `shares`.
+
+    The uplift curve that the Qini area is measured under; at q = 1 it is the average effect, whatever the ranking.
+    """
+    return tuple(
+        _integrate(
+            f"curve_{share:g}",
+            ranking,
+            lambda u, q=share: np.minimum(u, q),  # type: ignore[misc]
+            lambda u, q=share: (u < q).astype(float),  # type: ignore[misc]
+            alpha,
+        ).estimate
+        for share in shares
     )
 
 

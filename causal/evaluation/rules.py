@@ -10,10 +10,20 @@ import pandas as pd
 
 from causal.aipw import Estimate
 from causal.evaluation.calibration import Blp, Gates, blp, group_effects
-from causal.evaluation.ranking import METRICS, Ranking, RankMetric, all_metrics, paired_difference, rank_rows
+from causal.evaluation.ranking import (
+    METRICS,
+    Ranking,
+    RankMetric,
+    all_metrics,
+    benefit_curve,
+    paired_difference,
+    rank_rows,
+)
 
 EVALUATION_COLUMNS = ["arm", "rule", "metric", "value", "se", "ci_low", "ci_high", "p_one_sided", "n"]
 RULES = ("learner", "random", "constant", "baseline_risk")
+CURVE_SHARES = tuple(n / 10 for n in range(1, 11))
+DECILES = 10
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,8 @@ class Evaluation:
     Attributes:
         metrics: rule -> metric name -> RankMetric.
         differences: "metric:rule" -> learner minus rule, paired.
+        curves: rule -> benefit per person of the population of treating the top of CURVE_SHARES (see `benefit_curve`).
+        deciles: measured and predicted benefit by tenth of the prediction; None where it does not vary.
         share_harmed: share of the selected top fraction with a predicted negative benefit.
     """
 
@@ -30,6 +42,8 @@ class Evaluation:
     differences: Mapping[str, Estimate]
     blp: Blp
     gates: Gates | None
+    curves: Mapping[str, tuple[Estimate, ...]]
+    deciles: Gates | None
     share_harmed: float
     fraction: float
     n: int
@@ -73,6 +87,8 @@ def evaluate_rules(
         differences,
         blp(benefit, gamma, cluster, weight, alpha),
         group_effects(benefit, gamma, cluster, weight, alpha=alpha),
+        {rule: benefit_curve(rankings[rule], CURVE_SHARES, alpha) for rule in RULES},
+        group_effects(benefit, gamma, cluster, weight, DECILES, alpha),
         float(np.average(benefit[selected] < 0, weights=np.maximum(weight[selected], 1e-12))),
         fraction,
         len(gamma),
@@ -95,7 +111,22 @@ def evaluation_rows(arm: str, result: Evaluation) -> pd.DataFrame:
         rows.append((arm, "learner", "blp_slope", result.blp.slope, float("nan")))
     if result.gates is not None:
         rows += [(arm, "learner", f"gates_{k + 1}", e, float("nan")) for k, e in enumerate(result.gates.groups)]
+    rows += [
+        (arm, rule, f"curve_{share:.0%}".rstrip("%"), e, float("nan"))
+        for rule, curve in result.curves.items()
+        for share, e in zip(CURVE_SHARES, curve, strict=True)
+    ]
+    if result.deciles is not None:
+        for k, (e, predicted) in enumerate(zip(result.deciles.groups, result.deciles.predicted, strict=True), start=1):
+            rows.append((arm, "learner", f"decile_{k}", e, float("nan")))
+            rows.append((arm, "learner", f"decile_{k}_predicted", _certain(predicted, e.n), float("nan")))
     return pd.DataFrame(
         [(a, r, m, e.value, e.se, e.ci_low, e.ci_high, p, e.n) for a, r, m, e, p in rows],
         columns=EVALUATION_COLUMNS,
     )
+
+
+def _certain(value: float, n: int) -> Estimate:
+    """A number that is known and not estimated: no error, no interval."""
+    nan = float("nan")
+    return Estimate(value, nan, nan, nan, n)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
@@ -97,6 +100,23 @@ def balance(ctx: GateContext) -> GateResult:
     status: Status = "pass" if value < MAX_IMBALANCE else "fail" if beyond_noise else "inconclusive"
     said = f"After weighting, offered and not offered differ most in `{name}`: {value:.2f} standard deviations."
     return GateResult("balance", trial.arm, status, False, value, MAX_IMBALANCE, said)
+
+
+def balance_frame(
+    names: Sequence[str], Z: np.ndarray, t: np.ndarray, propensity: np.ndarray, weight: np.ndarray
+) -> pd.DataFrame:
+    """How alike the arms are in every covariate, before and after weighting: the numbers of a love plot.
+
+    Args:
+        names: encoded columns of Z.
+        Z, t, propensity, weight: rows in support; shapes (n, len(names)), (n,), (n,), (n,).
+
+    Returns:
+        covariate, smd_before, smd_after (absolute, in pooled unweighted standard deviations), smd_after_se.
+    """
+    before, _ = standardised_differences(Z, t, weight)
+    after, noise = standardised_differences(Z, t, weight * np.where(t == 1, 1 / propensity, 1 / (1 - propensity)))
+    return pd.DataFrame({"covariate": list(names), "smd_before": before, "smd_after": after, "smd_after_se": noise})
 
 
 def standardised_differences(Z: np.ndarray, t: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -51,7 +51,9 @@ def _table(table: TableContract) -> Iterable[str]:
     others = [rule for rule in rules if not rule.is_of_one_column]
     yield "\n| rule | tier | severity | asks |"
     yield "|---|---|---|---|"
-    yield from (f"| `{r.name}` | {r.tier} | {r.severity} | {_cell(r.description)}{_range(r)} |" for r in others)
+    yield from (
+        f"| `{r.name}` | {r.tier} | {r.severity} | {_cell(r.description)}{_cell(expected_of(r))} |" for r in others
+    )
     yield ""
 
 
@@ -59,22 +61,24 @@ def _column(column: Column, rules: Iterable[CompiledRule]) -> str:
     notes = [] if column.phi is Phi.NONE else [f"PHI: {column.phi.value.replace('_', ' ')}"]
     meaning = _cell(" ".join([column.description, *(f"*{note}.*" for note in notes)]))
     unit = f" ({column.unit})" if column.unit else ""
-    asked = [_words(rule, column) for rule in rules if rule.is_of_one_column and rule.columns == (column.name,)]
+    asked = [asked_of(rule, column) for rule in rules if rule.is_of_one_column and rule.columns == (column.name,)]
     return f"| `{column.name}` | {column.spark_type}{unit} | {meaning} | {_cell('; '.join(asked))} |"
 
 
-def _words(rule: CompiledRule, column: Column) -> str:
+def asked_of(rule: CompiledRule, column: Column) -> str:
+    """What a rule of one column asks, in a few words beside the column's name."""
     if rule.kind == "not_null":
         return "required" if rule.severity == "error" else "expected"
     words = rule.description.removeprefix(f"{column.name} is ").removesuffix(".")
     return words if rule.severity == "error" else f"{words} (warn)"
 
 
-def _range(rule: CompiledRule) -> str:
+def expected_of(rule: CompiledRule) -> str:
+    """The reference range of a measure as a sentence; empty for other rules."""
     if rule.measure is None or rule.kind != "measure" or rule.measure.unit == "rows":
         return ""
     source = f"; {rule.measure.reference}" if rule.measure.reference else ""
-    return f" Expected: {rule.measure.expected}{_cell(source)}."
+    return f" Expected: {rule.measure.expected}{source}."
 
 
 def _cell(text: str) -> str:

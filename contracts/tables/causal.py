@@ -70,7 +70,10 @@ class Evaluation(Trained):
     ranking: Str = column(
         "`model`, `random`, `constant`, `baseline_risk`, or `model_minus_<other>` for paired differences."
     )
-    metric: Str = column("`ate`, `autoc`, `qini`, `top_fraction_effect`, `blp_slope`, ...")
+    metric: Str = column(
+        "`autoc`, `qini`, `top_fraction_effect`, `gain`, `blp_slope`, `gates_<k>` (fifths of predicted benefit), `curve_<q>`"
+        " (benefit per person of the population of calling the first q %), `decile_<k>` and `decile_<k>_predicted`."
+    )
     value: Double = column("Estimate, positive is benefit.", nullable=True)
     se: Double = column("Standard error, clustered by person.", nullable=True)
     ci_lower: Double = column("Lower 95 % limit.", nullable=True)
@@ -117,6 +120,18 @@ class Equity(Trained):
         "Measured less predicted benefit in the group, less the same in everyone; model only.", nullable=True
     )
     calibration_gap_se: Double = column("Its standard error, clustered by person.", nullable=True, ge=0.0)
+
+
+@table("causal.balance", key=("data_source", "program", "trained_as_of", "covariate"))
+class Balance(Trained):
+    """How alike offered and not offered are in each covariate, before and after weighting by the chance of an offer."""
+
+    covariate: Str = column("Encoded covariate: a feature, its flag for a missing value, or one of its levels.")
+    smd_before: Double = column(
+        "Absolute difference in means over the pooled standard deviation.", unit="ratio", ge=0.0
+    )
+    smd_after: Double = column("The same after weighting.", unit="ratio", ge=0.0)
+    smd_after_se: Double = column("Its approximate standard error.", unit="ratio", ge=0.0)
 
 
 @table("causal.model", key=("data_source", "program", "trained_as_of"))

@@ -14,7 +14,7 @@ from dagster_project.partitions import night_of, nights
 from dagster_project.policies import POOL, RETRY
 from dagster_project.resources import LAKEHOUSE
 
-TABLES = ("cohort", "cohort_flow", "oof_prediction", "evaluation", "gate_result", "equity", "model")
+TABLES = ("cohort", "cohort_flow", "oof_prediction", "evaluation", "gate_result", "equity", "balance", "model")
 _reads = [dg.AssetKey(["core", name]) for name in ("eligibility", "member", "outcome_event", "outreach_contact")]
 
 

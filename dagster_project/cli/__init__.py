@@ -63,6 +63,8 @@ _COMMANDS = {
     "train": _Command("night", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
     "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)),
     "doctor": _Command("doctor", (_C.FAILED,)),
+    "docs": _Command("docs", (_C.FAILED,)),
+    "report": _Command("report", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
     "export": _Command("handover", (_C.FAILED,)),
     "uplift": _Command("uplift", (_C.ENGINE_UNAVAILABLE,)),
     "ui": _Command("ui", (_C.FAILED,)),
@@ -117,13 +119,22 @@ def _register(asked: str | None) -> None:
             app.command(name, epilog=exit_codes(command.codes))(function)
 
 
-@app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
-    if version:
+def _tell_version(asked: bool) -> None:
+    if asked:
         from importlib.metadata import version as installed
 
         typer.echo(installed("outreach-uplift"))
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    # Eager: told before typer asks for a command.
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

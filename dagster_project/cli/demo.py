@@ -12,7 +12,7 @@ import typer
 
 from contracts.errors import UserError
 from contracts.settings import settings
-from dagster_project.cli.night import Day, make_night, parse_day, run_night
+from dagster_project.cli.night import Day, Json, make_night, parse_day, publish_night
 
 
 def _plan(members: int, months: int, seed: int, day: str | None) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _simulate(plan: dict[str, Any]) -> None:
 
     done = settings().home / "demo.json"
     if done.exists():
-        typer.echo(f"Simulated plan of {plan['members']:,} members is there already.")
+        typer.echo(f"Simulated plan of {plan['members']:,} members is there already.", err=True)
         return
     with step("simulate", data_source="tuva") as record:
         config = SimulationConfig(
@@ -73,11 +73,12 @@ def demo(
     months: Annotated[int, typer.Option(help="Months of history.", min=18)] = 30,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 7,
     day: Day = None,
+    as_json: Json = False,
 ) -> None:
     """Simulate a plan, ingest it, train three programs, publish tonight's list, and say where everything is."""
     from contracts.programs import programs
     from jobs.registry import latest
-    from jobs.summary import first_rows, print_first_rows
+    from jobs.summary import first_rows, print_first_rows, print_summary
 
     started = time.monotonic()
     settings().home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,9 +87,19 @@ def demo(
     _simulate(plan)
     night = make_night(str(plan["end_date"]), "tuva")
     # A program on its fallback rule, or blocked by its gates, is what the demo is there to show, not a failure of it.
-    run_night(night, trained=any(latest("tuva", key) is None for key in programs().programs))
+    trained = any(latest("tuva", key) is None for key in programs().programs)
+    published = publish_night(night, trained=trained, quiet=as_json)
+    if as_json:
+        places = {"warehouse": settings().warehouse_url, "report": str(_report(night.run_date)), "plan": plan}
+        typer.echo(json.dumps({**published, **places, "seconds": round(time.monotonic() - started)}, default=str))
+        return
+    print_summary(published["programs"], night.data_source, night.run_date)
     print_first_rows(first_rows(night.data_source, night.run_date))
     _print_places(night.run_date, time.monotonic() - started)
+
+
+def _report(run_date: date) -> Path:
+    return settings().reports_dir / "tuva" / run_date.isoformat() / "index.html"
 
 
 def _print_places(run_date: date, seconds: float) -> None:

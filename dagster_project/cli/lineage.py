@@ -138,18 +138,12 @@ def _graph(from_code: bool) -> Graph:
 
 def _told_graph(from_code: bool) -> tuple[Graph, str]:
     """From the events of the nights; from the code where it is asked for or no night has run; and which of them."""
-    from jobs.lineage.read_back import event_files, graph_of, read_events
+    from jobs.lineage.read_back import event_files
+    from jobs.lineage.told import told_graph
 
-    if not from_code and event_files():
-        graph = graph_of(read_events())
-        last = max((dataset.seen_at or "" for dataset in graph.datasets.values()), default="")
-        return graph, f"as told by runs up to {last[:16].replace('T', ' ')} UTC"
-    if not from_code:
+    if not from_code and not event_files():
         typer.echo("No night has run here yet: this is the graph as the code declares it.", err=True)
-    from jobs.lineage.design import designed
-    from jobs.lineage.graph import designed_graph
-
-    return designed_graph(designed()), "as the code declares it"
+    return told_graph(from_code)
 
 
 def _trace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -57,20 +57,28 @@ def make_night(day: str | None, source: str) -> Night:
 Json = Annotated[bool, typer.Option("--json", help="What was published, as JSON on standard output.")]
 
 
-def run_night(night: Night, *, trained: bool = False, as_json: bool = False) -> ExitCode:
-    """Run the nightly job, with training where asked, and say how it ended."""
+def publish_night(night: Night, *, trained: bool, quiet: bool) -> dict[str, Any]:
+    """Run the nightly job, with training where asked; its run and what was published, for machines."""
     from dagster_project.runs import run_job
     from jobs.progress import expected_seconds, shown
-    from jobs.summary import night_summary, print_summary
+    from jobs.summary import night_summary
 
     job = "trained_night" if trained else "nightly"
-    with shown(expected_seconds(night.data_source, job, settings()), quiet=as_json or "CI" in os.environ):
+    with shown(expected_seconds(night.data_source, job, settings()), quiet=quiet or "CI" in os.environ):
         outcome = run_job(job, night)
     if outcome.error is not None:
         raise outcome.error
-    rows = night_summary(night.data_source, night.run_date)
+    return {"run_id": outcome.run_id, "programs": night_summary(night.data_source, night.run_date)}
+
+
+def run_night(night: Night, *, trained: bool = False, as_json: bool = False) -> ExitCode:
+    """Run the nightly job, with training where asked, and say how it ended."""
+    from jobs.summary import print_summary
+
+    published = publish_night(night, trained=trained, quiet=as_json)
+    rows = published["programs"]
     if as_json:
-        typer.echo(json.dumps({"run_id": outcome.run_id, "programs": rows}, default=str))
+        typer.echo(json.dumps(published, default=str))
     else:
         print_summary(rows, night.data_source, night.run_date)
     verdicts = {row["verdict"] for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ import typer
 
 from contracts.errors import UserError
 from contracts.settings import settings
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -28,6 +31,7 @@ def run(
     follow_lists: Annotated[
         bool, typer.Option("--follow-lists", help="From the first published list on, its offers are the ones made.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Simulate a plan: files in the Tuva input layer under --out, potential outcomes in the tables of `truth`."""
     from jobs.session import spark_session
@@ -44,6 +48,12 @@ def run(
         published=published_offers(spark) if follow_lists else None,
     )
     made = simulate(spark, config, out, part=part)
+    if as_json:
+        folders = {entity: str(folder) for entity, folder in made.folders.items()}
+        typer.echo(
+            json.dumps({"folders": folders, "truth_rows": made.truth_rows, "members": members, "seed": config.seed})
+        )
+        return
     for entity, folder in made.folders.items():
         typer.echo(f"{entity:18} {folder}")
     typer.echo(f"{'truth':18} {made.truth_rows:,} rows in truth.potential_outcome")
@@ -53,6 +63,7 @@ def run(
 def overlay(
     source: Annotated[str, typer.Option(help="Ingested source of real members: desynpuf or synthea_csv.")],
     seed: Annotated[int | None, typer.Option(help="Root of the random draws; default: the project's seed.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Overlay outreach and its effects on real members of a source whose staging tables stand."""
     from jobs.session import spark_session
@@ -62,7 +73,10 @@ def overlay(
     spark = spark_session("simulate")
     ensure_overlay(spark)
     rows = overlay_source(spark, source, settings().seed if seed is None else seed)
-    typer.echo(f"{source}: {rows:,} contacts in staging.overlay__outreach_contact")
+    if as_json:
+        typer.echo(json.dumps({"source": source, "contacts": rows, "table": "staging.overlay__outreach_contact"}))
+    else:
+        typer.echo(f"{source}: {rows:,} contacts in staging.overlay__outreach_contact")
 
 
 def _day(text: str) -> date:

@@ -90,7 +90,14 @@ def training_jobs(data_source: str) -> Iterator[JobLineage]:
     for one in chosen:
         model = {naming.model(data_source, one.key): learnt_from()}
         yield _job(f"train.{one.key}", model, f"Trains, judges and registers a model for {one.title}.")
-    tables = ("causal.oof_prediction", "causal.evaluation", "causal.gate_result", "causal.equity", "causal.model")
+    tables = (
+        "causal.oof_prediction",
+        "causal.evaluation",
+        "causal.gate_result",
+        "causal.equity",
+        "causal.balance",
+        "causal.model",
+    )
     evidence = {table: _from_driver(spark, table, measured(table, data_source)) for table in tables}
     yield _job("write.evidence", evidence, "Writes what the trainings found.")
     session = offline_session()

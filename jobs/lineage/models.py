@@ -59,6 +59,10 @@ def measured(table: str, data_source: str) -> MadeOf:
     if table in _JUDGEMENTS:
         told += tuple(f"{_FEATURES}.{name}" for name in programs().past_features)
         told += tuple(f"core.member.{name}" for name in MEMBER_COLUMNS)
+    if table == "causal.balance":
+        told = tuple(f"{_FEATURES}.{name}" for name in covariates()) + tuple(
+            f"{_COHORT}.{name}" for name in _LEARNT[:3]
+        )
     key = contract(table).key
     named = {name: (f"{_COHORT}.{name}",) if name in known else () for name in (*key, "run_id")}
     return {**named, "*": told}

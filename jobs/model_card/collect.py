@@ -18,13 +18,12 @@ from jobs.registry import RegisteredModel
 from jobs.report.assemble import plan_of
 from jobs.report.evidence import Z95, evidence_of
 from jobs.report.night import Evidence, FlowStep, Interval
+from jobs.report.queries import Rows, overlap_rows
 from jobs.report.suppression import SMALLEST, rounded
 from jobs.report.words import brief_day
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
-
-Rows = list[dict[str, Any]]
 
 # What a training reads (see `jobs.cohort`).
 _READ = (
@@ -47,6 +46,7 @@ class TrainingRows:
         cohort: program, n, randomised, first_index, last_index over the person-trials trained on.
         equity: None where the table does not exist.
         tables: (name, Delta version) of what the training read.
+        balance, overlap: of the arms (see `causal.balance`, `overlap_rows`).
     """
 
     models: Rows
@@ -56,6 +56,8 @@ class TrainingRows:
     cohort: Rows
     equity: Rows | None
     tables: tuple[tuple[str, int], ...]
+    balance: Rows = ()
+    overlap: Rows = ()
 
 
 def read_training(spark: SparkSession, where: str) -> TrainingRows:
@@ -79,6 +81,8 @@ def read_training(spark: SparkSession, where: str) -> TrainingRows:
                 max(index_date) as last_index
             from causal.cohort where {where} and is_trained_on group by program"""),
         equity=rows(f"select * from {_SUBGROUPS} where {where}") if table_exists(spark, _SUBGROUPS) else None,
+        balance=rows(f"select * from causal.balance where {where}"),
+        overlap=overlap_rows(spark, where),
         tables=tuple((name, table_version(spark, name)) for name in _READ),
     )
 
@@ -92,7 +96,16 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
         scorer: the `causal.scorer.Scorer` in it.
         rows: from `read_training`.
     """
-    evidence = evidence_of(program, model.label, rows.models, rows.evaluation, rows.gates, rows.flow)
+    evidence = evidence_of(
+        program,
+        model.label,
+        rows.models,
+        rows.evaluation,
+        rows.gates,
+        rows.flow,
+        balance=rows.balance,
+        overlap=rows.overlap,
+    )
     if evidence is None:
         raise ValueError(f"causal.model has no row of {model.label}")
     trained = next(row for row in rows.models if row["model_version"] == model.label)

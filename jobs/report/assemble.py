@@ -12,7 +12,9 @@ from jobs.report.night import (
     Breakdown,
     Changes,
     Count,
+    Interval,
     NightReport,
+    PastWindow,
     Plan,
     ProgramNight,
     Quality,
@@ -22,7 +24,7 @@ from jobs.report.night import (
 )
 from jobs.report.queries import NightRows, Rows
 from jobs.report.reason_words import in_words
-from jobs.report.suppression import list_changes, share_of, shown, suppress, suppress_linked
+from jobs.report.suppression import is_small, list_changes, rounded, share_of, shown, suppress, suppress_linked
 
 CALLED = "Called tonight"
 DECISION_WORDS = {
@@ -35,6 +37,7 @@ DECISION_WORDS = {
 _ORDER = tuple(dict.fromkeys(DECISION_WORDS.values()))
 _AGES = ("Under 18", "18 to 34", "35 to 49", "50 to 64", "65 to 74", "75 to 84", "85 and over", "Not recorded")
 _MOST_REASONS = 8
+_RISK_WORDS = {5: "Highest risk fifth", 4: "Fourth fifth", 3: "Middle fifth", 2: "Second fifth", 1: "Lowest risk fifth"}
 
 
 def assemble(
@@ -71,13 +74,17 @@ def assemble(
 def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown, rows: NightRows) -> ProgramNight:
     called = next((row.count for row in decisions.rows if row.label == CALLED), 0)
     mine = [row for row in rows.who if row["program"] == program.key]
-    evidence = evidence_of(program, summary["model_version"], rows.models, rows.evaluation, rows.gates, rows.flow)
+    evidence = evidence_of(
+        program, summary["model_version"], rows.models, rows.evaluation, rows.gates, rows.flow,
+        balance=rows.balance, overlap=rows.overlap, equity=rows.equity,
+    )  # fmt: skip
+    plan = plan_of(program)
     each = None if called is None else benefit_called(summary["verdict"], evidence)
     ranked, in_full = summary["outreach_count"], summary["full_effect_count"]
     usd = program.outcome.usd_per_unit
     marginal = summary["marginal_value_usd"] if summary["verdict"] == "publish" else None
     return ProgramNight(
-        plan=plan_of(program),
+        plan=plan,
         verdict=summary["verdict"],
         verdict_sentence=in_words(summary["verdict_sentence"]),
         model_version=summary["model_version"],
@@ -91,6 +98,9 @@ def _program(program: Program, summary: Mapping[str, Any], decisions: Breakdown,
         reasons=_reasons(rows.reasons, program, summary["outreach_count"] + summary["explore_count"]) if called else (),
         changes=_changes(rows, program.key),
         evidence=evidence,
+        by_risk=_by_risk(rows.by_risk, program.key) if called else None,
+        past=past_windows(rows.realized, program),
+        teams=tuple(one for one in _scarce(rows.limits) if one.name in plan.teams),
     )
 
 
@@ -108,6 +118,7 @@ def plan_of(program: Program) -> Plan:
         holdout_share=program.holdout_share,
         explore_share=program.explore_share,
         fallback_reason=program.fallback_reason,
+        teams=tuple(dict.fromkeys(_resource(how.team) for how in program.channels.values())),
     )
 
 
@@ -166,13 +177,55 @@ def _scarce(rows: Rows) -> tuple[Scarce, ...]:
     ordered = sorted(rows, key=lambda row: (row["resource_kind"] == "budget", row["resource"]))
     return tuple(
         Scarce(
-            "Budget" if row["resource_kind"] == "budget" else row["resource"].replace("_", " ").capitalize(),
+            "Budget" if row["resource_kind"] == "budget" else _resource(row["resource"]),
             row["unit"],
             row["limit_quantity"],
             row["marginal_value_usd"],
         )
         for row in ordered
     )
+
+
+def _resource(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _by_risk(rows: Rows, program: str) -> Breakdown | None:
+    """By fifth; where too many of these are small, the riskiest fifth against all others; else None."""
+    mine = {row["fifth"]: row["n"] for row in rows if row["program"] == program}
+    fifths = {_RISK_WORDS[fifth]: mine.get(fifth, 0) for fifth in range(5, 0, -1)}
+    halves = {_RISK_WORDS[5]: mine.get(5, 0), "All others": sum(n for fifth, n in mine.items() if fifth != 5)}
+    for counts in (fifths, halves):
+        parts, total = suppress(counts)
+        if any(parts.values()):
+            return Breakdown("Risk", tuple(Count(label, n) for label, n in parts.items()), total)
+    return None
+
+
+def past_windows(rows: Rows, program: Program) -> tuple[PastWindow, ...]:
+    """Benefits, positive is good, of the months whose outcomes are complete."""
+    sign = -1.0 if program.outcome.better == "lower" else 1.0
+    mine = sorted((r for r in rows if r["program"] == program.key), key=lambda r: r["window_start"])
+    return tuple(
+        PastWindow(
+            start=row["window_start"],
+            offered=rounded(row["offered_count"]),
+            held_out=rounded(row["holdout_count"]),
+            realized=_realized(row, sign),
+            predicted=None if row["predicted_effect"] is None else sign * row["predicted_effect"],
+            is_alarm=row["is_alarm"],
+        )
+        for row in mine
+    )
+
+
+def _realized(row: Mapping[str, Any], sign: float) -> Interval | None:
+    """None where an interval could not be had, or an arm holds fewer people than may be told of."""
+    small = is_small(row["offered_count"]) or is_small(row["holdout_count"])
+    if small or any(row[name] is None for name in ("realized_effect", "ci_lower", "ci_upper")):
+        return None
+    ends = sorted(sign * row[name] for name in ("ci_lower", "ci_upper"))
+    return Interval(sign * row["realized_effect"], *ends)
 
 
 def _set_aside(rows: Rows) -> tuple[SetAside, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.programs import Program
-from jobs.report.night import Evidence, FlowStep, Gate, Interval
-from jobs.report.queries import Rows
+from jobs.report.night import Balance, ChanceBin, Curve, Evidence, FlowStep, Gate, GroupCalled, Interval
+from jobs.report.queries import CHANCE_BINS, Rows
 from jobs.report.reason_words import in_words
 from jobs.report.suppression import rounded
 
@@ -28,10 +28,21 @@ _GATE_TITLES = {
     "stability": "Another seed calls the same people",
 }
 Z95 = 1.959963984540054
+_MOST_COVARIATES = 12
+Metrics = dict[tuple[str, str], dict[str, Any]]
 
 
 def evidence_of(
-    program: Program, model_version: str, models: Rows, evaluation: Rows, gates: Rows, flow: Rows
+    program: Program,
+    model_version: str,
+    models: Rows,
+    evaluation: Rows,
+    gates: Rows,
+    flow: Rows,
+    *,
+    balance: Rows = (),
+    overlap: Rows = (),
+    equity: Rows = (),
 ) -> Evidence | None:
     """The training of the model that served; without one the latest training, marked as not served; None without any."""
     mine = [row for row in models if row["program"] == program.key]
@@ -64,6 +75,11 @@ def evidence_of(
             FlowStep(row["step"], rounded(row["remaining_count"]), rounded(row["offered_count"]))
             for row in sorted(of(flow), key=lambda row: row["step_number"])
         ),
+        curves=_curves(metrics),
+        deciles=_deciles(metrics),
+        balance=_balance(of(balance)),
+        overlap=_overlap(of(overlap)),
+        called_by_group=_called_by_group(of(equity)),
     )
 
 
@@ -79,7 +95,7 @@ def benefit_called(verdict: str, evidence: Evidence | None) -> Interval | None:
     return found if found is not None and found.lower is not None else None
 
 
-def _found(metrics: dict[tuple[str, str], dict[str, Any]], wanted: Any) -> tuple[tuple[str, Interval], ...]:
+def _found(metrics: Metrics, wanted: Any) -> tuple[tuple[Any, Interval], ...]:
     """(label, interval) of every wanted (label, ranking, metric) that was estimated."""
     rows = ((label, metrics.get((ranking, metric))) for label, ranking, metric in wanted)
     return tuple(
@@ -95,6 +111,52 @@ def _ate(model: dict[str, Any], program: Program) -> Interval | None:
     sign = -1.0 if program.outcome.better == "lower" else 1.0
     value, half = sign * model["ate"], Z95 * model["ate_se"]
     return Interval(value, value - half, value + half)
+
+
+def _curves(metrics: Metrics) -> tuple[Curve, ...]:
+    shares = [n / 10 for n in range(1, 11)]
+    found = (
+        Curve(ranking, _found(metrics, ((share, ranking, f"curve_{share:.0%}".rstrip("%")) for share in shares)))
+        for ranking in RANKINGS
+    )
+    return tuple(curve for curve in found if curve.points)
+
+
+def _deciles(metrics: Metrics) -> tuple[tuple[float, Interval], ...]:
+    """(predicted, measured) of each tenth for which both are known."""
+    predicted = {k: row["value"] for k in range(1, 11) if (row := metrics.get(("model", f"decile_{k}_predicted")))}
+    return _found(metrics, ((value, "model", f"decile_{k}") for k, value in predicted.items()))
+
+
+def _balance(rows: Rows) -> tuple[Balance, ...]:
+    ordered = sorted(rows, key=lambda row: (-max(row["smd_before"], row["smd_after"]), row["covariate"]))
+    return tuple(
+        Balance(_covariate(row["covariate"]), row["smd_before"], row["smd_after"]) for row in ordered[:_MOST_COVARIATES]
+    )
+
+
+def _covariate(name: str) -> str:
+    words = in_words(f"`{name}`")
+    return words.replace("“", "").replace("” being unknown", ": unknown").replace("”", "")
+
+
+def _overlap(rows: Rows) -> tuple[ChanceBin, ...]:
+    counts = {(row["bin"], row["is_offered"]): row["n"] for row in rows}
+    return tuple(
+        ChanceBin(n / CHANCE_BINS, rounded(counts.get((n, True), 0)), rounded(counts.get((n, False), 0)))
+        for n in (range(CHANCE_BINS) if counts else ())
+    )
+
+
+def _called_by_group(rows: Rows) -> tuple[GroupCalled, ...]:
+    rates = {(row["dimension"], row["group_name"], row["ranking"]): row for row in rows}
+    groups = sorted({key[:2] for key in rates})
+
+    def rate(group: tuple[str, str], ranking: str) -> float | None:
+        row = rates.get((*group, ranking))
+        return None if row is None or row["is_too_small"] else row["selection_rate"]
+
+    return tuple(GroupCalled(*group, rate(group, "model"), rate(group, "baseline_risk")) for group in groups)
 
 
 def _title(gate: str) -> str:

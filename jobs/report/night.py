@@ -77,6 +77,42 @@ class FlowStep:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Benefit per person of all members when the first `share` of a ranking are offered, at each share."""
+
+    ranking: str
+    points: tuple[tuple[float, Interval], ...]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Standardised difference of the arms in one covariate, before and after weighting."""
+
+    words: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class ChanceBin:
+    """Person-trials whose chance of an offer starts at `lower`, by arm, rounded to 10; None is hidden."""
+
+    lower: float
+    offered: int | None
+    not_offered: int | None
+
+
+@dataclass(frozen=True)
+class GroupCalled:
+    """Share of a group of members kept aside that would be called, by the model and by risk; None: too small to tell."""
+
+    dimension: str
+    name: str
+    by_model: float | None
+    by_risk: float | None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What is known of a model from people kept aside in its training.
 
@@ -86,6 +122,11 @@ class Evidence:
         rankings: benefit per person among the top of each ranking, by `model`, `baseline_risk` and `random`.
         gain_over: paired difference, model minus the other ranking, in the same measure.
         groups: benefit per person by fifth of predicted benefit, lowest first; empty where not estimated.
+        curves: by `model`, `baseline_risk`, `random`; empty where a training kept none.
+        deciles: (predicted, measured) benefit per person by tenth of predicted benefit, lowest first.
+        balance: covariates that differ most, before or after weighting, the largest first.
+        overlap: chances of an offer in steps of 0.05.
+        called_by_group: for whom the list would be, by group.
     """
 
     trained_as_of: date
@@ -101,6 +142,11 @@ class Evidence:
     groups: tuple[Interval, ...]
     gates: tuple[Gate, ...]
     flow: tuple[FlowStep, ...]
+    curves: tuple[Curve, ...] = ()
+    deciles: tuple[tuple[float, Interval], ...] = ()
+    balance: tuple[Balance, ...] = ()
+    overlap: tuple[ChanceBin, ...] = ()
+    called_by_group: tuple[GroupCalled, ...] = ()
 
     @property
     def is_refuted(self) -> bool:
@@ -119,6 +165,26 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class PastWindow:
+    """A month of nights whose outcomes are complete: members offered against the random holdout.
+
+    Attributes:
+        start: first of the month.
+        offered, held_out: members, rounded to 10; None is hidden.
+        realized: benefit per person; None where an arm is too small.
+        predicted: as published on those nights; None where no model estimated it.
+        is_alarm: enough of the last windows exclude what was predicted.
+    """
+
+    start: date
+    offered: int | None
+    held_out: int | None
+    realized: Interval | None
+    predicted: float | None
+    is_alarm: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the report prints of a program's configuration."""
 
@@ -133,6 +199,22 @@ class Plan:
     holdout_share: float
     explore_share: float
     fallback_reason: str
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scarce:
+    """A team's hours or the budget. How much was used is left out: with the minutes of a call it would tell small counts.
+
+    Attributes:
+        limit: hours, or dollars.
+        price: what one more would be worth in dollars; None when nothing that is ranked by effect uses it.
+    """
+
+    name: str
+    unit: str
+    limit: float
+    price: float | None
 
 
 @dataclass(frozen=True)
@@ -146,6 +228,9 @@ class ProgramNight:
         value_usd: the same in planning dollars, less the cost of the contacts.
         marginal_value_usd: what one more offer would be worth, its place, minutes and dollars given.
         decisions: every member looked at, by what was decided.
+        by_risk: those called by rank, by fifth of predicted risk among all who could be; None where unknown or too few.
+        past: months that have run out, oldest first.
+        teams: hours of the teams that make its calls, and what one more would bring.
     """
 
     plan: Plan
@@ -162,6 +247,9 @@ class ProgramNight:
     reasons: tuple[Reason, ...]
     changes: Changes | None
     evidence: Evidence | None
+    by_risk: Breakdown | None = None
+    past: tuple[PastWindow, ...] = ()
+    teams: tuple[Scarce, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,21 +259,6 @@ class SetAside:
     table: str
     rule: str
     rows: int | None
-
-
-@dataclass(frozen=True)
-class Scarce:
-    """A team's hours or the budget. How much was used is left out: with the minutes of a call it would tell small counts.
-
-    Attributes:
-        limit: hours, or dollars.
-        price: what one more would be worth in dollars; None when nothing that is ranked by effect uses it.
-    """
-
-    name: str
-    unit: str
-    limit: float
-    price: float | None
 
 
 @dataclass(frozen=True)

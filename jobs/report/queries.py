@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from jobs.report.reason_words import reason_patterns
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-Rows = list[dict[str, Any]]
+Rows = Sequence[dict[str, Any]]
+CHANCE_BINS = 20
 
 _CALLED = "decision in ('outreach', 'explore')"
 _AGE = """case when f.age is null then 'Not recorded' when f.age < 18 then 'Under 18' when f.age < 35 then '18 to 34'
@@ -39,6 +41,9 @@ class NightRows:
         previous_night: the last night before, None on the first.
         changes: program, tonight, last, stayed.
         models, gates, evaluation, flow: `causal.*` of this source, up to the night.
+        balance, equity: likewise; overlap: program, trained_as_of, bin (of 0.05), is_offered, n.
+        by_risk: program, fifth (1: lowest predicted risk), n, over those called by rank.
+        realized: `outreach.realized_uplift` of this source, of whole lists, known on the night.
         audited: whether any audit of this night is on record; rules: table_name, rule, rows_broken.
         parked: entity, n.
         versions: feature_version, contract_version, run_id, code_version.
@@ -55,6 +60,11 @@ class NightRows:
     gates: Rows
     evaluation: Rows
     flow: Rows
+    balance: Rows
+    overlap: Rows
+    equity: Rows
+    by_risk: Rows
+    realized: Rows
     audited: bool
     rules: Rows
     parked: Rows
@@ -66,6 +76,8 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
     where = predicate(data_source, run_date)
     summary = _rows(spark, f"select * from outreach.program_summary where {where}")
     previous = _previous_night(spark, data_source, run_date)
+    # Asked on the first night too, of itself: in the lineage a page has the same fields whichever night it was drawn last.
+    changes = _changes(spark, data_source, run_date, previous or run_date)
     causal = f"data_source = {sql_string(data_source)} and trained_as_of <= date'{run_date}'"
     audited, rules, parked, code = _quality(spark, data_source, run_date)
     versions = _rows(
@@ -75,15 +87,24 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
     return NightRows(
         summary=summary,
         decisions=_decisions(spark, where),
-        limits=_optional(spark, "outreach.capacity_price", f"{where} and resource_kind <> 'program'"),
+        limits=optional_rows(spark, "outreach.capacity_price", f"{where} and resource_kind <> 'program'"),
         who=_who(spark, where),
         reasons=_reasons(spark, where),
         previous_night=previous,
-        changes=_changes(spark, data_source, run_date, previous) if previous else [],
-        models=_optional(spark, "causal.model", causal),
-        gates=_optional(spark, "causal.gate_result", causal),
-        evaluation=_optional(spark, "causal.evaluation", causal),
-        flow=_optional(spark, "causal.cohort_flow", causal),
+        changes=changes if previous else [],
+        models=optional_rows(spark, "causal.model", causal),
+        gates=optional_rows(spark, "causal.gate_result", causal),
+        evaluation=optional_rows(spark, "causal.evaluation", causal),
+        flow=optional_rows(spark, "causal.cohort_flow", causal),
+        balance=optional_rows(spark, "causal.balance", causal),
+        overlap=overlap_rows(spark, causal),
+        equity=optional_rows(spark, "causal.equity", causal),
+        by_risk=_by_risk(spark, where),
+        realized=optional_rows(
+            spark,
+            "outreach.realized_uplift",
+            f"data_source = {sql_string(data_source)} and score_band = 'listed' and known_as_of <= date'{run_date}'",
+        ),
         audited=audited,
         rules=rules,
         parked=parked,
@@ -95,9 +116,15 @@ def _rows(spark: SparkSession, sql: str) -> Rows:
     return [row.asDict() for row in spark.sql(sql).collect()]
 
 
-def _optional(spark: SparkSession, table: str, where: str) -> Rows:
-    """Rows of a table that a warehouse without any training does not have."""
-    return _rows(spark, f"select * from {table} where {where}") if table_exists(spark, table) else []
+def optional_rows(spark: SparkSession, table: str, where: str, select: str = "select *", group: str = "") -> Rows:
+    """Rows of a table that a young warehouse may not have.
+
+    Args:
+        table: as schema.table.
+        where: Spark SQL condition.
+        select, group: the statement's other clauses.
+    """
+    return _rows(spark, f"{select} from {table} where {where} {group}") if table_exists(spark, table) else []
 
 
 def _previous_night(spark: SparkSession, data_source: str, run_date: date) -> date | None:
@@ -145,6 +172,39 @@ def _reasons(spark: SparkSession, where: str) -> Rows:
             where r.reason is not null
             group by r.program, r.member_id, r.reason)
         group by program, words""",
+    )
+
+
+def overlap_rows(spark: SparkSession, causal: str) -> Rows:
+    """Person-trials by chance of an offer and arm.
+
+    Args:
+        causal: Spark SQL condition on `data_source` and `trained_as_of`.
+    """
+    if not table_exists(spark, "causal.oof_prediction"):
+        return []
+    return _rows(
+        spark,
+        f"""select o.program, o.trained_as_of, cast(least(floor(o.propensity * {CHANCE_BINS}), {CHANCE_BINS - 1}) as int) as bin,
+            c.is_offered, count(*) as n
+        from (select * from causal.oof_prediction where {causal}) o
+        join (select * from causal.cohort where {causal}) c
+          on c.program = o.program and c.trained_as_of = o.trained_as_of and c.member_id = o.member_id
+            and c.index_date = o.index_date
+        group by o.program, o.trained_as_of, cast(least(floor(o.propensity * {CHANCE_BINS}), {CHANCE_BINS - 1}) as int),
+            c.is_offered""",
+    )
+
+
+def _by_risk(spark: SparkSession, where: str) -> Rows:
+    """Those called by rank, by fifth of predicted risk among all who could be called."""
+    return _rows(
+        spark,
+        f"""select program, fifth, count(*) as n from (
+            select program, decision, ntile(5) over (partition by program order by baseline_risk, member_id) as fifth
+            from outreach.priority
+            where {where} and baseline_risk is not null and decision in ('outreach', 'explore', 'below_capacity', 'holdout'))
+        where decision = 'outreach' group by program, fifth""",
     )
 
 

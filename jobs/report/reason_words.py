@@ -12,6 +12,8 @@ _HOLE = re.compile(r"\{value[^}]*\}")
 _LEADING = re.compile(r"^\$?\{value[^}]*\} ")
 # A column of `causal.encoding`: a feature, its flag for a missing value, or one of its levels.
 _NAME = re.compile(r"`([a-z0-9_]+)( missing|=[^`]*)?`")
+# A group of people: `age_band 85 and over`.
+_GROUP = re.compile(r"`([^`]+)`")
 _SMALL_GROUP = re.compile(
     r"(?<![\d.,$%-])(?:[1-9]|10)(?=\s+(?:people|persons?|members?|person-trials|estimated chances|were|had)\b)"
 )
@@ -39,6 +41,7 @@ def reason_patterns() -> tuple[tuple[str, str], ...]:
 def in_words(sentence: str) -> str:
     """A gate's sentence for a reader who knows no column names: features in words, numbers of 1 to 10 people hidden."""
     named = _NAME.sub(lambda match: _quoted(match[1], match[2] or ""), sentence)
+    named = _GROUP.sub(lambda match: f"“{match[1].replace('_', ' ')}”", named)
     return _SMALL_GROUP.sub("fewer than 11", named).replace("Only fewer than 11", "Fewer than 11")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -40,11 +41,21 @@ def environment(*more: Path) -> Environment:
     return made
 
 
-def render(report: NightReport) -> str:
-    """The page of one night and source."""
-    return environment().get_template("night.html.j2").render(report=report)
+def render(report: NightReport, *, is_whole: bool = True) -> str:
+    """The page of one night and source.
+
+    Args:
+        report: what is drawn.
+        is_whole: it holds all programs of the night; else it is the page of the one that it holds.
+    """
+    return environment().get_template("night.html.j2").render(report=report, is_whole=is_whole)
 
 
-def render_index(nights: list[NightEntry]) -> str:
-    """The page that lists all nights, latest first."""
-    return environment().get_template("index.html.j2").render(nights=nights)
+def render_index(nights: list[NightEntry], months: Sequence[tuple[str, str]] = ()) -> str:
+    """The page that lists all nights, latest first.
+
+    Args:
+        nights: from `jobs.report.index.read_entries`.
+        months: address and title of the monthly pages on models, latest first.
+    """
+    return environment().get_template("index.html.j2").render(nights=nights, months=months)

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from datetime import date
 from math import floor, log10
+from typing import Protocol
 
-from jobs.report.night import Changes, Interval, NightReport, Plan, ProgramNight, Scarce
+from jobs.report.night import Changes, Interval, NightReport, PastWindow, Plan, ProgramNight, Scarce
+from jobs.report.reason_words import in_words
+
+
+class Followed(Protocol):
+    """A program whose past lists were followed up."""
+
+    @property
+    def plan(self) -> Plan:
+        """Its settings."""
+        ...
+
+    @property
+    def past(self) -> tuple[PastWindow, ...]:
+        """Months that have run out, oldest first."""
+        ...
+
 
 HIDDEN = "hidden"
 VERDICT_WORDS = {
@@ -19,6 +36,11 @@ RANKING_WORDS = {
     "baseline_risk": "Calling those at highest risk",
     "random": "Calling at random",
 }
+
+
+def plain(sentence: str) -> str:
+    """A gate's or model's sentence without column names and small counts."""
+    return in_words(sentence)
 
 
 def day(value: date) -> str:
@@ -109,6 +131,14 @@ def expectation(program: ProgramNight) -> str:
     return f"{words} (95% interval: {limits(program.benefit, plan)})."
 
 
+def expected_briefly(program: ProgramNight) -> str:
+    """`19 fewer emergency visits in 90 days (15 to 23)` for a table; empty where no benefit is claimed."""
+    found = program.benefit
+    if found is None or program.called is None or found.lower is None or found.upper is None:
+        return ""
+    return f"{benefit(found.value, program.plan)} ({limits(found, program.plan)})"
+
+
 def worth(program: ProgramNight) -> str:
     """The expectation in planning dollars, less the cost of calling; empty when none is claimed."""
     value = program.value_usd
@@ -150,11 +180,47 @@ def changed(changes: Changes | None, program: ProgramNight) -> str:
     return words
 
 
+def past_summary(program: Followed) -> str:
+    """Whether past outreach helped, month by month against the holdout."""
+    told = [
+        w
+        for w in program.past
+        if w.realized is not None and w.realized.lower is not None and w.realized.upper is not None
+    ]
+    if not told:
+        return "Too few people were offered or held out in the months so far to print a result."
+    last = told[-1]
+    assert last.realized is not None
+    assert last.realized.lower is not None
+    assert last.realized.upper is not None
+    words = (
+        f"Nights of {last.start:%B %Y}: those offered had {benefit(last.realized.value, program.plan)} per person than those held"
+        f" out at random (95% interval: {limits(last.realized, program.plan)})."
+    )
+    if last.realized.lower > 0:
+        words += " It helped."
+    elif last.realized.upper < 0:
+        words += " It did harm."
+    else:
+        words += " Whether it helped is not certain from this month alone."
+    outside = sum(
+        w.predicted is not None and w.realized is not None and not _holds(w.realized, w.predicted) for w in told
+    )
+    words += f" In {outside} of {len(told)} months the prediction lay outside the interval."
+    if any(w.is_alarm for w in program.past[-1:]):
+        words += " That is too often: the model is to be trained again."
+    return words
+
+
+def _holds(found: Interval, value: float) -> bool:
+    return found.lower is not None and found.upper is not None and found.lower <= value <= found.upper
+
+
 def one_more(program: ProgramNight) -> str:
     """The shadow price in words."""
     value = program.marginal_value_usd
     if program.verdict != "publish":
-        return "Not known tonight: it can be told only when the list is ranked by expected benefit."
+        return "Not known tonight, as it can be told only when the list is ranked by expected benefit."
     if value is None:
         return "Not on record for tonight."
     if value <= 0:
@@ -167,6 +233,34 @@ def limit(scarce: Scarce) -> str:
     return f"{scarce.limit:g} hours" if scarce.unit == "hours" else dollars(scarce.limit)
 
 
+DIMENSION_WORDS = {
+    "age_band": "Age",
+    "area_deprivation": "Primary care in the area",
+    "race": "Race",
+    "sex": "Sex",
+    "ethnicity": "Ethnicity",
+}
+
+
+def dimension(name: str) -> str:
+    """A dimension of fairness as a heading."""
+    return DIMENSION_WORDS.get(name, name.replace("_", " ").capitalize())
+
+
+def hour_price(team: Scarce) -> str:
+    """`Nurse line, 18 hours tonight: one more would bring $413.`"""
+    head = f"{team.name}, {limit(team)} tonight"
+    if team.price is None:
+        return f"{head}: what one more would bring is not known, as nothing that is ranked by expected benefit uses it."
+    if team.price < 0.005:
+        return f"{head}: one more would bring nothing, as time holds nobody back."
+    return f"{head}: one more would bring about {_price(team.price)}."
+
+
+def _price(value: float) -> str:
+    return f"${value:.2f}" if value < 10 else dollars(value)
+
+
 def one_more_unit(scarce: Scarce) -> str:
     """What one more hour or dollar would bring."""
     unit = "hour" if scarce.unit == "hours" else "dollar"
@@ -174,7 +268,28 @@ def one_more_unit(scarce: Scarce) -> str:
         return "Not known tonight: nothing that is ranked by expected benefit uses it"
     if scarce.price < 0.005:
         return "Nothing: it does not hold anybody back"
-    return f"{f'${scarce.price:.2f}' if scarce.price < 10 else dollars(scarce.price)} for one more {unit}"
+    return f"{_price(scarce.price)} for one more {unit}"
+
+
+def lower_first(words: str) -> str:
+    """A sentence as it goes on after a colon."""
+    return words[:1].lower() + words[1:]
+
+
+def trust(program: ProgramNight) -> str:
+    """The verdict and the tests in one or two sentences."""
+    found = program.evidence
+    if program.verdict == "blocked":
+        return (
+            "No. A test that must not fail has failed, or nothing may rank: nobody new is called until that is mended."
+        )
+    if found is None or not found.gates:
+        return "The list can be worked as a rule-based list always could; whom it helps most is not known."
+    counts = {status: sum(gate.status == status for gate in found.gates) for status in ("pass", "fail", "inconclusive")}
+    told = f"Of {len(found.gates)} tests {counts['pass']} passed, {counts['inconclusive']} gave no clear answer and {counts['fail']} failed."
+    if program.verdict == "publish" and found.is_served:
+        return f"Yes, as far as tests can tell. {told} A model that fails one marked “must not fail” calls nobody."
+    return f"The list, yes, as a simple rule; a ranking by benefit, no. {told} A model serves only if the tests that count passed."
 
 
 def in_total(report: NightReport) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from contracts.settings import settings
 from jobs.lineage import record as lineage
 from jobs.lineage.naming import NIGHT_REPORT
 from jobs.report.collect import collect_night
-from jobs.report.index import ENTRY, entry_json, read_entries
+from jobs.report.index import ENTRY, entry_json, program_page, read_entries, read_months
 from jobs.report.night import NightReport
 from jobs.report.render import render, render_index
 from jobs.session import spark_session
@@ -31,7 +32,7 @@ def write_report(data_source: str, run_date: date) -> Path:
 
 
 def save_report(report: NightReport, reports: Path) -> Path:
-    """Write `<reports>/<data_source>/<run_date>/index.html` and `<reports>/index.html`.
+    """Write `<reports>/<data_source>/<run_date>/index.html`, a page per program beside it, and `<reports>/index.html`.
 
     Args:
         report: what to draw.
@@ -42,11 +43,21 @@ def save_report(report: NightReport, reports: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     replace_file(page, render(report))
+    for program in report.programs:
+        replace_file(
+            folder / program_page(program.plan.key), render(replace(report, programs=(program,)), is_whole=False)
+        )
     replace_file(folder / ENTRY, entry_json(report))
+    write_index(reports)
+    return page
+
+
+def write_index(reports: Path) -> Path:
+    """Write the page that leads to all nights and months of models; returns its path."""
     # Two nights that end together must not lose one another's line in the index.
     with FileLock(reports / ".index.lock"):
-        replace_file(reports / "index.html", render_index(read_entries(reports)))
-    return page
+        replace_file(reports / "index.html", render_index(read_entries(reports), read_months(reports)))
+    return reports / "index.html"
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from browser_world import chromium, free_port, wait_for
 from plan import ROOT, Plan
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from jobs.report.pdf import find_chromium
 
 
 @pytest.fixture(scope="module")
 def url(plan: Plan) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{(port := free_port())}"
     child = subprocess.Popen(plan.command("ui", "--port", str(port), "--no-daemon"), env=plan.env, cwd=ROOT)
     try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(240):
-            assert child.poll() is None, "outreach ui ended by itself"
-            try:
-                with urllib.request.urlopen(f"{address}/server_info", timeout=2):
-                    break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.5)
-        else:
-            pytest.fail("the UI did not answer within two minutes")
+        wait_for(address, child)
         yield address
     finally:
         child.send_signal(signal.SIGINT)
@@ -45,15 +26,11 @@ def url(plan: Plan) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    if BROWSER is None:
+def page() -> Iterator[object]:
+    if find_chromium() is None:
         pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+    with chromium() as browser:
         yield browser.new_page(viewport={"width": 1600, "height": 1000})
-        browser.close()
 
 
 def test_asset_graph_shows_the_layers(page: object, url: str, plan: Plan) -> None:
@@ -119,12 +96,3 @@ def test_a_broken_rule_has_a_history_and_opens_its_quarantine_query(page: object
     page.get_by_text("Execution history").click()
     page.get_by_text("Evaluation result").first.wait_for(timeout=30_000)
     page.screenshot(path=str(plan.home / "history.png"))
-
-
-def test_report_opens_without_a_network(page: object, plan: Plan) -> None:
-    from plan import NIGHT
-
-    page.goto((plan.home / "reports" / "tuva" / NIGHT / "index.html").as_uri(), wait_until="load")
-    text = page.inner_text("body")
-    assert "Emergency-visit diversion" in text
-    page.screenshot(path=str(plan.home / "report.png"), full_page=True)

@@ -246,3 +246,15 @@ def test_scores_used_by_the_gates_are_the_studys() -> None:
     assert study.negative_controls.effect.se * spread == pytest.approx(study.ate.se, rel=1e-6)
     p = study.predictions
     assert p.loc[p["in_support"], "gamma"].mean() == pytest.approx(study.ate.value)
+
+
+def test_weighting_by_the_chance_of_an_offer_balances_what_decided_it() -> None:
+    from causal.gates.design import balance_frame
+
+    rng = np.random.default_rng(2)
+    Z = rng.normal(size=(4000, 2))
+    e = 1 / (1 + np.exp(-Z[:, 0]))
+    t = rng.binomial(1, e)
+    found = balance_frame(["chosen by", "not"], Z, t, e, np.ones(4000)).set_index("covariate")
+    assert found.loc["chosen by", "smd_before"] > 0.7
+    assert (found["smd_after"] < 3 * found["smd_after_se"]).all()

@@ -7,7 +7,17 @@ import pytest
 
 from causal.aipw import aipw_scores, mean_estimate
 from causal.evaluation.calibration import blp, group_effects
-from causal.evaluation.ranking import METRICS, all_metrics, autoc, paired_difference, qini, rank_rows, toc_curve
+from causal.evaluation.ranking import (
+    METRICS,
+    all_metrics,
+    autoc,
+    benefit_curve,
+    paired_difference,
+    qini,
+    rank_rows,
+    toc_curve,
+    top_fraction_effect,
+)
 from contracts.errors import DesignError
 
 
@@ -113,3 +123,32 @@ def test_group_effects_rise_with_a_true_ranking() -> None:
     assert values == sorted(values)
     assert found.worst_drop_z < 0
     assert group_effects(np.ones(100), np.ones(100), np.arange(100), np.ones(100)) is None
+
+
+def test_the_curve_ends_at_the_average_and_agrees_with_the_top_share() -> None:
+    rng = np.random.default_rng(5)
+    score = rng.normal(size=2000)
+    gamma = 0.2 + 0.5 * score + rng.normal(size=2000)
+    good, bad = (benefit_curve(rank_rows(s, gamma), (0.3, 1.0)) for s in (score, -score))
+    top = top_fraction_effect(rank_rows(score, gamma), 0.3).estimate
+    assert good[0].value == pytest.approx(0.3 * top.value)
+    assert good[0].se == pytest.approx(0.3 * top.se)
+    average = mean_estimate(gamma, np.arange(2000))
+    assert good[1].value == pytest.approx(average.value)
+    assert bad[1].value == pytest.approx(average.value)
+    assert good[1].se == pytest.approx(average.se)
+    assert bad[0].ci_high < good[0].ci_low
+
+
+def test_the_curve_covers_the_truth() -> None:
+    """Of the effect 0.5 x, ranked by a noisy view of x, the first 30 % hold 0.3 * E[0.5 x | first]; here by a large sample."""
+    rng = np.random.default_rng(8)
+    big = rng.normal(size=(2, 400_000))
+    view = big[0] + big[1]
+    truth = 0.3 * 0.5 * big[0][view >= np.quantile(view, 0.7)].mean()
+    hits = 0
+    for _ in range(300):
+        x, noise = rng.normal(size=(2, 600))
+        found = benefit_curve(rank_rows(x + noise, 0.5 * x + rng.normal(size=600)), (0.3,))[0]
+        hits += found.ci_low <= truth <= found.ci_high
+    assert 0.91 <= hits / 300 <= 0.98, hits / 300

@@ -17,18 +17,7 @@ from dagster_project import cli
 from jobs.progress import line
 
 # They end with Ctrl-C, print files as they are, or have a result of their own kind.
-NOT_FOR_MACHINES = {
-    "ui",
-    "engine logs",
-    "lineage export",
-    "lineage show",
-    "demo",
-    "simulate run",
-    "simulate overlay",
-    "study run",
-    "study example",
-    "sql",
-}
+NOT_FOR_MACHINES = {"ui", "engine logs", "lineage export", "lineage show", "sql"}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +53,14 @@ def test_commands_speak_to_machines(commands: dict[str, Any]) -> None:
         name for name, c in commands.items() if not any("--json" in getattr(p, "opts", ()) for p in c.params)
     } - NOT_FOR_MACHINES
     assert not mute, f"without --json: {sorted(mute)}"
+
+
+def test_the_version_is_told_without_a_command() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", "--version"], capture_output=True, text=True, timeout=120
+    )
+    assert told.returncode == 0, told.stderr
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", told.stdout)
 
 
 def test_the_shell_completes_names_of_commands() -> None:

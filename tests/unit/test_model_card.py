@@ -79,6 +79,8 @@ def training_rows(model: RegisteredModel, *, randomised: int = 3600, equity: lis
         cohort=[{"program": PROGRAM, "n": 3600, "randomised": randomised, "first_index": date(2025, 1, 1), "last_index": date(2025, 12, 1)}],
         equity=equity,
         tables=(("features.member_feature", 12), ("causal.cohort", 3)),
+        balance=[{**label, "covariate": "ed_visit_90d_count", "smd_before": 0.4, "smd_after": 0.03, "smd_after_se": 0.02}],
+        overlap=[{**label, "bin": 9, "is_offered": offered, "n": 812} for offered in (True, False)],
     )  # fmt: skip
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from report_world import ED, LAST, MADE, MED, NIGHT, decided, night_rows, summary
 
 from contracts.programs import programs
 from jobs.report.assemble import CALLED, assemble
@@ -18,124 +18,7 @@ from jobs.report.queries import NightRows
 from jobs.report.render import render, render_index
 from jobs.report.write import save_report
 
-NIGHT, LAST, TRAINED = date(2026, 11, 23), date(2026, 11, 22), date(2026, 11, 20)
-MADE = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
-KEYS = tuple(programs().programs)
-ED, TOC, MED = KEYS
-VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "circle"}
-
-
-def summary(program: str, verdict: str, outreach: int, explore: int, sentence: str = "Because.") -> dict:
-    return {
-        "program": program, "verdict": verdict, "verdict_sentence": sentence,
-        "model_version": f"outreach.tuva.{program}/3" if verdict != "blocked" else "none",
-        "outreach_count": outreach, "explore_count": explore, "expected_benefit": 9.0,
-        "expected_net_value_usd": 5000.0, "full_effect_count": outreach - 0.6 * (outreach // 3),
-        "outreach_cost_usd": 35.0 * outreach - 31.0 * (outreach // 3), "marginal_value_usd": 41.3, "run_id": "5e1f-run",
-    }  # fmt: skip
-
-
-def decided(program: str, outreach: int, explore: int, deceased: int = 4) -> list[dict]:
-    rows = [
-        ("outreach", None, outreach), ("explore", None, explore), ("holdout", None, 212), ("below_capacity", None, 1800),
-        ("outside_support", None, 77), ("suppressed", "Asked not to be contacted", 13),
-        ("suppressed", "Was offered a program recently", 140), ("not_eligible", "Died", deceased),
-        ("not_eligible", "Not enrolled on this date", 390), ("not_eligible", "In hospice care", 25),
-        ("not_eligible", "Does not meet the program's criteria", 4200),
-    ]  # fmt: skip
-    return [{"program": program, "decision": d, "reason": r, "n": n} for d, r, n in rows if n]
-
-
-def estimate(program: str, ranking: str, metric: str, value: float, half: float) -> dict:
-    return {
-        "program": program, "trained_as_of": TRAINED, "ranking": ranking, "metric": metric, "value": value,
-        "se": half / 1.96, "ci_lower": value - half, "ci_upper": value + half,
-    }  # fmt: skip
-
-
-def trained(program: str, verdict: str) -> dict[str, list[dict]]:
-    label = {"program": program, "trained_as_of": TRAINED}
-    tops = {"model": 0.42, "baseline_risk": 0.11, "random": 0.14, "constant": 0.15}
-    evaluation = [estimate(program, name, "top_fraction_effect", v, 0.09) for name, v in tops.items()]
-    evaluation += [
-        estimate(program, f"model_minus_{n}", "top_fraction_effect", 0.42 - tops[n], 0.12) for n in list(tops)[1:]
-    ]
-    evaluation += [estimate(program, "model", f"gates_{k}", 0.09 * k - 0.1, 0.13) for k in range(1, 6)]
-    gates = [
-        ("design", "pass", False, "812 people were offered and 4 were not; a logged draw decided who was."),
-        ("balance", "inconclusive", False, "They differ most in `ed_visit_90d_count`: 0.11 standard deviations."),
-        ("placebo_outcome", "fail" if verdict == "blocked" else "pass", True, "Before any offer the groups did not differ."),
-    ]  # fmt: skip
-    steps = [("Enrolled and alive at an index date", 120_431, 2_204), ("Meets the program's criteria", 40_017, 1_713)]
-    steps += [("Not offered the program in the wash-out", 39_106, 9)]
-    return {
-        "models": [{
-            **label, "model_version": f"outreach.tuva.{program}/3", "learner": "causal_forest", "verdict": verdict,
-            "verdict_sentence": "Because of the gates.", "trial_count": 39_106, "offered_count": 1_604,
-            "ate": -0.15, "ate_se": 0.03,
-        }],
-        "gates": [
-            {**label, "gate": g, "gate_number": n, "status": s, "is_hard": h, "sentence": t}
-            for n, (g, s, h, t) in enumerate(gates)
-        ],
-        "evaluation": evaluation,
-        "flow": [
-            {**label, "step_number": n, "step": s, "remaining_count": r, "offered_count": o}
-            for n, (s, r, o) in enumerate(steps, start=1)
-        ],
-    }  # fmt: skip
-
-
-def people(program: str, parts: dict[str, dict[str, int]]) -> list[dict]:
-    return [
-        {"program": program, "dimension": d, "value": v, "n": n}
-        for d, values in parts.items()
-        for v, n in values.items()
-    ]
-
-
-def night_rows() -> NightRows:
-    """One program ranked by effect, one on its rule, one blocked."""
-    parts = {
-        ED: trained(ED, "publish"), TOC: trained(TOC, "fallback"), MED: trained(MED, "blocked"),
-    }  # fmt: skip
-    return NightRows(
-        summary=[
-            summary(ED, "publish", 57, 3, "The gates passed."),
-            summary(TOC, "fallback", 19, 1, "Only 7 people in the offered group; at least 50 are needed."),
-            summary(MED, "blocked", 0, 0, "Before any offer, `medication_gap_181_to_360d_days` already differed."),
-        ],
-        decisions=[*decided(ED, 57, 3), *decided(TOC, 19, 1), *decided(MED, 0, 0)],
-        limits=[
-            {"resource_kind": "budget", "resource": "all", "unit": "usd", "limit_quantity": 5000.0, "marginal_value_usd": 1.37},
-            {"resource_kind": "team", "resource": "nurse_line", "unit": "hours", "limit_quantity": 18.0, "marginal_value_usd": 412.7},
-            {"resource_kind": "team", "resource": "message_desk", "unit": "hours", "limit_quantity": 2.5, "marginal_value_usd": 0.0},
-            {"resource_kind": "team", "resource": "pharmacists", "unit": "hours", "limit_quantity": 9.0, "marginal_value_usd": None},
-        ],
-        who=people(ED, {
-            "Age": {"18 to 34": 3, "35 to 49": 14, "50 to 64": 24, "65 to 74": 19}, "Sex": {"Women": 35, "Men, or not recorded": 25},
-            "Payer": {"Medicaid": 31, "Medicare": 25, "Commercial": 4}, "How": {"Phone": 38, "Text": 22},
-        }) + people(TOC, {"Age": {"65 to 74": 20}, "Sex": {"Women": 16, "Men, or not recorded": 4}, "Payer": {"Medicare": 20}}),
-        reasons=[
-            {"program": ED, "words": "Emergency visits in the last 90 days", "n": 44},
-            {"program": ED, "words": "No office visit in the last 90 days", "n": 55},
-            {"program": ED, "words": "Has COPD", "n": 6},
-            {"program": TOC, "words": programs().programs[TOC].fallback_reason, "n": 20},
-        ],
-        previous_night=LAST,
-        changes=[{"program": ED, "tonight": 60, "last": 60, "stayed": 0}, {"program": TOC, "tonight": 20, "last": 20, "stayed": 15}],
-        models=[row for p in parts.values() for row in p["models"]],
-        gates=[row for p in parts.values() for row in p["gates"]],
-        evaluation=[row for p in parts.values() for row in p["evaluation"]],
-        flow=[row for p in parts.values() for row in p["flow"]],
-        audited=True,
-        rules=[
-            {"table_name": "staging.stg_tuva__medical_claim", "rule": "paid_usd__not_null", "verdict": "quarantined", "rows_broken": 214},
-            {"table_name": "staging.stg_tuva__member", "rule": "birth_date__not_null", "verdict": "quarantined", "rows_broken": 2},
-        ],
-        parked=[{"entity": "pharmacy_claim", "n": 1}],
-        versions={"feature_version": "0a1b2c3d4e5f", "contract_version": "1.0.0", "run_id": "5e1f-run", "code_version": "0.1.0+abc"},
-    )  # fmt: skip
+VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "circle", "polyline", "polygon"}
 
 
 def made(rows: NightRows) -> NightReport:
@@ -181,13 +64,13 @@ class Strict(HTMLParser):
 
 def states(rows: NightRows) -> dict[str, NightRows]:
     """The night as it is, and everything that may be missing."""
-    bare = replace(rows, models=[], gates=[], evaluation=[], flow=[])
+    bare = replace(rows, models=[], gates=[], evaluation=[], flow=[], balance=[], overlap=[], equity=[])
     small = replace(
         rows, summary=[summary(ED, "publish", 4, 0)], decisions=[{"program": ED, "decision": "outreach", "reason": None, "n": 4}]
     )  # fmt: skip
     return {
         "full": rows,
-        "first night": replace(rows, previous_night=None, changes=[]),
+        "first night": replace(rows, previous_night=None, changes=[], realized=[]),
         "no model": bare,
         "no evaluation": replace(rows, evaluation=[]),
         "nothing audited": replace(rows, audited=False, rules=[], parked=[]),
@@ -359,3 +242,67 @@ def test_index_lists_nights_latest_first(rows: NightRows, tmp_path: Path) -> Non
 
 def test_index_without_nights() -> None:
     assert "No night has been published yet." in render_index([])
+
+
+def test_the_answers_come_in_the_order_of_the_questions(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    questions = (
+        "to call tonight", "Who they are", "What benefit is expected, and how sure is that?", "Why these people", "What changed",
+        "Did past outreach help?", "Is it fair?", "What would one more hour bring?", "Who is not called, and why",
+        "Can this be trusted tonight?",
+    )  # fmt: skip
+    places = [text.index(words) for words in questions]
+    assert places == sorted(places)
+    first = text[: text.index("Who they are")]
+    assert "19 fewer emergency visits in 90 days expected together 95% interval: between 15 and 23" in first
+
+
+def test_past_outreach_is_told_with_its_limits_and_without_small_groups(rows: NightRows) -> None:
+    program = made(rows).programs[0]
+    assert [w.realized is None for w in program.past] == [False, False, True], "seven people were offered"
+    assert program.past[0].realized is not None
+    assert program.past[0].realized.value == pytest.approx(0.31), "fewer visits are a benefit"
+    assert program.past[0].predicted == pytest.approx(0.4)
+    text = text_of(render(made(rows)))
+    assert "Nights of August 2026: those offered had 0.10 fewer emergency visits" in text
+    assert "In 1 of 2 months the prediction lay outside the interval." in text
+    assert "Not known yet." in text_of(render(made(states(rows)["first night"])))
+
+
+def test_small_groups_are_not_drawn(rows: NightRows) -> None:
+    evidence = made(rows).programs[0].evidence
+    assert evidence is not None
+    bins = {one.lower: (one.offered, one.not_offered) for one in evidence.overlap}
+    assert bins[0.45] == (960, None)
+    assert bins[0.15] == (640, 2100)
+    groups = {(g.dimension, g.name): (g.by_model, g.by_risk) for g in evidence.called_by_group}
+    assert groups["race", "asian"] == (None, None)
+    risk = made(rows).programs[0].by_risk
+    assert risk is not None
+    hidden = [row.label for row in risk.rows if row.count is None]
+    assert "Second fifth" in hidden
+    assert len(hidden) >= 2, "the three people in the second fifth can be had by subtraction"
+
+
+def test_pictures_say_what_they_show(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    assert (
+        "Offered to all of 1,000 members: 250 fewer emergency visits in 90 days. To the first 30%: this model 96 fewer,"
+        in text
+    )
+    assert "In 10 of 10 groups the interval of what was measured holds what was predicted" in text
+    assert "The largest difference is 0.41 standard deviations before weighting and 0.05 after it" in text
+    assert "By this model most often female (31%), least often male or not recorded (24%)." in text
+    assert "One more call, if its time were given: about $41" in text
+    assert "Nurse line, 18 hours tonight: one more would bring about $413." in text
+
+
+def test_cards_of_older_trainings_are_still_read() -> None:
+    """Their evidence has no curves, balance or overlap."""
+    from dataclasses import fields
+
+    from jobs.report.night import Evidence
+
+    assert {f.name for f in fields(Evidence) if f.default == ()} == {
+        "curves", "deciles", "balance", "overlap", "called_by_group",
+    }  # fmt: skip

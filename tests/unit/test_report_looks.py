@@ -9,9 +9,10 @@ import pytest
 
 from contracts.features import registry
 from contracts.programs import programs
-from jobs.report.charts import WIDTH, Bar, bars, intervals
+from jobs.report.charts import WIDTH, Bar, Pair, bars, dumbbells, intervals, paired_bars
 from jobs.report.night import Interval
 from jobs.report.palette import DARK, GRAPHIC_PAIRS, LIGHT, TEXT_PAIRS
+from jobs.report.plots import Line, Moment, Texts, against_diagonal, curves, over_time, two_sided
 from jobs.report.reason_words import in_words, reason_patterns
 from jobs.report.words import dollars, short
 
@@ -107,3 +108,42 @@ def test_small_groups_in_sentences_are_hidden() -> None:
     )
     assert in_words("The worst is `no_such_feature`.") == "The worst is no such feature."
     assert in_words("Most in `age missing`, then `sex=female`.") == "Most in “Age” being unknown, then sex: female."
+
+
+def plots() -> dict[str, str]:
+    texts = Texts("n", "T < U", "It says so.", "x & y", "y")
+    some = [(0.1, Interval(-5.0, -9.0, 1.0)), (1.0, Interval(60_000.0, 40_000.0, 80_000.0))]
+    moments = [
+        Moment("Jan 26", 0.2, Interval(0.1, -0.3, 0.5)),
+        Moment("Feb 26", None, None),
+        Moment("Mar 26", -1.0, None, True),
+    ]
+    return {
+        "curves": str(curves([Line("a < b", "mark", some, True), Line("c", "straight", some[-1:])], texts)),
+        "diagonal": str(against_diagonal([(-0.2, Interval(0.1, None, None)), (0.4, Interval(0.2, -0.3, 0.7))], texts)),
+        "over time": str(over_time(moments, texts)),
+        "two-sided": str(two_sided([(n / 20, 40 * n, None if n == 3 else 5) for n in range(20)], texts, ("a", "b"))),
+        "nothing": str(two_sided([], texts, ("a", "b"))),
+        "pairs": str(paired_bars([Pair("A & B", 0.4, None), Pair("C", None, None)], ("a", "b"), whole=0.4, name="n", title="T < U", summary="It says so.")),
+        "dumbbells": str(dumbbells([Pair("A & B", 0.4, 0.02)], ("a", "b"), 0.1, "x", name="n", title="T < U", summary="It says so.")),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", plots())
+def test_plots_are_xml_with_title_and_summary_and_stay_inside(name: str) -> None:
+    root = ET.fromstring(plots()[name])
+    assert [root[0].text, root[1].text] == ["T < U", "It says so."]
+    height = float(root.attrib["height"])
+    for e in root:
+        numbers = {k: float(v) for k, v in e.attrib.items() if k in ("x", "x1", "x2", "cx", "y", "y1", "y2", "cy")}
+        assert all(-1 <= v <= (WIDTH if "x" in k else height) + 1 for k, v in numbers.items()), ET.tostring(e)
+        assert float(e.attrib.get("width", 0)) >= 0
+        assert float(e.attrib.get("height", 0)) >= 0
+
+
+def test_a_value_beyond_its_limits_is_marked() -> None:
+    root = ET.fromstring(plots()["over time"])
+    assert len([e for e in root if e.attrib.get("class") == "alarm"]) == 1
+    assert len([e for e in root if e.attrib.get("class") == "limits" and e.tag == "rect"]) == 2, (
+        "one month, and the key"
+    )
