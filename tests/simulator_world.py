@@ -25,7 +25,7 @@ from jobs.simulate.config import Effects, SimulationConfig
 from jobs.simulate.months import member_months
 from jobs.simulate.outreach import CHOSEN, NONE, PILOT_CONTROL, PILOT_OFFERED, with_offers, with_outcomes
 from jobs.simulate.population import members
-from jobs.simulate.programs import ADHERENCE, ED, MAINTENANCE, TRANSITIONS, SimulatedProgram
+from jobs.simulate.programs import ADHERENCE, ED, MAINTENANCE, TRANSITIONS
 from jobs.simulate.truth import potential_outcomes
 
 Design = Literal["pilot", "chosen"]
@@ -39,8 +39,7 @@ _MACROS = (
     "create macro shiftrightunsigned(a, n) as (a >> (n - 1))",
     "create macro pmod(a, n) as ((a % n) + n) % n",
     "create macro add_months(d, n) as cast(d + to_months(cast(n as int)) as date)",
-    "create macro months_between(a, b) as"
-    " (year(a) - year(b)) * 12 + month(a) - month(b) + (day(a) - day(b)) / 31.0",
+    "create macro months_between(a, b) as (year(a) - year(b)) * 12 + month(a) - month(b) + (day(a) - day(b)) / 31.0",
     "create macro date_sub(d, n) as cast(d - to_days(cast(n as int)) as date)",
     "create macro date_add(d, n) as cast(d + to_days(cast(n as int)) as date)",
     "create macro datediff(a, b) as (cast(a as date) - cast(b as date))",
@@ -67,10 +66,10 @@ class Frame:
     def columns(self) -> list[str]:
         return list(self.db.sql(f"select * from ({self.sql}) limit 0").columns)
 
-    def withColumnRenamed(self, old: str, new: str) -> Frame:  # noqa: N802 (the simulator calls it so)
+    def withColumnRenamed(self, old: str, new: str) -> Frame:
         return Frame(self.db, f"select * rename ({old} as {new}) from ({self.sql})")
 
-    def selectExpr(self, *expressions: str) -> Frame:  # noqa: N802
+    def selectExpr(self, *expressions: str) -> Frame:
         return Frame(self.db, f"select {', '.join(map(_in_duckdb, expressions))} from ({self.sql})")
 
     def where(self, condition: str) -> Frame:
@@ -103,7 +102,12 @@ def _area_rate(column: str) -> str:
 
 
 _MISSED = f"30 * (n_drugs - ({' + '.join(f'fill_{name}' for name in MAINTENANCE)}))"
-_COUNTS = {"ed_visit": "n_ed", "acute_admission": "n_adm", "office_visit": "n_office", "outpatient_visit": "n_outpatient"}
+_COUNTS = {
+    "ed_visit": "n_ed",
+    "acute_admission": "n_adm",
+    "office_visit": "n_office",
+    "outpatient_visit": "n_outpatient",
+}
 # Named as the nightly features that they stand for, so that a program's placebos find their columns.
 _FEATURES = {
     "age": "age",
@@ -153,7 +157,9 @@ class SimulatedPlan:
         s = BY_KEY[program].short
         arms = (PILOT_OFFERED, PILOT_CONTROL) if design == "pilot" else (CHOSEN, NONE)
         found = self._rows(
-            program, f"t.realized_y1 is not null and offer_{s} in {arms}", f"cast(offer_{s} = {arms[0]} as int) as offered"
+            program,
+            f"t.realized_y1 is not null and offer_{s} in {arms}",
+            f"cast(offer_{s} = {arms[0]} as int) as offered",
         )
         if rows is not None and len(found) > rows:
             share = rows / len(found)
@@ -181,7 +187,7 @@ class SimulatedPlan:
         return cast(
             pd.DataFrame,
             self.db.execute(f"""
-                select o.member_no, {', '.join(f'o.{name}' for name in _FEATURES)}, {more}, t.effect, t.expected_y0,
+                select o.member_no, {", ".join(f"o.{name}" for name in _FEATURES)}, {more}, t.effect, t.expected_y0,
                     t.realized_y0, t.realized_y1, t.is_harmed_slice
                 from history o join truth t on t.member_id = o.member_id and t.index_date = o.month_start
                     and t.program = '{program}'
