@@ -183,6 +183,15 @@ class SimulatedPlan:
         found = self._rows(program, f"o.m = {self.config.months}", "0 as offered")
         return People(found[list(_FEATURES)], found[["effect", "expected_y0", "is_harmed_slice"]])
 
+    def past(self, program: str, rows: int) -> People:
+        """About so many eligible member-months of the history, whoever was offered: what effects there are to learn."""
+        share = rows / max(
+            self.db.execute("select count(*) from truth where is_eligible and program = ?", [program]).fetchone()[0], 1
+        )
+        drawn = f"hash(o.member_no, o.m, 1) % 1000000 < {share * 1_000_000:.0f}"
+        found = self._rows(program, f"o.m < {self.config.months} and {drawn}", "0 as offered")
+        return People(found[list(_FEATURES)], found[["effect", "expected_y0", "is_harmed_slice"]])
+
     def _rows(self, program: str, where: str, more: str) -> pd.DataFrame:
         return cast(
             pd.DataFrame,
@@ -227,7 +236,10 @@ def simulated_plan(members_count: int, seed: int, **changes: Any) -> SimulatedPl
     cast(Any, potential_outcomes(outcomes, config, "simulated")).kept("truth")
     features = ", ".join(f"{sql} as {name}" for name, sql in _FEATURES.items())
     flags = "member_no, member_id, m, month_start, offer_ed, offer_toc, offer_med"
-    # A lateral alias would shadow the column that a later feature reads; the outer select names them only once.
-    db.execute(f"create table history as select {flags}, {features} from outcomes")
+    eligible = " or ".join(f"eligible_{program.short}" for program in BY_KEY.values())
+    db.execute(
+        f"create table history as select * exclude (kept) from"
+        f" (select {flags}, {features}, {eligible} as kept from outcomes) where kept"
+    )
     db.execute("drop table outcomes")
     return SimulatedPlan(config, db)
