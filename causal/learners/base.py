@@ -60,6 +60,11 @@ class LearnerData:
         e = self.nuisances.propensity
         return self.weight * e * (1 - e)
 
+    @property
+    def score_precision(self) -> np.ndarray:
+        """Weights by the inverse of a score's variance, noise / (e (1 - e)); (n,)."""
+        return self.precision / self.noise
+
     def rows(self, keep: np.ndarray) -> LearnerData:
         return LearnerData(
             self.Z[keep],

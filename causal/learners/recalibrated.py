@@ -129,7 +129,7 @@ def fit_shrinkage(prediction: np.ndarray, variance: np.ndarray, data: LearnerDat
 
 def _slope(prediction: np.ndarray, data: LearnerData) -> tuple[float, float]:
     """Posterior mean and variance; 1 without variance where predictions do not vary."""
-    found = blp(prediction, data.gamma, data.cluster, data.precision / data.noise).slope
+    found = blp(prediction, data.gamma, data.cluster, data.score_precision).slope
     if found is None:
         return 1.0, 0.0
     low, high = (np.array([0.0, LARGEST_SLOPE]) - found.value) / found.se
