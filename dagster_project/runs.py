@@ -59,6 +59,9 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
         name: a job of `dagster_project.jobs`.
         night: the partition, for partitioned jobs.
         run_config: as in the launchpad.
+
+    Raises:
+        KeyboardInterrupt: a person or the system (SIGTERM) stopped it; the step at work was not run again.
     """
     from dagster_project.definitions import defs
 
@@ -77,7 +80,16 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
         tags=tags,
         raise_on_error=False,
     )
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
     return JobOutcome(result.run_id, _first_error(result))
+
+
+def _was_interrupted(result: ExecuteInProcessResult) -> bool:
+    from dagster._core.execution.plan.objects import ErrorSource
+
+    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return any(failure.error_source is ErrorSource.INTERRUPT for failure in failures)
 
 
 def _first_error(result: ExecuteInProcessResult) -> Exception | None:

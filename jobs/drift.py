@@ -118,7 +118,7 @@ def features(spark: SparkSession, data_source: str, run_date: date) -> Compariso
     ]
     if not dates:
         return None
-    dates = in_season(dates, run_date)
+    dates = in_season(with_a_year_behind(dates, _first_full_month(spark, source)), run_date)
     names = [name for name in covariates() if "outreach" not in name]
     where = f"{source} and is_enrolled and not is_deceased"
     members = _member_count(spark, data_source, run_date)
@@ -160,6 +160,28 @@ def _member_count(spark: SparkSession, data_source: str, run_date: date) -> int:
     """Members with features on a night."""
     where = f"data_source = {sql_string(data_source)} and as_of_date = date'{run_date}'"
     return int(spark.sql(f"select count(*) from features.member_feature where {where}").collect()[0][0])
+
+
+def _first_full_month(spark: SparkSession, source: str) -> date | None:
+    """The month with which the source's claims begin: the first with half as many lines as its median month.
+
+    A historical extract has strays from years before it; they are not its beginning.
+    """
+    row = spark.sql(f"""
+        select min(month) as first_date
+        from (
+            select month, lines, median(lines) over () as usual
+            from (select trunc(claim_start_date, 'MM') as month, count(*) as lines
+                  from core.medical_claim where {source} group by 1)
+        )
+        where 2 * lines >= usual""").collect()[0]
+    return row[0]
+
+
+def with_a_year_behind(dates: Sequence[date], first: date | None) -> list[date]:
+    """Those before which claims were told for a year: earlier, what a year's windows count had not been delivered in
+    full. All where there is none."""
+    return [d for d in dates if first and (d - first).days >= 365] or list(dates)
 
 
 def in_season(dates: Sequence[date], day: date) -> list[date]:

@@ -22,7 +22,8 @@ def encounters(outcomes: DataFrame, config: SimulationConfig) -> DataFrame:
     key = ("member_no", "m", "kind", "slot")
     frame = outcomes.where("n_office + n_outpatient + n_ed + n_adm > 0").selectExpr(
         "member_no", "member_id", "m", "month_start", "month_days", "is_medicare", "area", "cond", "death_date", "plan",
-        "n_office", "n_outpatient", "n_ed", "explode(sequence(1, n_office + n_outpatient + n_ed + n_adm)) as position",
+        "clinician_npi", "practice_npi", "hospital_npi", "n_office", "n_outpatient", "n_ed",
+        "explode(sequence(1, n_office + n_outpatient + n_ed + n_adm)) as position",
     )  # fmt: skip
     frame = frame.selectExpr(
         "*",

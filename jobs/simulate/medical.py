@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jobs.simulate.clinic import ADMISSION_REASONS
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.delivery import MONEY_FACTOR, ORIGINAL, adjustment_type, lag_days, version_delay, versions
-from jobs.simulate.draws import Draws, case, npi, num
+from jobs.simulate.draws import Draws, case, num
 from jobs.simulate.encounters import ACUTE_DRG, ADMISSION, DIAGNOSES, EMERGENCY, OFFICE, OUTPATIENT
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def _lines(claims: DataFrame, draws: Draws, config: SimulationConfig) -> DataFra
         "revenue as revenue_center_code",
         f"if({stay}, cast(greatest(datediff(claim_end_date, claim_start_date), 1) as double), 1D) as service_unit_quantity",
         "hcpcs as hcpcs_code",
-        f"{_npi('clinician', draws, 'area', 'pmod(member_no, 40L)')} as rendering_npi",
-        f"{_npi('practice', draws, 'area', 'pmod(member_no, 8L)')} as billing_npi",
-        f"if({institutional}, {_npi('hospital', draws, 'area', 'pmod(member_no, 3L)')}, null) as facility_npi",
+        "clinician_npi as rendering_npi",
+        "practice_npi as billing_npi",
+        f"if({institutional}, hospital_npi, null) as facility_npi",
         "date_sub(file_date, 2) as paid_date",
         "cast(allowed_amount * paid_share as decimal(12,2)) as paid_amount",
         "allowed_amount",
@@ -109,10 +109,6 @@ def _lines(claims: DataFrame, draws: Draws, config: SimulationConfig) -> DataFra
         f"{adjustment_type()} as adjustment_type_code",
         "file_date",
     )
-
-
-def _npi(kind: str, draws: Draws, *key: str) -> str:
-    return npi(draws.integer(100_000_000, f"npi {kind}", *key))
 
 
 def _revenue() -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.draws import Draws, logistic, num, poisson
 from jobs.simulate.months import DRUG_COLUMN, refill_draw, refill_prob
-from jobs.simulate.population import HEAVY_MEMBER
+from jobs.simulate.population import HEAVY_MEMBER, PROVIDERS
 from jobs.simulate.programs import ADHERENCE, ED, MAINTENANCE, PROGRAMS, TRANSITIONS, SimulatedProgram
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ KEPT = (
     "is_harmed", "discharged", "is_lapsed", "shock_0", "shock_1", "shock_2", "shock_3", "ed_0", "ed_1", "adm_0", "adm_1",
     *(f"fill_{arm}{name}" for name in MAINTENANCE for arm in ("", "0_", "1_")),
     *(f"{column}_{p.short}" for p in PROGRAMS for column in ("eligible", "offer", "reached")),
-    "n_ed", "n_adm", "n_office", "n_outpatient",
+    "n_ed", "n_adm", "n_office", "n_outpatient", *(f"{name}_npi" for name in PROVIDERS),
 )  # fmt: skip
 
 

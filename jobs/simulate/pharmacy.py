@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jobs.simulate.clinic import has
 from jobs.simulate.config import SimulationConfig
 from jobs.simulate.delivery import MONEY_FACTOR, adjustment_type, version_delay, versions
-from jobs.simulate.draws import Draws, case, npi, num
+from jobs.simulate.draws import Draws, case, num
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -34,7 +34,7 @@ def pharmacy_claims(outcomes: DataFrame, config: SimulationConfig) -> DataFrame:
     draws = Draws(config.seed)
     frame = outcomes.selectExpr(
         "member_no", "member_id", "m", "month_start", "month_days", "is_medicare", "death_date", "plan", "cond",
-        f"explode({_fills(draws)}) as fill",
+        "prescriber_npi", "pharmacy_npi", f"explode({_fills(draws)}) as fill",
     )  # fmt: skip
     frame = frame.selectExpr("*", "cast(fill / 10 as int) as class_no", "fill % 10 as slot")
     day = f"least(1 + cast(8D * {draws.uniform('refill habit', 'member_no', 'class_no')} as int) + {draws.integer(3, 'refill day', *_KEY)}, month_days)"
@@ -65,8 +65,8 @@ def pharmacy_claims(outcomes: DataFrame, config: SimulationConfig) -> DataFrame:
         "member_id",
         "if(is_medicare, 'Medicare', 'Cascadia Health') as payer",
         "plan",
-        f"{npi(draws.integer(100_000_000, 'prescriber', 'pmod(member_no, 900L)'))} as prescribing_provider_npi",
-        f"{npi(draws.integer(100_000_000, 'pharmacy', 'pmod(member_no, 200L)'))} as dispensing_provider_npi",
+        "prescriber_npi as prescribing_provider_npi",
+        "pharmacy_npi as dispensing_provider_npi",
         "dispensing_date",
         "ndc_code",
         "cast(days_supply * if(class_no in (2, 4), 1, 2) as double) as quantity",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.simulate.clinic import CONDITIONS, log_sum
 from jobs.simulate.config import SimulationConfig
-from jobs.simulate.draws import Draws, choose, logistic, num
+from jobs.simulate.draws import Draws, choose, logistic, npi, num
 from jobs.simulate.programs import effect_columns
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def members(spark: SparkSession, config: SimulationConfig, first: int = 1, last:
         _conditions(draws),
         _summary(),
         _enrolment(draws, config),
+        _providers(draws),
         _rates(config),
         effect_columns(config),
     ):
@@ -132,6 +133,24 @@ def _enrolment(draws: Draws, config: SimulationConfig) -> dict[str, str]:
         "hospice_month": f"if({alive} or {draws.uniform('hospice', 'member_no')} > 0.35D, null, {months} - 2)",
         "refusal_month": f"if({draws.uniform('refuses', 'member_no')} < 0.04D, "
         f"{draws.integer(config.months, 'refusal', 'member_no')}, null)",
+    }
+
+
+PROVIDERS = ("clinician", "practice", "hospital", "prescriber", "pharmacy")
+
+
+def _providers(draws: Draws) -> dict[str, str]:
+    """Whom a member goes to, `*_npi`: few per area, so that members share them. Told once, not on each of their claim lines."""
+    keys = {
+        "npi clinician": ("area", "pmod(member_no, 40L)"),
+        "npi practice": ("area", "pmod(member_no, 8L)"),
+        "npi hospital": ("area", "pmod(member_no, 3L)"),
+        "prescriber": ("pmod(member_no, 900L)",),
+        "pharmacy": ("pmod(member_no, 200L)",),
+    }
+    return {
+        f"{name}_npi": npi(draws.integer(100_000_000, stream, *key))
+        for name, (stream, key) in zip(PROVIDERS, keys.items(), strict=True)
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -123,16 +124,23 @@ def _batch(
     history = with_offers(member_months(people, config), config, part.published)
     outcomes = _keep(with_outcomes(history, config).where("is_enrolled").select(*KEPT), scratch / f"outcomes-{first}")
     makers: dict[str, Callable[[], DataFrame]] = {
-        "eligibility": lambda: eligibility(people, config),
         "medical_claim": lambda: medical_claims(encounters(outcomes, config), config),
         "pharmacy_claim": lambda: pharmacy_claims(outcomes, config),
+        "eligibility": lambda: eligibility(people, config),
         "outreach_contact": lambda: outreach_contacts(outcomes, config),
         "consent": lambda: consents(people, config),
     }
-    for entity, make in makers.items():
-        make().where(part.is_delivered).coalesce(1).write.mode("append").options(**_QUIET).parquet(str(out / entity))
-    if with_truth:
-        potential_outcomes(outcomes, config, DATA_SOURCE).write.mode("append").parquet(str(scratch / "truth"))
+
+    def write(entity: str) -> None:
+        if entity == "truth":
+            potential_outcomes(outcomes, config, DATA_SOURCE).write.mode("append").parquet(str(scratch / "truth"))
+            return
+        rows = makers[entity]().where(part.is_delivered).coalesce(1)
+        rows.write.mode("append").options(**_QUIET).parquet(str(out / entity))
+
+    # One file each keeps one core busy; two at a time keep two.
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, [*makers, "truth"] if with_truth else makers))
     shutil.rmtree(scratch / f"outcomes-{first}", ignore_errors=True)
 
 

@@ -132,3 +132,15 @@ def test_the_season_wraps_around_the_year() -> None:
     assert [d.month for d in in_season(year, date(2026, 1, 9))] == [1, 2, 12]
     assert [d.month for d in in_season(year, date(2026, 6, 30))] == [5, 6, 7]
     assert in_season([date(2025, 3, 1)], date(2026, 9, 1)) == [date(2025, 3, 1)], "nothing in season: all there is"
+
+
+def test_a_reference_has_a_year_of_claims_behind_it() -> None:
+    """Before that, what the features of a year count had not happened in the data, and every night would look drifted."""
+    from datetime import date
+
+    from jobs.drift import with_a_year_behind
+
+    dates = [date(2025, m, 1) for m in (1, 6, 7, 12)]
+    assert with_a_year_behind(dates, date(2024, 7, 1)) == dates[2:]
+    assert with_a_year_behind(dates, date(2025, 6, 1)) == dates, "no date has: all there is"
+    assert with_a_year_behind(dates, None) == dates

@@ -1,0 +1,51 @@
+"""Who stops a night wants it stopped: the step at work is not run again, and what follows does not start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from unittest.mock import patch
+
+import dagster as dg
+import pytest
+
+from dagster_project import runs
+from dagster_project.policies import RETRY
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_step_is_not_retried(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[str] = []
+
+    @dg.asset(retry_policy=RETRY)
+    def at_work() -> None:
+        attempts.append("at_work")
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    @dg.asset(deps=[at_work])
+    def after() -> None:
+        attempts.append("after")
+
+    defs = dg.Definitions([at_work, after], jobs=[dg.define_asset_job("short")])
+    monkeypatch.setattr("dagster_project.definitions.defs", defs)
+    with dg.instance_for_test() as on, patch.object(runs, "instance", lambda: on):
+        with pytest.raises(KeyboardInterrupt):
+            runs.run_job("short")
+        assert [run.status for run in on.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+    assert attempts == ["at_work"]
+
+
+def test_an_error_is_still_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[int] = []
+    monkeypatch.setattr(RETRY.__class__, "calculate_delay", lambda *_: 0.0)
+
+    @dg.asset(retry_policy=RETRY)
+    def shaky() -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise OSError("the connection was lost")
+
+    assert dg.materialize([shaky], raise_on_error=False).success
+    assert len(attempts) == 2
