@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from causal.encoding import fit_encoder
+from causal.evaluation.calibration import blp
 from causal.folds import cluster_folds, cluster_sample, train_test
 from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.little_bags import (
@@ -23,7 +24,9 @@ from causal.learners.little_bags import (
 )
 from causal.learners.recalibrated import Recalibrated, fit_shrinkage
 from causal.learners.registry import REGISTRY
+from causal.learners.simple import fit_constant
 from causal.nuisance import Nuisances, cross_fit
+from causal.selection import predict_folds
 from causal.stability import population_stability
 from causal.support import crump_alpha, support_bounds
 
@@ -151,6 +154,19 @@ def test_a_prediction_told_too_small_or_too_large_is_set_right(told: float) -> N
     found = fit_shrinkage(told * tau, np.zeros(len(tau)), data, "none", 1)
     assert found.slope * told == pytest.approx(1.0, abs=0.15)
     assert found.centred_on(told * tau + 7, data.weight).effect(told * tau + 7).mean() == pytest.approx(found.average)
+
+
+def test_folds_share_one_mean_whatever_their_models_level() -> None:
+    """Each fold's mean is highest where the fold left out is lowest; between folds that would be a reversed ranking."""
+    fold = np.arange(4000) % 5
+    data, _ = scored(noise=30.0)
+    models = {k: fit_constant(data.rows(fold != k), LearnerOptions()) for k in range(5)}
+    apart = np.array([models[k].value for k in range(5)])[fold]
+    assert blp(apart, data.gamma, data.cluster, data.weight).slope.value < -3
+    effect, _ = predict_folds(models, data.Z, fold)
+    assert np.ptp(effect) < 1e-12
+    assert effect.mean() == pytest.approx(apart.mean())
+    assert fit_shrinkage(effect, np.zeros(4000), data, "average_effect", 1).slope == 1.0
 
 
 def test_a_slope_without_evidence_is_neither_trusted_nor_amplified() -> None:

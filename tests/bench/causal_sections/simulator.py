@@ -29,7 +29,7 @@ TITLE = "The simulator: effects and lists against the truth"
 CAPACITY = 0.2
 PROGRAMS = ("ed_diversion", "medication_adherence")
 SIZES = (5_000, 20_000, 100_000)
-REPEATS, SMALL_PLAN = 5, 6_000
+REPEATS, SMALL_PLAN = 3, 6_000
 _LEARNT_EFFECT_ROWS = 60_000
 
 
