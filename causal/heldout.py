@@ -15,7 +15,7 @@ from causal.aipw import aipw_scores
 from causal.evaluation.rules import Evaluation, evaluate_rules
 from causal.folds import cluster_folds, cluster_sample, train_test
 from causal.learners.base import LearnerData, LearnerOptions
-from causal.learners.recalibrated import Interval, Recalibrated, Shrinkage, fit_shrinkage
+from causal.learners.recalibrated import Interval, Shrinkage, fit_shrinkage, recalibrated
 from causal.learners.registry import REGISTRY
 from causal.nuisance import Nuisances, cross_fit, predict_average
 from causal.options import TrainOptions
@@ -83,7 +83,7 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         fitted = REGISTRY[selection.name].fit(seen, setting)
         out_of_fold = predict_folds(selection.models[selection.name], seen.Z, train_fold[kept])
         shrinkage = fit_shrinkage(*out_of_fold, seen, fitted.interval_kind, seed + 8)
-        model = Recalibrated(fitted, shrinkage)
+        model = recalibrated(fitted, shrinkage, seen)
         prediction = model.with_interval(Z[test], options.alpha)
     return HeldOut(
         test,
@@ -97,20 +97,22 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
 
 
 def out_of_fold(
-    half: HeldOut, everyone: LearnerData, inside: np.ndarray, options: TrainOptions, setting: LearnerOptions
+    half: HeldOut, everyone: LearnerData, learnt_from: np.ndarray, options: TrainOptions, setting: LearnerOptions
 ) -> tuple[Shrinkage, Interval]:
     """Shrinkage for the model refitted on all rows, and effects of the training rows by models that have not seen them.
 
-    On small data folds over all rows lend every row nearly the whole sample; on large data the folds that chose the
-    learner do, and nothing is fitted again.
+    Folds over all rows lend every row nearly the model that will be served; half of the rows would say half as much of a
+    slope whose error is large as it is, and say it of a model that knows half as much.
+
+    Args:
+        learnt_from: whether the served model is learnt from a row, boolean (n,).
     """
-    if len(everyone.t) > SMALL:
-        raw = predict_folds(half.selection.models[half.selection.name], everyone.Z[~half.test], half.train_fold)
-        return half.shrinkage, half.shrinkage.interval(*raw, options.alpha)
-    fold = cluster_folds(everyone.cluster, everyone.t, 5, setting.seed)
-    models = fit_folds(REGISTRY[half.selection.name], everyone, fold, setting, inside)
+    n_folds = 5 if len(everyone.t) <= SMALL else 3
+    fold = cluster_folds(everyone.cluster, everyone.t, n_folds, setting.seed)
+    models = fit_folds(REGISTRY[half.selection.name], everyone, fold, setting, learnt_from)
     effect, variance = predict_folds(models, everyone.Z, fold)
-    shrinkage = fit_shrinkage(effect[inside], variance[inside], everyone.rows(inside), half.interval_kind, setting.seed)
+    on = learnt_from
+    shrinkage = fit_shrinkage(effect[on], variance[on], everyone.rows(on), half.interval_kind, setting.seed)
     return shrinkage, shrinkage.interval(effect[~half.test], variance[~half.test], options.alpha)
 
 

@@ -39,8 +39,13 @@ def population_stability(reference: np.ndarray, current: np.ndarray, n_bins: int
 def top_overlap(one: np.ndarray, other: np.ndarray, fraction: float) -> float:
     """Share of the top `fraction` by one score that is in the top by the other; missing scores come last.
 
-    By chance alone it is `fraction`. Ties are broken by row, alike in both.
+    By chance alone it is `fraction`, and so it is where a score is the same for everyone. Ties of one score are in the
+    order of the other: who is ranked as equal may be called as well, and no list contradicts another by it. (A lasso
+    that kept one yes/no feature ties half of the people; broken by row, it shared 38 % with its own refinement.)
     """
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return fraction
     count = max(round(fraction * len(one)), 1)
-    top = [set(np.argsort(-np.nan_to_num(v, nan=-np.inf), kind="stable")[:count].tolist()) for v in (one, other)]
-    return len(top[0] & top[1]) / count
+    a, b = (-np.nan_to_num(v, nan=-np.inf) for v in (one, other))
+    first, second = np.lexsort((b, a))[:count], np.lexsort((a, b))[:count]
+    return len(np.intersect1d(first, second)) / count

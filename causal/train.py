@@ -25,7 +25,7 @@ from causal.gates.registry import run_gates
 from causal.gates.result import GateResult, Verdict, gate_rows, verdict
 from causal.heldout import SMALL, HeldOut, evaluate_held_out, out_of_fold
 from causal.learners.base import LearnerData, LearnerOptions
-from causal.learners.recalibrated import Interval, Recalibrated
+from causal.learners.recalibrated import Interval, recalibrated
 from causal.learners.registry import REGISTRY
 from causal.negative_controls import NegativeControls, negative_controls
 from causal.nuisance import NuisanceModels, Nuisances, cross_fit
@@ -145,13 +145,13 @@ def _train(
     half = evaluate_held_out(trial, Z, options, seed, watch)
     learner = REGISTRY[half.selection.name]
     setting = LearnerOptions(seed + 9, options.n_trees, options.threads)
+    learnt_from = _capped(trial, inside, options, seed)
     with watch.step("out_of_fold"):
-        shrinkage, train_prediction = out_of_fold(half, everyone, inside, options, setting)
+        shrinkage, train_prediction = out_of_fold(half, everyone, learnt_from, options, setting)
         predictions = _predictions(trial, half, train_prediction, everyone, inside)
     with watch.step("refit"):
-        learnt_from = _capped(trial, inside, options, seed)
         sample = everyone.rows(learnt_from)
-        model = Recalibrated(learner.fit(sample, setting), shrinkage)
+        model = recalibrated(learner.fit(sample, setting), shrinkage, sample)
     gamma = everyone.gamma
     ate = mean_estimate(gamma[inside], trial.cluster[inside], trial.weight[inside], options.alpha)
     with watch.step("placebos"):
@@ -203,7 +203,7 @@ def _train(
                 reseeded=lambda: (
                     trial.sign * learner.fit(sample, replace(setting, seed=setting.seed + 1)).effect(Z[learnt_from])
                 ),
-                previous=None if previous is None else trial.sign * _served_before(previous, trial.X.iloc[learnt_from]),
+                previous=None if previous is None else trial.sign * _served_before(previous, trial.X[learnt_from]),
             ),
             skip=options.skip_gates,
             watch=watch,
@@ -352,9 +352,11 @@ def _cross_fit(
 
 
 def _capped(trial: Trial, inside: np.ndarray, options: TrainOptions, seed: int) -> np.ndarray:
-    """Positions of the rows that a learner is fitted on: those in support, within the cap."""
+    """Whether a learner is fitted on the row, (n,): those in support, within the cap."""
     at = np.flatnonzero(inside)
-    return at[cluster_sample(trial.cluster[at], trial.t[at], options.max_train_rows, seed)]
+    chosen = np.zeros(trial.n, dtype=bool)
+    chosen[at[cluster_sample(trial.cluster[at], trial.t[at], options.max_train_rows, seed)]] = True
+    return chosen
 
 
 def _served_before(previous: Scorer, X: pd.DataFrame) -> np.ndarray:

@@ -45,10 +45,10 @@ def fit_screen(data: LearnerData, max_features: int, seed: int) -> Screen:
 
 
 def residual_ratio(data: LearnerData) -> tuple[np.ndarray, np.ndarray]:
-    """(y - E[y|x]) / (t - e) and its weight, the row's times (t - e)^2; (n,) each."""
+    """(y - E[y|x]) / (t - e) and its weight, the row's times (t - e)^2 over the noise of people like it; (n,) each."""
     residual = data.t - data.nuisances.propensity
     residual = np.where(np.abs(residual) < 1e-3, np.copysign(1e-3, residual), residual)
-    return (data.y - data.nuisances.outcome) / residual, data.weight * residual**2
+    return (data.y - data.nuisances.outcome) / residual, data.weight * residual**2 / data.noise
 
 
 def _edges(values: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -198,6 +198,10 @@ def test_top_overlap() -> None:
     assert top_overlap(np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 2, 3]), 0.5) == 0.5
     assert top_overlap(np.array([4.0, 3, 2, 1]), np.array([np.nan, 3, 2, 1]), 0.5) == 0.5
     assert top_overlap(np.arange(10.0), np.arange(10.0), 0.05) == 1.0
+    tied, finer = np.array([0.0, 1, 1, 1, 1]), np.array([0.0, 1, 2, 3, 4])
+    assert top_overlap(tied, finer, 0.4) == top_overlap(finer, tied, 0.4) == 1.0, "equal ranks contradict nobody"
+    assert top_overlap(tied, -finer, 0.4) == 0.5
+    assert top_overlap(np.zeros(5), finer, 0.4) == 0.4, "no order at all is no agreement"
 
 
 def test_the_last_champion_is_compared(world) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from causal.encoding import fit_encoder
+from causal.evaluation.calibration import blp
 from causal.folds import cluster_folds, cluster_sample, train_test
 from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.little_bags import (
@@ -21,7 +24,9 @@ from causal.learners.little_bags import (
 )
 from causal.learners.recalibrated import Recalibrated, fit_shrinkage
 from causal.learners.registry import REGISTRY
+from causal.learners.simple import fit_constant
 from causal.nuisance import Nuisances, cross_fit
+from causal.selection import predict_folds
 from causal.stability import population_stability
 from causal.support import crump_alpha, support_bounds
 
@@ -131,6 +136,67 @@ def test_every_learner_recovers_a_strong_effect(name: str) -> None:
         assert (variance >= 0).all()
         assert (lower < shown).all()
         assert (shown < upper).all()
+
+
+def scored(noise: np.ndarray | float, n: int = 4000) -> tuple[LearnerData, np.ndarray]:
+    """A trial with effects of deviation 1 and outcomes of the given noise; the effects."""
+    rng = np.random.default_rng(5)
+    tau, t, even = rng.normal(size=n), rng.binomial(1, 0.5, n), np.full(n, 0.5)
+    level = np.linspace(0.0, 8.0, n)
+    y = level + t * tau + noise * rng.normal(size=n)
+    nuisances = Nuisances(level, level, even)
+    return LearnerData(tau[:, None], t, y, np.ones(n), np.arange(n), nuisances), tau
+
+
+@pytest.mark.parametrize("told", [0.6, 1.0, 3.0])
+def test_a_prediction_told_too_small_or_too_large_is_set_right(told: float) -> None:
+    data, tau = scored(noise=1.0)
+    found = fit_shrinkage(told * tau, np.zeros(len(tau)), data, "none", 1)
+    assert found.slope * told == pytest.approx(1.0, abs=0.15)
+    assert found.centred_on(told * tau + 7, data.weight).effect(told * tau + 7).mean() == pytest.approx(found.average)
+
+
+def test_folds_share_one_mean_whatever_their_models_level() -> None:
+    """Each fold's mean is highest where the fold left out is lowest; between folds that would be a reversed ranking."""
+    fold = np.arange(4000) % 5
+    data, _ = scored(noise=30.0)
+    models = {k: fit_constant(data.rows(fold != k), LearnerOptions()) for k in range(5)}
+    apart = np.array([models[k].value for k in range(5)])[fold]
+    assert blp(apart, data.gamma, data.cluster, data.weight).slope.value < -3
+    effect, _ = predict_folds(models, data.Z, fold)
+    assert np.ptp(effect) < 1e-12
+    assert effect.mean() == pytest.approx(apart.mean())
+    assert fit_shrinkage(effect, np.zeros(4000), data, "average_effect", 1).slope == 1.0
+
+
+def test_a_slope_without_evidence_is_neither_trusted_nor_amplified() -> None:
+    data, tau = scored(noise=1.0)
+    unrelated = np.random.default_rng(6).normal(size=len(tau))
+    assert 0 < fit_shrinkage(unrelated, np.zeros(len(tau)), data, "none", 1).slope < 0.15
+    loud, _ = scored(noise=200.0)
+    vague = fit_shrinkage(tau, np.zeros(len(tau)), loud, "none", 1)
+    assert 0.5 < vague.slope < 1.5
+    assert vague.slope_variance > 0.1
+    wide, narrow = (
+        np.ptp(f.interval(np.array([2.0]), np.zeros(1), 0.05)) for f in (vague, replace(vague, slope_variance=0.0))
+    )
+    assert wide > narrow
+
+
+def test_noise_is_that_of_people_of_like_expected_outcome() -> None:
+    n = 4000
+    data, _ = scored(noise=np.linspace(0.0, 8.0, n))
+    assert data.noise[-1] > 20 * data.noise[0]
+    assert data.noise[0] == pytest.approx(1.0, rel=1.0)
+    flat = LearnerData(
+        data.Z,
+        data.t,
+        np.zeros(n),
+        data.weight,
+        data.cluster,
+        Nuisances(np.zeros(n), np.zeros(n), data.nuisances.propensity),
+    )
+    assert (flat.noise == 1).all()
 
 
 def test_a_cluster_is_never_split() -> None:

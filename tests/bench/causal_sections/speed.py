@@ -1,14 +1,10 @@
-"""What training and scoring cost, beside EconML in the same run.
+"""What fitting an effect model and scoring with intervals cost, beside EconML in the same run.
 
-    python tests/bench/causal_sections/speed.py [--full]
-
---full trains one program on 100,000 person-trials with all gates, on two threads, in a process of its own.
+python tests/bench/causal_sections/speed.py
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -28,16 +23,13 @@ from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.recalibrated import Recalibrated, Shrinkage
 from causal.learners.registry import REGISTRY
 from causal.nuisance import Nuisances
-from causal.options import TrainOptions
-from causal.train import train_study
 from causal.trial import Trial, make_trial
 
-TITLE = "Speed and memory"
+TITLE = "Speed of scoring with intervals"
 
 N_TREES = 200
 N_NOISE = 45
 TRAINED_ON, SCORED = 5_000, 10_000
-PROGRAM_ROWS = 100_000
 _LEARNERS = ("bayes_r", "forest_dr", "causal_forest")
 
 
@@ -94,27 +86,8 @@ def scoring() -> list[tuple[str, float, float]]:
     return rows
 
 
-def training() -> dict[str, Any]:
-    """Seconds by step, and peak memory of a process that does nothing else."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--train-one"], capture_output=True, text=True, check=True, timeout=3_000
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def _train_one() -> None:
-    import resource
-
-    trial = program(PROGRAM_ROWS)
-    start = time.perf_counter()
-    study = train_study(trial, TrainOptions(threads=2), seed=1)
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(json.dumps({"seconds": seconds, "gb": peak, "learner": study.learner, "steps": dict(study.timings)}))
-
-
 def run(full: bool) -> str:
-    """Scoring always; training only with `full` (several minutes)."""
+    """Markdown; `full` or not, it is the same minute."""
     with threadpool_limits(limits=1):
         rows = scoring()
     reference = rows[-1][2]
@@ -125,19 +98,8 @@ def run(full: bool) -> str:
         "|---|---|---|---|",
     ]
     lines += [f"| {name} | {fit:.1f} | {score:.2f} | {reference / score:.1f} |" for name, fit, score in rows]
-    if full:
-        found = training()
-        slow = pd.Series(found["steps"]).sort_values(ascending=False).head(8)
-        lines.append(
-            f"\nTraining one program on {PROGRAM_ROWS:,} person-trials, every gate asked, two threads: {found['seconds']:.0f} s, "
-            f"{found['gb']:.1f} GB (learner {found['learner']}); three of them {3 * found['seconds'] / 60:.1f} minutes. "
-            f"Slowest steps: {', '.join(f'{k} {v:.0f} s' for k, v in slow.items())}."
-        )
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    if "--train-one" in sys.argv:
-        _train_one()
-    else:
-        print(run("--full" in sys.argv))
+    print(run("--full" in sys.argv))

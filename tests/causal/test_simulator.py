@@ -1,0 +1,69 @@
+"""The simulator's formulas as trials, and the nightly path on them; the full tables are `make bench-causal`'s."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+
+from causal_sections.simulator import listed
+from simulator_world import SimulatedPlan, simulated_plan
+
+from causal.options import TrainOptions
+from causal.train import train_study
+
+QUICK = TrainOptions(learners=("constant", "bayes_r"), threads=1, skip_gates=frozenset({"refutation"}))
+
+
+@pytest.fixture(scope="module")
+def plan() -> Iterator[SimulatedPlan]:
+    made = simulated_plan(3_000, 7, months=24, pilot_share=0.35)
+    yield made
+    made.db.close()
+
+
+def test_truth_is_as_documented(plan: SimulatedPlan) -> None:
+    night = plan.night("ed_diversion").truth
+    harmed = night["is_harmed_slice"]
+    assert (night.loc[harmed, "effect"] > 0).all()
+    assert (night.loc[~harmed, "effect"] <= 0).all()
+    assert abs(night["effect"].corr(night["expected_y0"])) < 0.5, "benefit is not risk"
+    assert (plan.night("transitions_of_care").truth["effect"] == 0).all()
+
+
+@pytest.mark.parametrize("program", ["ed_diversion", "medication_adherence"])
+def test_the_pilot_is_randomised_and_its_outcomes_follow_the_truth(plan: SimulatedPlan, program: str) -> None:
+    trial, people = plan.trial(program, "pilot")
+    arms = [trial.y[trial.t == arm] for arm in (0, 1)]
+    error = np.sqrt(sum(y.var() / len(y) for y in arms))
+    assert abs(trial.t.mean() - 0.5) < 4 * np.sqrt(0.25 / trial.n)
+    assert abs(arms[1].mean() - arms[0].mean() - people.truth["effect"].mean()) < 4 * error
+
+
+def test_a_pilot_with_an_effect_is_not_blocked_and_intervals_hold(plan: SimulatedPlan) -> None:
+    program = "medication_adherence"
+    study = train_study(plan.trial(program, "pilot")[0], QUICK, 1)
+    found = listed(plan, program, study)
+    assert study.verdict != "blocked", study.gate_frame.to_string()
+    assert found.value["model"] > 1.2 * found.value["everyone"], found.value
+    assert 0.9 <= found.covers_like <= 1.0, found.covers_like
+
+
+def test_hidden_confounding_is_blocked_by_the_placebo() -> None:
+    chosen = simulated_plan(3_000, 2, months=24, confounding=2.0, offered_share=3.0).trial(
+        "ed_diversion", "chosen", rows=6_000
+    )
+    study = train_study(chosen[0], QUICK, 2)
+    assert study.verdict == "blocked"
+    assert "placebo_outcome" in {g.name for g in study.gates if g.status == "fail"}, study.gate_frame.to_string()
+
+
+def test_no_effect_falls_back() -> None:
+    plan = simulated_plan(3_000, 3, months=24, pilot_share=0.35, effects={"ed_diversion": 0.0})
+    assert train_study(plan.trial("ed_diversion", "pilot")[0], QUICK, 3).verdict == "fallback"
