@@ -97,29 +97,39 @@ class CohortStep:
     offered_count: int
 
 
-def cohort_flow(spark: SparkSession, program: Program, data_source: str, as_of: date) -> list[CohortStep]:
+def trials(spark: SparkSession, program: Program, data_source: str, as_of: date) -> DataFrame:
+    """One row per enrolled member and index date: a boolean per step of the cohort, and the arm.
+
+    `member_id, index_date, is_observable, has_lookback, meets_criteria, is_washed_out, is_offered, is_randomized,
+    assignment_probability`.
+    """
+    return spark.sql(_eligible_sql(program, data_source, index_dates(program, as_of), as_of))
+
+
+def cohort_flow(trials: DataFrame) -> list[CohortStep]:
     """Counts of person-trials after each step, in one pass."""
-    kept, selects = [], []
+    conditions, selects = [], []
     for number, (_, condition) in enumerate(STEPS, start=1):
-        kept.append(condition)
-        every = " and ".join(kept)
+        conditions.append(condition)
+        every = " and ".join(conditions)
         selects += [f"count_if({every}) as n{number}", f"count_if({every} and is_offered) as t{number}"]
-    sql = _eligible_sql(program, data_source, index_dates(program, as_of), as_of)
-    row = spark.sql(f"select {', '.join(selects)} from ({sql})").collect()[0]
+    row = trials.selectExpr(*selects).collect()[0]
     return [CohortStep(n, text, row[f"n{n}"], row[f"t{n}"]) for n, (text, _) in enumerate(STEPS, start=1)]
 
 
-def cohort(spark: SparkSession, program: Program, data_source: str, as_of: date) -> DataFrame:
-    """Person-trials with their outcome: `member_id, index_date, is_offered, is_randomized, assignment_probability,
-    outcome, followup_days`.
+def kept(trials: DataFrame) -> DataFrame:
+    """The person-trials left after all steps: `member_id, index_date, is_offered, is_randomized, assignment_probability`."""
+    return trials.where(" and ".join(condition for _, condition in STEPS)).select(
+        "member_id", "index_date", "is_offered", "is_randomized", "assignment_probability"
+    )
+
+
+def cohort(kept: DataFrame, program: Program, data_source: str, as_of: date) -> DataFrame:
+    """Person-trials with their outcome: the columns of `kept`, `outcome, followup_days`.
 
     An offer counts whether or not the member was reached (intention to treat).
     """
-    kept = " and ".join(condition for _, condition in STEPS)
-    base = f"""
-        select member_id, index_date, is_offered, is_randomized, assignment_probability
-        from ({_eligible_sql(program, data_source, index_dates(program, as_of), as_of)}) where {kept}"""
-    return spark.sql(outcomes_sql(base, program, data_source, as_of))
+    return kept.sparkSession.sql(outcomes_sql("select * from {kept}", program, data_source, as_of), kept=kept)
 
 
 def outcomes_sql(base: str, program: Program, data_source: str, as_of: date) -> str:

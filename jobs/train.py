@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from pyspark.storagelevel import StorageLevel
+
 from causal.equity import equity_rows
 from causal.gates.result import MUST_PASS
 from causal.options import TrainOptions
@@ -23,7 +25,7 @@ from contracts.features import version as feature_version
 from contracts.programs import PastMeasure, Program, programs
 from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
-from jobs.cohort import CohortStep, cohort, cohort_flow
+from jobs.cohort import CohortStep, cohort, cohort_flow, kept, trials
 from jobs.decisions import approve_and_promote_unasked
 from jobs.delta import rows_of_contract, table_version
 from jobs.enforce import write_audited
@@ -83,20 +85,27 @@ class Scope:
 
 def write_cohorts(spark: SparkSession, chosen: Iterable[Program], scope: Scope) -> list[AuditResult]:
     """Build every program's cohort as known at the training's date; write `causal.cohort` and `causal.cohort_flow`."""
-    frames, flows = [], []
-    for program in chosen:
-        with step(f"cohort {program.key}") as record:
-            flow = cohort_flow(spark, program, scope.data_source, scope.as_of)
-            flows += [{**scope.labels(program.key), **_flow_row(s)} for s in flow]
-            frames.append(_marked(cohort(spark, program, scope.data_source, scope.as_of), program, scope))
-            record.rows_out = flow[-1].remaining_count
-    with step("write cohorts") as record:
-        rows = reduce(lambda one, other: one.unionByName(other), frames)
-        audits = [
-            write_audited(rows, contract("causal.cohort"), run_id=scope.run_id, where=scope.where),
-            _write_rows(spark, "causal.cohort_flow", scope, flows, COUNTED),
-        ]
-        record.rows_out = audits[0].rows_checked
+    looked_at, frames, flows = [], [], []
+    try:
+        for program in chosen:
+            with step(f"cohort {program.key}") as record:
+                # Counted twice here, and read twice by what follows each through its follow-up.
+                every = trials(spark, program, scope.data_source, scope.as_of).persist(StorageLevel.MEMORY_AND_DISK)
+                looked_at.append(every)
+                flow = cohort_flow(every)
+                flows += [{**scope.labels(program.key), **_flow_row(s)} for s in flow]
+                frames.append(_marked(kept(every), program, scope))
+                record.rows_out = flow[-1].remaining_count
+        with step("write cohorts") as record:
+            rows = reduce(lambda one, other: one.unionByName(other), frames)
+            audits = [
+                write_audited(rows, contract("causal.cohort"), run_id=scope.run_id, where=scope.where),
+                _write_rows(spark, "causal.cohort_flow", scope, flows, COUNTED),
+            ]
+            record.rows_out = audits[0].rows_checked
+    finally:
+        for every in looked_at:
+            every.unpersist()
     return audits
 
 
@@ -175,7 +184,7 @@ def _placebo(past: PastMeasure, sample: pd.DataFrame, names: list[str]) -> Place
 def verdict_sentence(study: TrainedStudy) -> str:
     """Why the verdict is what it is: the first gate that decided it, in its own words."""
     if study.verdict == "publish":
-        return "The gates passed: ranking by estimated effect beats simple rules on members kept aside."
+        return "The gates passed: on members kept aside, the whole ranking by estimated effect beats simple rules."
     failed = [g for g in study.gates if g.status == "fail" and (g.hard or study.verdict != "blocked")]
     unproven = [g for g in study.gates if g.name in MUST_PASS and g.status != "pass"]
     return [*failed, *unproven][0].sentence
@@ -188,9 +197,9 @@ def _options(program: Program, sample: pd.DataFrame) -> TrainOptions:
     return TrainOptions(budget_fraction=min(max(reach, 0.1), 0.5), max_train_rows=MAX_TRAIN_ROWS)
 
 
-def _marked(trials: DataFrame, program: Program, scope: Scope) -> DataFrame:
-    """Rows of `causal.cohort`: the person-trials, each marked whether the model is trained on it."""
-    n, offered, control = trials.selectExpr(
+def _marked(kept: DataFrame, program: Program, scope: Scope) -> DataFrame:
+    """Rows of `causal.cohort`: the person-trials with their outcome, each marked whether the model is trained on it."""
+    n, offered, control = kept.selectExpr(
         "count(*)", "count_if(is_randomized and is_offered)", "count_if(is_randomized and not is_offered)"
     ).collect()[0]
     only_randomized = min(offered, control) >= MIN_RANDOMIZED_PER_ARM
@@ -198,14 +207,18 @@ def _marked(trials: DataFrame, program: Program, scope: Scope) -> DataFrame:
     share = min(1.0, MAX_TRAIN_ROWS / max(pool, 1))
     # By person, so that all trials of one member are in or out together.
     drawn = f"pmod(xxhash64(member_id, {scope.seed}), 1000000) < {share * 1_000_000:.0f}"
-    return trials.selectExpr(
-        "*",
-        f"'{scope.data_source}' as data_source",
-        f"'{program.key}' as program",
-        f"date'{scope.as_of}' as trained_as_of",
-        f"'{scope.run_id}' as run_id",
-        f"({drawn}) and {'is_randomized' if only_randomized else 'true'} as is_trained_on",
-    ).select(*contract("causal.cohort").column_names)
+    return (
+        cohort(kept, program, scope.data_source, scope.as_of)
+        .selectExpr(
+            "*",
+            f"'{scope.data_source}' as data_source",
+            f"'{program.key}' as program",
+            f"date'{scope.as_of}' as trained_as_of",
+            f"'{scope.run_id}' as run_id",
+            f"({drawn}) and {'is_randomized' if only_randomized else 'true'} as is_trained_on",
+        )
+        .select(*contract("causal.cohort").column_names)
+    )
 
 
 def _sample(spark: SparkSession, where: str) -> pd.DataFrame:

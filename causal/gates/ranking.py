@@ -37,7 +37,7 @@ def beats_simple_rules(ctx: GateContext) -> GateResult:
     lows = {k: one_sided_low(v, ctx.alpha) for k, v in pairs.items()}
     weakest = min(lows, key=lambda k: lows[k] / max(pairs[k].se, 1e-300))
     said = {
-        "pass": "Ranking by benefit beat both ranking by risk and no ranking on people kept aside.",
+        "pass": "Ranking all people kept aside by benefit beat both ranking them by risk and no ranking.",
         "fail": f"Ranking by benefit did worse than {weakest} on people kept aside.",
         "inconclusive": f"Ranking by benefit was not clearly better than {weakest} on people kept aside.",
     }

@@ -78,13 +78,14 @@ def overlay_jobs() -> list[JobLineage]:
 
 def training_jobs(data_source: str) -> Iterator[JobLineage]:
     """From cohorts to registered models and the evidence for or against them."""
-    from jobs.cohort import cohort
+    from jobs.cohort import kept
+    from jobs.cohort import trials as trials_of
     from jobs.model_card.collect import read_training
     from jobs.registry import model_name
     from jobs.train import Scope, _marked
 
     spark, scope, chosen = offline_session(), Scope(data_source, _DAY, "design", 1), programs().programs.values()
-    trials = [_marked(cohort(spark, one, data_source, _DAY), one, scope) for one in chosen]
+    trials = [_marked(kept(trials_of(spark, one, data_source, _DAY)), one, scope) for one in chosen]
     cohorts = {"causal.cohort": _union(trials), "causal.cohort_flow": _from_driver(spark, "causal.cohort_flow", COUNTED)}  # fmt: skip
     yield _job("write.cohorts", cohorts, "Builds every program's target trials.")
     for one in chosen:

@@ -262,6 +262,12 @@ class _Sql:
                 self._parts[name] = f"SELECT * FROM {self._name(view)}"
         return f"SELECT * FROM ({node.query.strip().rstrip(';')}) AS s"
 
+    def _of_with_relations(self, node: Any, _: str) -> str:
+        """SQL over frames that were given to it by name."""
+        for given in (reference.subquery_alias for reference in node.references):
+            self._parts.setdefault(given.alias, f"SELECT * FROM {self._name(given.input)}")
+        return f"SELECT * FROM {self._name(node.root)}"
+
     def _of_read(self, node: Any, opaque: str) -> str:
         if node.WhichOneof("read_type") == "named_table":
             return f"SELECT * FROM {node.named_table.unparsed_identifier}"

@@ -275,4 +275,4 @@ def _gain(key: str, found: Interval) -> str:
         return f"The model's choice does better than choosing {other}, by {short(found.value)}."
     if found.upper is not None and found.upper < 0:
         return f"The model's choice does worse than choosing {other}, by {short(-found.value)}."
-    return f"Whether it does better than choosing {other} is not certain."
+    return f"For the top of the list alone, it is not certain that this does better than choosing {other}."

@@ -33,6 +33,14 @@ def test_a_join_a_filter_and_an_aggregate(spark: Any) -> None:
     assert Source("core.medical_claim", "is_void", How.FILTER) in found.rows
 
 
+def test_sql_over_frames_that_are_given_to_it(spark: Any) -> None:
+    born = spark.sql("select member_id, birth_date as born from core.member")
+    found = lineage_of(spark.sql("select a.born, b.paid_amount from {who} a join {what} b on a.member_id = b.member_id",
+                                 who=born, what=spark.table("core.medical_claim")))  # fmt: skip
+    assert columns(found, "born") == {"core.member.birth_date"}
+    assert columns(found, "paid_amount") == {"core.medical_claim.paid_amount"}
+
+
 def test_a_union_goes_by_name_where_it_says_so(spark: Any) -> None:
     one = spark.sql("select birth_date as a, death_date as b from core.member")
     other = spark.sql("select death_date as b, birth_date as a from core.member")
