@@ -55,6 +55,15 @@ def test_a_pilot_with_an_effect_is_not_blocked_and_intervals_hold(plan: Simulate
     assert 0.9 <= found.covers_like <= 1.0, found.covers_like
 
 
+def test_ranking_by_effect_beats_ranking_by_risk() -> None:
+    """By the true benefit of those whom the capacity reaches among the eligible members of a night."""
+    plan = simulated_plan(12_000, 11, months=24, pilot_share=0.35)
+    study = train_study(plan.trial("ed_diversion", "pilot")[0], QUICK, 1)
+    value = listed(plan, "ed_diversion", study).value
+    assert value["model"] > value["risk"] + 0.02, value
+    assert value["model"] > value["everyone"], value
+
+
 def test_hidden_confounding_is_blocked_by_the_placebo() -> None:
     chosen = simulated_plan(3_000, 2, months=24, confounding=2.0, offered_share=3.0).trial(
         "ed_diversion", "chosen", rows=6_000
