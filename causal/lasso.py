@@ -11,6 +11,8 @@ this is why no nuisance here has a fixed penalty.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,9 +121,23 @@ def _penalties(s: _Sums) -> np.ndarray:
     return strongest * np.geomspace(1.0, SMALLEST_PENALTY, N_PENALTIES)
 
 
+@contextmanager
+def unfinished_paths() -> Iterator[None]:
+    """Without warnings of a path that ends early.
+
+    The least penalties of nearly collinear columns would take thousands of passes; the folds left out judge what 300 make
+    of them, as they judge every other point of the path. Threads share their process's filters and put them back in any
+    order, so that whoever starts threads enters this around them.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
 def _path(s: _Sums, penalties: np.ndarray) -> np.ndarray:
     """Coefficients, intercept last, of every penalty (p + 1, k)."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import lasso_path
 
     p, mass = len(s.gram) - 1, s.gram[-1, -1]
@@ -134,10 +150,7 @@ def _path(s: _Sums, penalties: np.ndarray) -> np.ndarray:
         root = np.linalg.cholesky(gram + 1e-6 * np.eye(p))
         rows = np.sqrt(p) * root.T
         values = np.sqrt(p) * solve_triangular(root, cross, lower=True)
-        with warnings.catch_warnings():
-            # The least penalties of nearly collinear columns would take thousands of passes; the folds left out judge
-            # what 300 make of them, as they judge every other point of the path.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with unfinished_paths():
             out[:-1] = lasso_path(rows, values, alphas=penalties, precompute=True, tol=1e-3, max_iter=300)[1]
     out[-1] = target - mean @ out[:-1]
     return out

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from joblib import Parallel, delayed
 
-from causal.lasso import Linear, standardised
+from causal.lasso import Linear, standardised, unfinished_paths
 from causal.regression import Mixed, Pair, Predictor, best_share, fit_pair, outcome_range
 from causal.trial import OutcomeKind
 
@@ -83,9 +83,10 @@ def cross_fit(
         _Target(unknown, t.astype(float), "binary"),
     ]
     jobs = [(int(k), i) for k in folds for i in range(3)]
-    fitted = Parallel(n_jobs=threads, prefer="threads")(
-        delayed(targets[i].fit)(Z, weight, fold, k, seed + 17 * k + i) for k, i in jobs
-    )
+    with unfinished_paths():
+        fitted = Parallel(n_jobs=threads, prefer="threads")(
+            delayed(targets[i].fit)(Z, weight, fold, k, seed + 17 * k + i) for k, i in jobs
+        )
     pairs = dict(zip(jobs, fitted, strict=True))
     shares = [
         target.share(Z, weight, fold, {k: pairs[k, i] for k, j in jobs if j == i}) for i, target in enumerate(targets)
