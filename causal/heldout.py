@@ -34,18 +34,14 @@ class HeldOut:
 
     Attributes:
         test: True for rows kept aside, (n,).
-        train_fold: selection fold of every training row, in their order.
         test_prediction: effect, lower, upper on the test rows, natural sign.
-        shrinkage: how far predicted differences are trusted, from out-of-fold training rows.
         evaluation: metrics on test rows in support; None with fewer than MIN_TEST_ARM of an arm there.
     """
 
     test: np.ndarray
-    train_fold: np.ndarray
     selection: Selection
     test_prediction: Interval
     interval_kind: str
-    shrinkage: Shrinkage
     evaluation: Evaluation | None
 
 
@@ -87,11 +83,9 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         prediction = model.with_interval(Z[test], options.alpha)
     return HeldOut(
         test,
-        train_fold,
         selection,
         prediction,
         model.interval_kind,
-        shrinkage,
         _evaluate(held.rows(inside_test), prediction[0][inside_test], u_test.rows(inside_test), options, seed),
     )
 

@@ -37,6 +37,11 @@ class Outcome(Frozen):
     unit: str = Field(description="Plain words, as printed in reports.")
     usd_per_unit: float = Field(gt=0, description="Planning value of one unit of benefit.")
 
+    @property
+    def sign(self) -> float:
+        """What turns an effect into a benefit, positive is good."""
+        return -1.0 if self.better == "lower" else 1.0
+
     def model_post_init(self, _: object) -> None:
         if unknown := set(self.event_types) - set(EVENT_TYPES):
             raise ValueError(f"unknown event types {sorted(unknown)}; known: {', '.join(EVENT_TYPES)}")

@@ -115,7 +115,7 @@ def benefit_curve(ranking: Ranking, shares: Sequence[float], alpha: float = 0.05
     """
     return tuple(
         _integrate(
-            f"curve_{share:g}",
+            "curve",
             ranking,
             lambda u, q=share: np.minimum(u, q),  # type: ignore[misc]
             lambda u, q=share: (u < q).astype(float),  # type: ignore[misc]

@@ -112,7 +112,7 @@ def evaluation_rows(arm: str, result: Evaluation) -> pd.DataFrame:
     if result.gates is not None:
         rows += [(arm, "learner", f"gates_{k + 1}", e, float("nan")) for k, e in enumerate(result.gates.groups)]
     rows += [
-        (arm, rule, f"curve_{share:.0%}".rstrip("%"), e, float("nan"))
+        (arm, rule, curve_metric(share), e, float("nan"))
         for rule, curve in result.curves.items()
         for share, e in zip(CURVE_SHARES, curve, strict=True)
     ]
@@ -124,6 +124,11 @@ def evaluation_rows(arm: str, result: Evaluation) -> pd.DataFrame:
         [(a, r, m, e.value, e.se, e.ci_low, e.ci_high, p, e.n) for a, r, m, e, p in rows],
         columns=EVALUATION_COLUMNS,
     )
+
+
+def curve_metric(share: float) -> str:
+    """Name, among the evaluation's metrics, of the benefit curve's value at a share of CURVE_SHARES."""
+    return f"curve_{share * 100:.0f}"
 
 
 def _certain(value: float, n: int) -> Estimate:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dagster_project.cli.options import Json
+
 
 def docs(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; default docs/ in the state folder.")] = None,
@@ -16,7 +18,7 @@ def docs(
     ] = False,
     dbt: Annotated[bool, typer.Option("--dbt/--no-dbt", help="With dbt's own pages, which take some 10 s.")] = True,
     browser: Annotated[bool, typer.Option("--open", help="Open the start page in the browser.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Build the data dictionary, the lineage page and dbt's documentation. No engine is needed, nor a night."""
     from contracts.settings import settings

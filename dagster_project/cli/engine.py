@@ -10,6 +10,7 @@ import typer
 
 from contracts.errors import ExitCode
 from contracts.settings import settings
+from dagster_project.cli.options import Json
 
 app = typer.Typer(no_args_is_help=True, help="Start, stop and look at the embedded Spark engine.")
 
@@ -27,9 +28,6 @@ def _refuse_elsewhere() -> None:
     remote = settings().spark_remote
     if remote is not None:
         typer.echo("SPARK_REMOTE is set: the project uses that endpoint, not the embedded engine.", err=True)
-
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 
 
 @app.command()

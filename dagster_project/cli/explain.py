@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import UserError
+from dagster_project.cli.options import Json
 
 
 def explain(
@@ -19,7 +20,7 @@ def explain(
     program: Annotated[str, typer.Option("--program", help="Program key.")],
     day: Annotated[str, typer.Option("--date", help="A published night, YYYY-MM-DD.")],
     source: Annotated[str, typer.Option("--source", help="Ingestion source of the member.")] = "tuva",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Decision, effect with its interval, what moved the score, what came of people like this, how fresh the data are.
 

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from dagster_project.cli.options import Json
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 
 
 @app.callback()

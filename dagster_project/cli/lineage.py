@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dagster_project.cli.options import Json
+
 if TYPE_CHECKING:
     from jobs.lineage.graph import Direction, Graph, Hop
 
@@ -24,7 +26,6 @@ Rows = Annotated[
     typer.Option("--rows", help="Of a column, also what only decides which rows there are (joins, filters, groups)."),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every column by name.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 FromCode = Annotated[
     bool, typer.Option("--from-code", help="The graph as the code declares it, not as the nights ran.")
 ]
@@ -37,7 +38,7 @@ def upstream(
     depth: Depth = None,
     rows: Rows = False,
     everything: All = False,
-    as_json: AsJson = False,
+    as_json: Json = False,
     from_code: FromCode = False,
 ) -> None:
     """What a column or table is made from, back to the delivered files."""
@@ -50,7 +51,7 @@ def downstream(
     depth: Depth = None,
     rows: Rows = False,
     everything: All = False,
-    as_json: AsJson = False,
+    as_json: Json = False,
     from_code: FromCode = False,
 ) -> None:
     """What is made from a column or table, forward to the list and the reports."""
@@ -58,7 +59,7 @@ def downstream(
 
 
 @app.command()
-def check(as_json: AsJson = False, from_code: FromCode = False) -> None:
+def check(as_json: Json = False, from_code: FromCode = False) -> None:
     """Count the graph, and look for datasets without a link, names that lead nowhere, and readers of the truth.
 
     Exits with 1 where there are any.

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import UserError
+from dagster_project.cli.options import Json
 
 
 def report(
@@ -26,7 +27,7 @@ def report(
     ] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also as PDF beside the page, by an installed Chromium.")] = False,
     browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Where a night's report is; with it --open, --pdf and --again. A night writes its pages by itself."""
     page = _month_page(month, source, day, program) if month else _night_page(day, source, program, again)

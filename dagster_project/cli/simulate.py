@@ -11,8 +11,7 @@ import typer
 
 from contracts.errors import UserError
 from contracts.settings import settings
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
+from dagster_project.cli.options import Json
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from dagster_project.cli.options import Json
+
 
 def status(
     source: Annotated[str, typer.Option("--source", help="Whose nights: tuva, desynpuf or synthea_csv.")] = "tuva",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+    as_json: Json = False,
 ) -> None:
     """How the last night went, in about ten lines; starts no engine.
 

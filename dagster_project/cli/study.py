@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
+from dagster_project.cli.options import Json
 
 app = typer.Typer(no_args_is_help=True)
 

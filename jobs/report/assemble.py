@@ -204,7 +204,7 @@ def _by_risk(rows: Rows, program: str) -> Breakdown | None:
 
 def past_windows(rows: Rows, program: Program) -> tuple[PastWindow, ...]:
     """Benefits, positive is good, of the months whose outcomes are complete."""
-    sign = -1.0 if program.outcome.better == "lower" else 1.0
+    sign = program.outcome.sign
     mine = sorted((r for r in rows if r["program"] == program.key), key=lambda r: r["window_start"])
     return tuple(
         PastWindow(

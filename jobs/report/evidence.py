@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from causal.evaluation.rules import CURVE_SHARES, DECILES, curve_metric
 from contracts.programs import Program
 from jobs.report.night import Balance, ChanceBin, Curve, Evidence, FlowStep, Gate, GroupCalled, Interval
 from jobs.report.queries import CHANCE_BINS, Rows
@@ -108,15 +109,13 @@ def _found(metrics: Metrics, wanted: Any) -> tuple[tuple[Any, Interval], ...]:
 def _ate(model: dict[str, Any], program: Program) -> Interval | None:
     if model["ate"] is None or model["ate_se"] is None:
         return None
-    sign = -1.0 if program.outcome.better == "lower" else 1.0
-    value, half = sign * model["ate"], Z95 * model["ate_se"]
+    value, half = program.outcome.sign * model["ate"], Z95 * model["ate_se"]
     return Interval(value, value - half, value + half)
 
 
 def _curves(metrics: Metrics) -> tuple[Curve, ...]:
-    shares = [n / 10 for n in range(1, 11)]
     found = (
-        Curve(ranking, _found(metrics, ((share, ranking, f"curve_{share:.0%}".rstrip("%")) for share in shares)))
+        Curve(ranking, _found(metrics, ((share, ranking, curve_metric(share)) for share in CURVE_SHARES)))
         for ranking in RANKINGS
     )
     return tuple(curve for curve in found if curve.points)
@@ -124,7 +123,9 @@ def _curves(metrics: Metrics) -> tuple[Curve, ...]:
 
 def _deciles(metrics: Metrics) -> tuple[tuple[float, Interval], ...]:
     """(predicted, measured) of each tenth for which both are known."""
-    predicted = {k: row["value"] for k in range(1, 11) if (row := metrics.get(("model", f"decile_{k}_predicted")))}
+    predicted = {
+        k: row["value"] for k in range(1, DECILES + 1) if (row := metrics.get(("model", f"decile_{k}_predicted")))
+    }
     return _found(metrics, ((value, "model", f"decile_{k}") for k, value in predicted.items()))
 
 

@@ -139,7 +139,7 @@ KEPT = (
     "is_harmed", "discharged", "is_lapsed", "shock_0", "shock_1", "shock_2", "shock_3", "ed_0", "ed_1", "adm_0", "adm_1",
     *(f"fill_{arm}{name}" for name in MAINTENANCE for arm in ("", "0_", "1_")),
     *(f"{column}_{p.short}" for p in PROGRAMS for column in ("eligible", "offer", "reached")),
-    "n_ed", "n_adm", "n_office", "n_outpatient", *(f"{name}_npi" for name in PROVIDERS),
+    "n_ed", "n_adm", "n_office", "n_outpatient", *PROVIDERS,
 )  # fmt: skip
 
 

@@ -136,22 +136,19 @@ def _enrolment(draws: Draws, config: SimulationConfig) -> dict[str, str]:
     }
 
 
-PROVIDERS = ("clinician", "practice", "hospital", "prescriber", "pharmacy")
+# Stream and keys of the draw behind each provider's NPI: few of a kind, so that members share them.
+PROVIDERS = {
+    "clinician_npi": ("npi clinician", "area", "pmod(member_no, 40L)"),
+    "practice_npi": ("npi practice", "area", "pmod(member_no, 8L)"),
+    "hospital_npi": ("npi hospital", "area", "pmod(member_no, 3L)"),
+    "prescriber_npi": ("prescriber", "pmod(member_no, 900L)"),
+    "pharmacy_npi": ("pharmacy", "pmod(member_no, 200L)"),
+}
 
 
 def _providers(draws: Draws) -> dict[str, str]:
-    """Whom a member goes to, `*_npi`: few per area, so that members share them. Told once, not on each of their claim lines."""
-    keys = {
-        "npi clinician": ("area", "pmod(member_no, 40L)"),
-        "npi practice": ("area", "pmod(member_no, 8L)"),
-        "npi hospital": ("area", "pmod(member_no, 3L)"),
-        "prescriber": ("pmod(member_no, 900L)",),
-        "pharmacy": ("pmod(member_no, 200L)",),
-    }
-    return {
-        f"{name}_npi": npi(draws.integer(100_000_000, stream, *key))
-        for name, (stream, key) in zip(PROVIDERS, keys.items(), strict=True)
-    }
+    """Whom a member goes to; told once, not on each of their claim lines."""
+    return {name: npi(draws.integer(100_000_000, *draw)) for name, draw in PROVIDERS.items()}
 
 
 def _rates(config: SimulationConfig) -> dict[str, str]:

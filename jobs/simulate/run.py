@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -95,9 +94,8 @@ def simulate(
     for folder in (scratch, *(out / entity for entity in ENTITIES)):
         shutil.rmtree(folder, ignore_errors=True)
     try:
-        with _split_code(spark):
-            for first in range(1, config.members + 1, BATCH):
-                _batch(spark, config, first, min(first + BATCH - 1, config.members), out, scratch, with_truth, part)
+        for first in range(1, config.members + 1, BATCH):
+            _batch(spark, config, first, min(first + BATCH - 1, config.members), out, scratch, with_truth, part)
         truth_rows = 0
         if with_truth:
             read = spark.read.parquet
@@ -131,16 +129,19 @@ def _batch(
         "consent": lambda: consents(people, config),
     }
 
-    def write(entity: str) -> None:
-        if entity == "truth":
-            potential_outcomes(outcomes, config, DATA_SOURCE).write.mode("append").parquet(str(scratch / "truth"))
-            return
+    def deliver(entity: str) -> None:
         rows = makers[entity]().where(part.is_delivered).coalesce(1)
         rows.write.mode("append").options(**_QUIET).parquet(str(out / entity))
 
+    def tell_truth() -> None:
+        potential_outcomes(outcomes, config, DATA_SOURCE).write.mode("append").parquet(str(scratch / "truth"))
+
     # One file each keeps one core busy; two at a time keep two.
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, [*makers, "truth"] if with_truth else makers))
+        writing = [pool.submit(deliver, entity) for entity in makers]
+        writing += [pool.submit(tell_truth)] if with_truth else []
+        for one in writing:
+            one.result()
     shutil.rmtree(scratch / f"outcomes-{first}", ignore_errors=True)
 
 
@@ -148,19 +149,3 @@ def _keep(frame: DataFrame, path: Path, where: str = "true") -> DataFrame:
     """Write and read back: later steps start from rows, not from a thousand nested expressions."""
     frame.write.mode("append").parquet(str(path))
     return frame.sparkSession.read.parquet(str(path)).where(where)
-
-
-@contextmanager
-def _split_code(spark: SparkSession) -> Iterator[None]:
-    """Generate code per operator while simulating.
-
-    One method for a whole stage of these long expressions passes 8,000 bytes of bytecode, beyond which the JVM never
-    compiles it to machine code.
-    """
-    name = "spark.sql.codegen.wholeStage"
-    before = spark.conf.get(name)
-    spark.conf.set(name, "false")
-    try:
-        yield
-    finally:
-        spark.conf.set(name, str(before))

@@ -7,19 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_world import chromium
+from browser_world import opened
 from lineage_world import wide_graph
 
 from jobs.lineage.page import render
-from jobs.report.pdf import find_chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if find_chromium() is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +22,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
-    made = browser.new_page(viewport={"width": 1600, "height": 1000})
-    errors: list[str] = []
-    made.on("pageerror", lambda error: errors.append(str(error)))
-    made.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    made.goto(url)
-    yield made
-    made.close()
-    assert not errors
+    with opened(browser, url, {"width": 1600, "height": 1000}, "light") as made:
+        yield made
 
 
 def highlighted(page: Any, way: str) -> set[str]:

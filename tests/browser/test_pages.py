@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_world import DESK, LOOKS, PHONE, chromium, opened, scrolls_sideways, seconds_to_open, weak_texts
+from browser_world import DESK, LOOKS, PHONE, opened, scrolls_sideways, seconds_to_open, weak_texts
 from plan import NIGHT, ROOT, Plan
-
-from jobs.report.pdf import find_chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if find_chromium() is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

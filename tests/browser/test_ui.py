@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from browser_world import chromium, free_port, wait_for
+from browser_world import free_port, wait_for
 from plan import ROOT, Plan
-
-from jobs.report.pdf import find_chromium
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +25,8 @@ def url(plan: Plan) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[object]:
-    if find_chromium() is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
-    with chromium() as browser:
-        yield browser.new_page(viewport={"width": 1600, "height": 1000})
+def page(browser: Any) -> object:
+    return browser.new_page(viewport={"width": 1600, "height": 1000})
 
 
 def test_asset_graph_shows_the_layers(page: object, url: str, plan: Plan) -> None:

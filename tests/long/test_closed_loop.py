@@ -93,7 +93,6 @@ def _fill(spark: Any, name: str, frame: Any, **constants: str) -> None:
 @pytest.fixture(scope="module")
 def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("loop")
-    spark.conf.set("spark.sql.codegen.wholeStage", "false")  # as `simulate` does, for the same long expressions
     people = members(spark, CONFIG)
     with_offers(member_months(people, CONFIG), CONFIG).write.parquet(str(folder / "months"))
     months = spark.read.parquet(str(folder / "months"))
@@ -126,7 +125,6 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
     )
     lived.select(*kept).write.parquet(str(folder / "lived"))
     lived = spark.read.parquet(str(folder / "lived"))
-    spark.conf.set("spark.sql.codegen.wholeStage", "true")
 
     draws = Draws(CONFIG.seed)
     visits = lived.where("n_ed > 0").selectExpr("*", "explode(sequence(1, n_ed)) as slot")
