@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     member_id_system: str = Field(
         "urn:outreach:member", description="URI of the numbering that member ids belong to, for FHIR."
     )
+    jdbc_port: int = Field(10000, ge=1, le=65535, description="Loopback port of the door for BI tools.")
     role: Role = Field(Role.ANALYST, description="What may be read through `outreach sql` and `explain`, and how.")
 
     openlineage_url: str | None = Field(
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
     def engine_dir(self) -> Path:
         """Port, pid, token, lock and log of the embedded engine (0700)."""
         return self.home / "engine"
+
+    @property
+    def jdbc_dir(self) -> Path:
+        """Logins, process record and log of the door for BI tools (0700)."""
+        return self.home / "jdbc"
 
     @property
     def settings_file(self) -> Path:

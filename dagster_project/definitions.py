@@ -9,14 +9,14 @@ import dagster as dg
 from dagster_project.assets.followed import drift_watch, follow_up
 from dagster_project.assets.landed import landing
 from dagster_project.assets.overlaid import overlay
+from dagster_project.assets.pages import model_report, night_report
 from dagster_project.assets.published import publication, scoring, views
-from dagster_project.assets.reported_html import night_report
 from dagster_project.assets.shadowed import shadow_scoring
 from dagster_project.assets.trained import training
 from dagster_project.assets.transformed import core_tables, feature_tables, staging_tables
-from dagster_project.jobs import ingest_job, nightly_job, trained_night_job, training_job
+from dagster_project.jobs import ingest_job, month_report_job, nightly_job, trained_night_job, training_job
 from dagster_project.resources import LAKEHOUSE, lakehouse
-from dagster_project.schedules import nightly, weekly_training
+from dagster_project.schedules import monthly_report, nightly, weekly_training
 from dagster_project.sensors import due_training, failed_run, file_arrival
 
 
@@ -34,12 +34,13 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             publication,
             *views,
             night_report,
+            model_report,
             shadow_scoring,
             follow_up,
             drift_watch,
         ],
-        "jobs": [ingest_job, nightly_job, trained_night_job, training_job],
-        "schedules": [nightly, weekly_training],
+        "jobs": [ingest_job, nightly_job, trained_night_job, training_job, month_report_job],
+        "schedules": [nightly, weekly_training, monthly_report],
         "sensors": [file_arrival, due_training, failed_run],
         "resources": {LAKEHOUSE: lakehouse},
         "executor": dg.in_process_executor,

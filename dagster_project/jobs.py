@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_project.partitions import nights
+from dagster_project.partitions import months, nights
 
 _night_groups = dg.AssetSelection.groups("raw", "staging", "core", "features", "outreach")
 
@@ -41,4 +41,12 @@ training_job = dg.define_asset_job(
     partitions_def=nights,
     executor_def=dg.in_process_executor,
     description="Build cohorts, train the programs, judge them by the gates, register what passed.",
+)
+
+month_report_job = dg.define_asset_job(
+    "month_report",
+    selection=dg.AssetSelection.groups("reports"),
+    partitions_def=months,
+    executor_def=dg.in_process_executor,
+    description="The page on a month's models.",
 )

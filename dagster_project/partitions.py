@@ -1,4 +1,7 @@
-"""A night is a date in the plan's time zone and a source; every partitioned asset shares this one definition."""
+"""A night is a date in the plan's time zone and a source; every partitioned asset shares this one definition.
+
+What is told of a month of nights has partitions of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,14 @@ FIRST_NIGHT = date(2008, 1, 1)  # the oldest claims that any shipped reader know
 nights = dg.MultiPartitionsDefinition(
     {
         "date": dg.DailyPartitionsDefinition(FIRST_NIGHT.isoformat(), timezone=settings().timezone, end_offset=2),
+        "source": dg.StaticPartitionsDefinition(list(SOURCES)),
+    }
+)
+
+# A month's page can be made before the month is over.
+months = dg.MultiPartitionsDefinition(
+    {
+        "month": dg.MonthlyPartitionsDefinition(FIRST_NIGHT.isoformat(), timezone=settings().timezone, end_offset=1),
         "source": dg.StaticPartitionsDefinition(list(SOURCES)),
     }
 )

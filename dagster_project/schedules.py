@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from contracts.settings import settings
-from dagster_project.jobs import nightly_job, training_job
+from dagster_project.jobs import month_report_job, nightly_job, training_job
 from dagster_project.partitions import Night
 
 
@@ -42,3 +43,19 @@ def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
 def weekly_training(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """One training per configured source as of the day."""
     yield from _nights(context)
+
+
+@dg.schedule(
+    job=month_report_job,
+    cron_schedule="0 6 2 * *",
+    execution_timezone=settings().timezone,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="On the 2nd of a month at 06:00: the page on the models of the month before.",
+)
+def monthly_report(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """One page per configured source for the month that is over."""
+    today = context.scheduled_execution_time.astimezone(ZoneInfo(settings().timezone)).date()
+    month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    for source in settings().nightly_sources:
+        key = dg.MultiPartitionKey({"month": month.isoformat(), "source": source})
+        yield dg.RunRequest(run_key=str(key), partition_key=key)

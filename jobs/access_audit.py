@@ -1,7 +1,7 @@
 """`ops.access_audit`: who read identified tables, and about whom nothing: members are never named.
 
-A reading is put on a local journal, on disk, before the first row is read; the next night appends the journals of
-processes that ended to the table, each once.
+A reading is put on a local journal, on disk, before the first row is read; the next night appends the journals to the
+table, each once, also those of doors that are open.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import uuid
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import OutreachError
-from contracts.settings import settings
-from jobs.journal import Journal, entries, orphans
+from contracts.roles import Role
+from contracts.settings import Settings, settings
+from jobs.journal import Journal, entries, taken
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -27,8 +29,22 @@ class AuditError(OutreachError):
     """The access record cannot be written, so nothing is read; free the disk or mend the state folder's rights."""
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: a log-in name, in a role, through a door (`sql`, `jdbc`, `explain`, …)."""
+
+    login: str
+    role: Role
+    door: str
+
+
+def local_reader(door: str, config: Settings | None = None) -> Reader:
+    """The person at this machine, in the role that the settings give."""
+    return Reader(getpass.getuser(), (config or settings()).role, door)
+
+
 def record_access(
-    *, door: str, engine: str, tables: tuple[str, ...], is_identified: bool, statement: str | None = None
+    reader: Reader, *, engine: str, tables: tuple[str, ...], is_identified: bool, statement: str | None = None
 ) -> None:
     """Put one reading on record; returns when it is on disk.
 
@@ -38,9 +54,9 @@ def record_access(
     entry: dict[str, Any] = {
         "entry_id": uuid.uuid4().hex,
         "accessed_at": dt.datetime.now(dt.UTC).isoformat(),
-        "login": getpass.getuser(),
-        "role": settings().role.value,
-        "door": door,
+        "login": reader.login,
+        "role": reader.role.value,
+        "door": reader.door,
         "engine": engine,
         "tables": list(tables),
         "is_identified": is_identified,
@@ -57,8 +73,8 @@ def record_access(
 
 
 def append_accesses(spark: SparkSession) -> int:
-    """Append what processes that ended have journalled; returns how many rows."""
-    waiting = list(orphans(_KIND))
+    """Append what was journalled until now; returns how many rows."""
+    waiting = taken(_KIND)
     if not waiting:
         return 0
     from contracts.catalog import contract

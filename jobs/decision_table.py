@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from contracts.catalog import contract
 from jobs.decisions import Decision, pending
 from jobs.delta import append_idempotent, ensure_tables, rows_of_contract
+from jobs.ledger import step
+from jobs.lineage.models import decided_on
+from jobs.lineage.plan import computed
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -25,12 +28,13 @@ def record_decisions(spark: SparkSession) -> int:
     if not waiting:
         return 0
     table = contract(_TABLE)
-    ensure_tables(spark, [table])
-    for decision in waiting:
-        append_idempotent(
-            rows_of_contract(spark, table, [_row(decision)]), _TABLE, f"decision-{decision.decision_id}", 1
-        )
-        replace(decision, is_recorded=True).write()
+    with step("record decisions") as record:
+        ensure_tables(spark, [table])
+        for decision in waiting:
+            rows = computed(rows_of_contract(spark, table, [_row(decision)]), decided_on(decision.name))
+            append_idempotent(rows, _TABLE, f"decision-{decision.decision_id}", 1)
+            replace(decision, is_recorded=True).write()
+        record.rows_out = len(waiting)
     return len(waiting)
 
 

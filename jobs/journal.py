@@ -6,6 +6,7 @@ appends each once, and removes them.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import uuid
@@ -26,10 +27,15 @@ class Journal:
 
     def write(self, entry: dict[str, Any]) -> None:
         """Add one line; on disk when this returns."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        while True:
+            with self.path.open("a", encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not _names(self.path, file.fileno()):
+                    continue  # taken between opening and locking: the next opening makes another
+                file.write(json.dumps(entry) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+                return
 
 
 def entries(path: Path) -> list[dict[str, Any]]:
@@ -52,6 +58,29 @@ def orphans(kind: str = "ledger") -> Iterator[Path]:
 def journals(kind: str = "ledger") -> Iterator[Path]:
     """Journals whose process lives."""
     return (path for path in sorted(_folder(kind).glob("*.ndjson")) if _is_alive(path))
+
+
+def taken(kind: str) -> list[Path]:
+    """Every journal, also of processes that live: each under a name of its own, so that its process begins another.
+
+    For lines that are complete when written. Nobody writes to what is returned; remove each when it is kept elsewhere.
+    """
+    folder = _folder(kind)
+    for path in folder.glob("*.ndjson"):
+        mine = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:8]}.taken")
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _names(path, file.fileno()):
+                path.rename(mine)
+    return sorted(folder.glob("*.taken"))
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    """Whether the path still leads to the open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _is_alive(path: Path) -> bool:

@@ -29,6 +29,7 @@ _GROUPS = {
     "engine": _Command(
         "engine", (_C.ENGINE_UNAVAILABLE,), "Start, stop and look at the embedded Spark Connect engine."
     ),
+    "jdbc": _Command("jdbc", (), None, "Log-ins for BI tools (JDBC, ODBC)."),
     "simulate": _Command(
         "simulate",
         (_C.ENGINE_UNAVAILABLE,),

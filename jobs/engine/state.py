@@ -57,11 +57,14 @@ def read_state(path: Path) -> EngineState | None:
 
 def engine_process(state: EngineState | None) -> psutil.Process | None:
     """The live process of this record; None when it ended, became a zombie, or its pid now names another process."""
-    if state is None:
-        return None
+    return None if state is None else live_process(state.pid, state.create_time)
+
+
+def live_process(pid: int, create_time: float) -> psutil.Process | None:
+    """The process of this id that started then (seconds since the epoch); None when it ended or is a zombie."""
     try:
-        process = psutil.Process(state.pid)
-        same = abs(process.create_time() - state.create_time) <= _START_TIME_MARGIN_SECONDS
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - create_time) <= _START_TIME_MARGIN_SECONDS
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None

@@ -11,7 +11,7 @@ from contracts.dictionary import dictionary
 from contracts.errors import ModelUnavailableError, UserError
 from contracts.roles import Role
 from contracts.settings import Settings
-from jobs.access_audit import record_access
+from jobs.access_audit import local_reader, record_access
 from jobs.explain.contributions import Contributions, contributions
 from jobs.explain.similar import READS, Similar, similar
 from jobs.query import duck
@@ -60,7 +60,7 @@ def explain(member: str, program: str, night: dt.date, data_source: str, config:
     if "outreach.priority" not in there:
         raise UserError("No night has been published yet.", todo="run `outreach nightly` first.")
     is_identified = "outreach" in config.role.identified_layers
-    record_access(door="explain", engine="duckdb", tables=tuple(there), is_identified=is_identified)
+    record_access(local_reader("explain", config), engine="duckdb", tables=tuple(there), is_identified=is_identified)
     connection = duck.connect(readable(there, Role.STEWARD), config)
     parameters = {"member": member, "program": program, "night": night, "source": data_source}
     row = _one(

@@ -12,7 +12,7 @@ from contracts.errors import UserError
 from contracts.programs import Program, programs
 from contracts.roles import Role
 from contracts.settings import Settings
-from jobs.access_audit import record_access
+from jobs.access_audit import local_reader, record_access
 from jobs.query import duck
 from jobs.query.access import readable
 from jobs.row_key import pseudonym_secret
@@ -84,7 +84,7 @@ def _opened(config: Settings, *, door: str) -> duckdb.DuckDBPyConnection:
     names = readable([_TABLE], config.role)
     if (why := duck.unreadable(names, config)) is not None:
         raise UserError(f"The list cannot be read: {why}.", todo="run a night first, or export where the warehouse is.")
-    record_access(door=door, engine="duckdb", tables=(_TABLE,), is_identified=True)
+    record_access(local_reader(door, config), engine="duckdb", tables=(_TABLE,), is_identified=True)
     return duck.connect(names, config)
 
 

@@ -18,7 +18,7 @@ from contracts.sources import SOURCES
 from jobs.lineage import dbt_models, naming
 from jobs.lineage.columns import ColumnLineage, merged, of_query, view_of
 from jobs.lineage.landed import landing_job
-from jobs.lineage.models import COUNTED, learnt_from, measured
+from jobs.lineage.models import COUNTED, decided_on, learnt_from, measured
 from jobs.lineage.offline import offline_session
 from jobs.lineage.plan import computed, lineage_of
 from jobs.lineage.record import AUDIT_OUTPUTS, LEDGER, names_of, on_report
@@ -101,6 +101,10 @@ def training_jobs(data_source: str) -> Iterator[JobLineage]:
     )
     evidence = {table: _from_driver(spark, table, measured(table, data_source)) for table in tables}
     yield _job("write.evidence", evidence, "Writes what the trainings found.")
+    decisions = [
+        _from_driver(spark, "ops.model_decision", decided_on(model_name(data_source, one.key))) for one in chosen
+    ]
+    yield _job("record.decisions", {"ops.model_decision": merged(decisions)}, "Keeps who decided what on models.")
     session = offline_session()
     read_training(session, scope.where)
     cards = {naming.card(model_name(data_source, one.key)): _page(session) for one in chosen}
@@ -131,8 +135,10 @@ def night_jobs(data_source: str) -> Iterator[JobLineage]:
 
 
 def later_jobs(data_source: str) -> Iterator[JobLineage]:
-    """What follows a published night: the challengers beside it, what its lists came to, whether its members moved."""
+    """What follows a published night: the challengers beside it, what its lists came to, whether its members moved; and
+    what follows a month of them."""
     yield from (*shadow_jobs(data_source), *uplift_jobs(data_source), *drift_jobs(data_source))
+    yield from month_jobs(data_source)
 
 
 def shadow_jobs(data_source: str) -> list[JobLineage]:
@@ -172,6 +178,15 @@ def drift_jobs(data_source: str) -> list[JobLineage]:
             spark.sql(_compare_sql(comparison.sql)).collect()
     outputs = {"ops.drift": _computed("ops.drift", spark)}
     return [_job("drift", outputs, "Whether members are still those of the training.")]
+
+
+def month_jobs(data_source: str) -> list[JobLineage]:
+    """What a month's models did."""
+    from jobs.report.month import read_month
+
+    spark = offline_session()
+    read_month(spark, data_source, _DAY)
+    return [_job("month.report", {naming.MODEL_REPORT: _page(spark)}, "Draws the month's page on models.")]
 
 
 def _computed(table: str, spark: Any) -> ColumnLineage:

@@ -42,6 +42,11 @@ def learnt_from() -> ColumnLineage:
     return ColumnLineage(fields, rows, frozenset({_COHORT, _FEATURES, "core.member"}))
 
 
+def decided_on(registered: str) -> MadeOf:
+    """What a decision on a registered model is made of."""
+    return {"*": (f"{naming.registered(registered)}.cate",)}
+
+
 def trained(model: RegisteredModel) -> Work:
     """A training registered a version of a model."""
     work = Work("")

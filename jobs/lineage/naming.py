@@ -20,7 +20,7 @@ from contracts.sources import SOURCES
 from contracts.sources.layout import FileLayout
 from contracts.views import VIEWS
 
-NIGHT_REPORT = "outreach.night_report"
+NIGHT_REPORT, MODEL_REPORT = "outreach.night_report", "outreach.model_report"
 # What a scorer gives for a member; `causal.scorer.Scorer`.
 MODEL_FIELDS = (
     "cate", "cate_lower", "cate_upper", "interval_kind", "baseline_risk", "is_in_support", "reason_1", "reason_2",
@@ -76,12 +76,12 @@ def job(step: str) -> str:
 
 
 def kind(name: str) -> Kind:
-    """What the dataset of that name is. A name in a layer without a contract is a view or the night's report."""
+    """What the dataset of that name is. A name in a layer without a contract is a view or a report."""
     schema = name.split(".")[0]
     special = {"landing": Kind.FILES, "model": Kind.MODEL, "card": Kind.REPORT, "seed": Kind.SEED}
     if schema in special:
         return special[schema]
-    if name == NIGHT_REPORT:
+    if name in (NIGHT_REPORT, MODEL_REPORT):
         return Kind.REPORT
     return Kind.TABLE if name in catalog() or name in seed_tables() else Kind.VIEW
 

@@ -77,7 +77,7 @@ def _need(name: str, role: Role) -> TableEntry:
         raise UserError(
             f"The role {role.value} may not read {name}.",
             expected=f"tables of {', '.join(role.layers)}",
-            todo="set OUTREACH_ROLE to a role that may, if you are entitled to it (docs/sql.md).",
+            todo="ask in a role that may, if you are entitled to it (docs/sql.md).",
         )
     if entry is None:
         raise UserError(f"There is no table {name}.", todo='`outreach sql "show tables"` lists them.')

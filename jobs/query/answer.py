@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from contracts.errors import UserError
+from contracts.roles import Role
 from contracts.settings import Settings
-from jobs.access_audit import record_access
+from jobs.access_audit import Reader, local_reader, record_access
 from jobs.query import duck
 from jobs.query.access import Readable, described, readable, shown_tables
-from jobs.query.statement import Describe, Query, ShowTables, parse
+from jobs.query.statement import Describe, Query, ShowSchemas, ShowTables, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,31 +28,38 @@ class Answer:
     note: str | None = None
 
 
-def answer(text: str, engine: Engine, config: Settings) -> Answer:
+def answer(
+    text: str, engine: Engine, config: Settings, reader: Reader | None = None, schema: str | None = None
+) -> Answer:
     """Run one read-only statement.
 
     Args:
         text: SQL of the engine: DuckDB's for `duckdb` and `auto`, Spark's for `spark`.
         engine: `auto` asks DuckDB where every table named is a Delta table of this machine, else Spark.
-        config: settings; the role is one of them.
+        config: settings.
+        reader: who asks, and in which role; by default the person at this machine.
+        schema: of tables that are named without one; by default none may be.
 
     Raises:
         UserError: the statement is refused.
         EngineError: Spark is needed and there is none.
     """
-    asked = parse(text, "spark" if engine == "spark" else "duckdb")
+    reader = reader or local_reader("sql", config)
+    asked = parse(text, "spark" if engine == "spark" else "duckdb", schema)
     if isinstance(asked, Describe):
-        return Answer(_columns_of(asked.table, config), "dictionary")
+        return Answer(_columns_of(asked.table, reader.role), "dictionary")
     if isinstance(asked, ShowTables):
-        return Answer(_tables_of(asked.schema, config), "dictionary")
-    names = readable(asked.tables, config.role)
+        return Answer(_tables_of(asked.schema, reader.role), "dictionary")
+    if isinstance(asked, ShowSchemas):
+        return Answer(_schemas(reader.role), "dictionary")
+    names = readable(asked.tables, reader.role)
     why = None if engine == "spark" else duck.unreadable(names, config)
     if why is not None and engine == "duckdb":
         raise UserError(f"DuckDB cannot read this: {why}.", todo="use `--engine spark`, or run a night first.")
     chosen = "spark" if engine == "spark" or why is not None else "duckdb"
     if names.identified:
         record_access(
-            door="sql", engine=chosen, tables=names.identified, is_identified=True, statement=asked.without_literals()
+            reader, engine=chosen, tables=names.identified, is_identified=True, statement=asked.without_literals()
         )
     return Answer(_rows(asked, names, chosen, config), chosen, f"answered by Spark: {why}" if why else None)
 
@@ -64,21 +72,31 @@ def _rows(query: Query, names: Readable, engine: str, config: Settings) -> pa.Ta
     return spark.run(query, names)
 
 
-def _columns_of(name: str, config: Settings) -> pa.Table:
+def _columns_of(name: str, role: Role) -> pa.Table:
     import pyarrow as pa
 
-    _, columns = described(name, config.role)
+    _, columns = described(name, role)
     return pa.table({
         "column": [c.name for c in columns], "type": [c.type for c in columns], "meaning": [c.description for c in columns],
     })  # fmt: skip
 
 
-def _tables_of(schema: str | None, config: Settings) -> pa.Table:
+def _tables_of(schema: str | None, role: Role) -> pa.Table:
     import pyarrow as pa
 
-    entries = shown_tables(schema, config.role)
+    entries = shown_tables(schema, role)
     return pa.table({
         "table": [e.name for e in entries],
-        "rows are": ["as they are" if e.schema in config.role.identified_layers else "de-identified" for e in entries],
+        "rows are": [_shown_as(e.schema, role) for e in entries],
         "meaning": [e.description for e in entries],
     })  # fmt: skip
+
+
+def _schemas(role: Role) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({"schema": role.layers, "rows are": [_shown_as(layer, role) for layer in role.layers]})
+
+
+def _shown_as(schema: str, role: Role) -> str:
+    return "as they are" if schema in role.identified_layers else "de-identified"

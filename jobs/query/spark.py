@@ -36,7 +36,8 @@ def run(query: Query, names: Readable) -> pa.Table:
         if entry.sql is not None and any(name in swapped for name in entry.reads):
             sql = renamed(parse_one(entry.sql, dialect="spark"), swapped)
         if sql is not None:
-            swapped[entry.name] = f"shown_{entry.name.replace('.', '_')}"
+            # Named by role: a session may serve several.
+            swapped[entry.name] = f"shown_{names.role.value}_{entry.name.replace('.', '_')}"
             spark.sql(f"create or replace temporary view {swapped[entry.name]} as {sql}")
     try:
         return spark.sql(renamed(query.tree, swapped)).toArrow()

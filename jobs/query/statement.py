@@ -53,17 +53,23 @@ class ShowTables:
     schema: str | None
 
 
-def parse(text: str, dialect: str) -> Query | Describe | ShowTables:
+@dataclass(frozen=True)
+class ShowSchemas:
+    """SHOW SCHEMAS, or SHOW DATABASES."""
+
+
+def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describe | ShowTables | ShowSchemas:
     """Tell what a text asks for.
 
     Args:
         text: as typed; one statement, a closing semicolon is allowed.
         dialect: `duckdb` or `spark`.
+        schema: of tables that are named without one; by default none may be.
 
     Raises:
         UserError: not SQL, several statements, or anything that is not reading published tables.
     """
-    if (shown := _show(text, dialect)) is not None:
+    if (shown := _show(text)) is not None:
         return shown
     try:
         trees = [tree for tree in sqlglot.parse(text, dialect=dialect) if tree is not None]
@@ -73,26 +79,24 @@ def parse(text: str, dialect: str) -> Query | Describe | ShowTables:
         raise UserError(f"{len(trees)} statements were given.", expected=_ASKED)
     tree = trees[0]
     if isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
-        return Describe(_name(tree.this))
+        return Describe(_name(tree.this, schema))
+    if not isinstance(tree, _READS + _WRITES):
+        raise UserError("This is no statement.", expected=_ASKED)
     if not isinstance(tree, _READS) or tree.find(*_WRITES) is not None:
         raise UserError(f"This door only reads; {tree.key.upper()} is refused.", expected=_ASKED)
     _refuse_unsafe(tree)
-    return Query(tree, _tables(tree))
+    return Query(tree, _tables(tree, schema))
 
 
-def _show(text: str, dialect: str) -> ShowTables | None:
+def _show(text: str) -> ShowTables | ShowSchemas | None:
     """SHOW TABLES [IN|FROM schema] | SHOW SCHEMAS, which the dialects parse differently."""
-    try:
-        words = [token.text.lower() for token in sqlglot.tokenize(text, dialect=dialect)]
-    except SqlglotError:
-        return None
-    words = words[:-1] if words[-1:] == [";"] else words
+    words = text.lower().replace("`", "").rstrip("; \n\t").split()
     if words[:2] == ["show", "tables"]:
         rest = words[2:]
         if not rest or (len(rest) == 2 and rest[0] in ("in", "from")):
             return ShowTables(rest[1] if rest else None)
     if words in (["show", "schemas"], ["show", "databases"]):
-        return ShowTables(None)
+        return ShowSchemas()
     return None
 
 
@@ -103,8 +107,8 @@ def _refuse_unsafe(tree: exp.Expression) -> None:
             raise UserError(f"The function `{name}` is refused: it reaches beyond the published tables.")
 
 
-def _tables(tree: exp.Expression) -> tuple[str, ...]:
-    """Every table named, less the names of common table expressions."""
+def _tables(tree: exp.Expression, schema: str | None) -> tuple[str, ...]:
+    """Every table named, less the names of common table expressions; a name without a schema is given this one."""
     ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     found: dict[str, None] = {}
     for table in tree.find_all(exp.Table):
@@ -112,11 +116,13 @@ def _tables(tree: exp.Expression) -> tuple[str, ...]:
             continue
         if isinstance(table.this, exp.Identifier) and not table.db and table.name.lower() in ctes:
             continue
-        found.setdefault(_name(table))
+        found.setdefault(_name(table, schema))
     return tuple(found)
 
 
-def _name(table: exp.Table) -> str:
+def _name(table: exp.Table, schema: str | None) -> str:
+    if schema is not None and isinstance(table.this, exp.Identifier) and not table.db:
+        table.set("db", exp.to_identifier(schema))
     if not isinstance(table.this, exp.Identifier) or not table.db or table.catalog:
         shown = table.this.name if isinstance(table.this, exp.Identifier) else "a function"
         raise UserError(

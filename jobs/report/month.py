@@ -167,10 +167,13 @@ def write_month(data_source: str, month: date) -> Path:
         UserError: nothing happened in the month.
     """
     from contracts.settings import settings
+    from jobs.lineage import record as lineage
+    from jobs.lineage.naming import MODEL_REPORT
     from jobs.report.write import replace_file, write_index
     from jobs.session import spark_session
 
     rows = read_month(spark_session(), data_source, month)
+    lineage.drawn(MODEL_REPORT, f"{month:%Y-%m}")
     made_at = datetime.now(UTC).replace(microsecond=0)
     page = render_month(assemble_month(rows, programs().programs, data_source, month, made_at))
     reports = settings().reports_dir

@@ -14,7 +14,7 @@ from jobs.lineage.design import designed
 from jobs.lineage.graph import Graph, designed_graph
 
 # Written when something happens to a model or a run, or when somebody reads, by no step of a night.
-ON_OCCASION = {"ops.access_audit", "ops.alert", "ops.model_decision"}
+ON_OCCASION = {"ops.access_audit", "ops.alert"}
 
 
 @pytest.fixture(scope="module")
