@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from causal.learners.registry import REGISTRY
 from contracts.errors import ConfigError
 
-DEFAULT_LEARNERS = ("constant", "linear_dr", "bayes_r", "causal_forest", "forest_dr")
+DEFAULT_LEARNERS = ("constant", "lasso_bayes", "bayes_r", "causal_forest", "forest_dr")
 
 
 @dataclass(frozen=True)

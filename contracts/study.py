@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from contracts.errors import ConfigError
 
-LEARNERS = ("constant", "linear_dr", "bayes_r", "forest_dr", "causal_forest", "x_learner", "dr_boosted")
-LearnerName = Literal["constant", "linear_dr", "bayes_r", "forest_dr", "causal_forest", "x_learner", "dr_boosted"]
+LEARNERS = ("constant", "linear_dr", "lasso_bayes", "bayes_r", "forest_dr", "causal_forest", "x_learner", "dr_boosted")
+LearnerName = Literal[
+    "constant", "linear_dr", "lasso_bayes", "bayes_r", "forest_dr", "causal_forest", "x_learner", "dr_boosted"
+]
 Level = str | int | float | bool
 
 

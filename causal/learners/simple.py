@@ -60,6 +60,23 @@ class JudgedEffect:
 
 
 @dataclass(frozen=True)
+class MeanEffect:
+    """The mean of a predictor and of the posterior that judges it, as in `JudgedEffect`."""
+
+    predictor: Predictor
+    judge: BayesEffect
+    interval_kind: str = "posterior"
+
+    def effect(self, Z: np.ndarray) -> np.ndarray:
+        return (self.predictor.predict(Z) + self.judge.effect(Z)) / 2 if len(Z) else np.empty(0)
+
+    def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = self.judge.with_variance(Z)
+        effect = (self.predictor.predict(Z) + mean) / 2 if len(Z) else mean
+        return effect, (mean - effect) ** 2 + variance
+
+
+@dataclass(frozen=True)
 class _Blend:
     """X-learner: e(x) tau0(x) + (1 - e(x)) tau1(x) (Künzel et al. 2019), with a constant e."""
 
@@ -81,6 +98,16 @@ def fit_linear_dr(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
     (coverage .47-.56 at nominal .95): `bayes_r`, which is not confined to lines, says how far off it may be."""
     lasso = fit_lasso(data.Z, data.gamma, data.precision, inner_folds(data, options.seed))
     return JudgedEffect(lasso, fit_bayes_r(data, options))
+
+
+def fit_lasso_bayes(data: LearnerData, options: LearnerOptions) -> MeanEffect:
+    """The mean of a lasso of AIPW scores and of `bayes_r`, judged by the posterior of the latter.
+
+    One is sparse and straight, the other dense and bent; where there is little to find each errs in its own way. Equal
+    weights, because estimated ones cost more than they gain (Bates & Granger 1969; Claeskens et al. 2016).
+    """
+    lasso = fit_lasso(data.Z, data.gamma, data.precision, inner_folds(data, options.seed))
+    return MeanEffect(lasso, fit_bayes_r(data, options))
 
 
 def fit_x_learner(data: LearnerData, options: LearnerOptions) -> PointEffect:

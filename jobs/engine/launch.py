@@ -71,8 +71,28 @@ def clear_scratch(paths: EnginePaths) -> None:
     paths.scratch.mkdir(mode=0o700)
 
 
+def start_detached(
+    command: list[str], env: dict[str, str], output: Path, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, so that it outlives this one and its terminal; `output` is written anew."""
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        return subprocess.Popen(
+            command,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+            start_new_session=True,
+            umask=0o077,
+        )
+    finally:
+        os.close(written)
+
+
 def launch(config: Settings, paths: EnginePaths) -> tuple[EngineState, subprocess.Popen[bytes]]:
-    """Start the JVM in a session of its own, so that it outlives this process and its terminal.
+    """Start the JVM.
 
     Its pid is on disk before anything waits for it: a starter that is killed meanwhile leaves a server that the next
     one finds.
@@ -84,20 +104,8 @@ def launch(config: Settings, paths: EnginePaths) -> tuple[EngineState, subproces
         paths.log.replace(paths.previous_log)
     port, token = free_port(), secrets.token_urlsafe(32)
     write_config(config, paths, port, token)
-    console = os.open(paths.console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        child = subprocess.Popen(
-            server_command(config, paths, java, jars),
-            env=server_env(dict(os.environ), paths, token),
-            cwd=paths.root,
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            start_new_session=True,
-            umask=0o077,
-        )
-    finally:
-        os.close(console)
+    command, env = server_command(config, paths, java, jars), server_env(dict(os.environ), paths, token)
+    child = start_detached(command, env, paths.console, cwd=paths.root)
     state = EngineState(
         pid=child.pid,
         create_time=psutil.Process(child.pid).create_time(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from filelock import FileLock
 
 from contracts.errors import EngineError
 from contracts.settings import Settings
+from jobs.engine.launch import start_detached
 from jobs.engine.state import live_process, write_private
 
 log = logging.getLogger(__name__)
@@ -90,19 +90,8 @@ def close_door(config: Settings) -> bool:
 
 def _launch(config: Settings, port: int) -> DoorState:
     _record(config).unlink(missing_ok=True)
-    output = os.open(_log_file(config), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "jobs.jdbc", "--port", str(port)],
-            env={**os.environ, "OUTREACH_HOME": str(config.home)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            umask=0o077,
-        )
-    finally:
-        os.close(output)
+    command = [sys.executable, "-m", "jobs.jdbc", "--port", str(port)]
+    child = start_detached(command, {**os.environ, "OUTREACH_HOME": str(config.home)}, _log_file(config))
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if (state := listening(config)) is not None:

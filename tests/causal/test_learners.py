@@ -148,6 +148,27 @@ def scored(noise: np.ndarray | float, n: int = 4000) -> tuple[LearnerData, np.nd
     return LearnerData(tau[:, None], t, y, np.ones(n), np.arange(n), nuisances), tau
 
 
+def test_a_mean_of_two_is_judged_by_the_posterior() -> None:
+    """The expected squared distance of a prediction from the effect is that from the posterior's mean and its variance."""
+    rng = np.random.default_rng(3)
+    n, half = 1_500, np.full(1_500, 0.5)
+    Z, t = rng.normal(size=(n, 5)), rng.binomial(1, 0.5, n)
+    tau = np.sin(2 * Z[:, 0]) + 0.5 * Z[:, 1]
+    data = LearnerData(Z, t, t * tau + rng.normal(size=n), np.ones(n), np.arange(n), Nuisances(0 * tau, tau, half))
+    mean, lasso, bayes = (
+        REGISTRY[name].fit(data, LearnerOptions(seed=1)) for name in ("lasso_bayes", "linear_dr", "bayes_r")
+    )
+    effect, variance = mean.with_variance(data.Z[:50])
+    middle, spread = bayes.with_variance(data.Z[:50])
+    straight = lasso.effect(data.Z[:50])
+    assert np.abs(straight - middle).max() > 0.01, "they are to differ"
+    np.testing.assert_allclose(effect, (straight + middle) / 2)
+    np.testing.assert_allclose(effect, mean.effect(data.Z[:50]))
+    np.testing.assert_allclose(variance, spread + ((straight - middle) / 2) ** 2)
+    assert len(mean.effect(data.Z[:0])) == 0
+    assert [len(part) for part in mean.with_variance(data.Z[:0])] == [0, 0]
+
+
 @pytest.mark.parametrize("told", [0.6, 1.0, 3.0])
 def test_a_prediction_told_too_small_or_too_large_is_set_right(told: float) -> None:
     data, tau = scored(noise=1.0)

@@ -122,7 +122,9 @@ def run(full: bool) -> str:
     chosen: list[str] = []
     predictors = {AUTO: ours(DEFAULT_LEARNERS, chosen)}
     if full:
-        predictors |= {f"{name} (here)": ours((name,), []) for name in ("linear_dr", "bayes_r", "forest_dr")}
+        predictors |= {
+            f"{name} (here)": ours((name,), []) for name in ("lasso_bayes", "linear_dr", "bayes_r", "forest_dr")
+        }
     predictors |= {name: theirs(make) for name, make in econml_learners().items()}
     parts = [_section("In sample", errors(in_sample, predictors))]
     picked = ", ".join(chosen)

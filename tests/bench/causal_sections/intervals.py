@@ -24,7 +24,7 @@ from causal.train import train_study
 TITLE = "Person-level intervals"
 
 AUTO = "auto"
-QUICK = ("bayes_r", "linear_dr")
+QUICK = ("lasso_bayes", "bayes_r", "linear_dr")
 SLOW = ("causal_forest", "forest_dr", AUTO)
 TREES = 100
 _QUIET = frozenset(GATE_NAMES) - {"design"}

@@ -13,8 +13,10 @@ TITLE = "Evaluation of 1,000,000 rows"
 ROOT = Path(__file__).resolve().parents[3]
 
 _PROGRAM = """
-import json, resource, sys, time
+import json, sys, time
 import numpy as np
+sys.path.insert(0, "tests/bench")
+from causal_sections._memory import peak_mib
 from causal.evaluation.rules import evaluate_rules, evaluation_rows
 
 n = int(sys.argv[1])
@@ -22,13 +24,13 @@ rng = np.random.default_rng(0)
 benefit, need = rng.normal(size=n), np.round(rng.gamma(1.0, size=n), 1)
 gamma = 0.1 * benefit + rng.normal(size=n)
 cluster, weight = np.arange(n) // 2, rng.uniform(0.5, 2.0, n)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_mib()
 start = time.perf_counter()
 found = evaluate_rules(benefit, need, gamma, cluster, weight, fraction=0.2, seed=0)
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = peak_mib()
 rows = len(evaluation_rows("arm", found))
-print(json.dumps({"seconds": seconds, "before": before / 2**10, "peak": peak / 2**10, "rows": rows}))
+print(json.dumps({"seconds": seconds, "before": before, "peak": peak, "rows": rows}))
 """
 
 

@@ -6,7 +6,6 @@ python tests/bench/causal_sections/training.py [--full]
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from effect_worlds import effect_world
@@ -23,6 +23,7 @@ from effect_worlds import effect_world
 from causal.options import TrainOptions
 from causal.train import train_study
 from causal.trial import Trial, make_trial
+from causal_sections._memory import peak_mib
 
 TITLE = "Training three programs: time and memory"
 
@@ -51,8 +52,7 @@ def _train(rows: int) -> None:
         start = time.perf_counter()
         study = train_study(program(shape, rows, seed), TrainOptions(threads=1), seed)
         studies.append({"seconds": time.perf_counter() - start, "learner": study.learner, "steps": dict(study.timings)})
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(json.dumps({"gb": peak, "studies": studies}))
+    print(json.dumps({"gb": peak_mib() / 2**10, "studies": studies}))
 
 
 def measured(rows: int) -> dict[str, Any]:
