@@ -46,8 +46,7 @@ def java_regex(pattern: str) -> str:
         raise _refused(pattern, "`^` that binds to one alternative only; write ^(?:a|b)")
     if anchored and not pattern.startswith("^"):
         raise _refused(pattern, "`^` inside a group; write it first")
-    body = _sequence(items[1:] if anchored else items, pattern, last=True)
-    return f"^(?:{body})"
+    return "^" + _sequence(items[1:] if anchored else items, pattern, last=True)
 
 
 def _refused(pattern: str, found: str) -> ConfigError:
@@ -90,7 +89,10 @@ def _repeat(low: int, high: Any, items: Any, pattern: str) -> str:
     if (low if unbounded else high) > _LONGEST_REPEAT:
         raise _refused(pattern, f"a repeat above {_LONGEST_REPEAT}")
     inner = _sequence(list(items), pattern, last=False)
-    return f"(?:{inner}){{{low},{'' if unbounded else high}}}"
+    # Java repeats one character of a class faster than a group that holds it.
+    is_one = len(items) == 1 and items[0][0] in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
+    times = f"{low}" if low == high else f"{low},{'' if unbounded else high}"
+    return f"{inner if is_one else f'(?:{inner})'}{{{times}}}"
 
 
 def _character_class(parts: list[tuple[Any, Any]], pattern: str) -> str:
