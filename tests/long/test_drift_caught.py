@@ -45,7 +45,8 @@ def _fill(spark: Any, name: str, frame: Any, columns: dict[str, str]) -> None:
 def features(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Counts of events as of the first of each month; index dates of a training on the first year of them."""
     path = str(tmp_path_factory.mktemp("drift") / "events")
-    lived = member_months(members(spark, CONFIG), CONFIG).where("is_enrolled")
+    # The month after the last is that of the night: nothing has happened in it.
+    lived = member_months(members(spark, CONFIG), CONFIG).where(f"is_enrolled and m < {CONFIG.months}")
     lived.select("member_id", "m", "age", "ed_0", "adm_0").write.parquet(path)
     spark.read.parquet(path).createOrReplaceTempView("events")
     counts = ", ".join(f"sum(if(m >= seen - {n}, {c}, 0)) as {name}" for name, (c, n) in COUNTS.items())
