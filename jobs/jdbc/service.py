@@ -109,10 +109,10 @@ class Service:
         self._workers = cf.ThreadPoolExecutor(_STATEMENTS_AT_ONCE, thread_name_prefix="statement")
 
     def close(self) -> None:
-        """Interrupt what still runs; the connection has ended."""
+        """Begin nothing more and interrupt what runs; the connection has ended."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
         for operation in list(self._operations.values()):
             self._end(operation)
-        self._workers.shutdown(wait=False, cancel_futures=True)
 
     # --- sessions
 
