@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,36 +44,26 @@ class PointEffect:
 @dataclass(frozen=True)
 class JudgedEffect:
     """A predictor without an interval of its own beside a posterior that judges it: the variance given is the expected
-    squared distance of the prediction from the effect, (posterior mean - prediction)^2 + posterior variance."""
+    squared distance of the prediction from the effect, (posterior mean - prediction)^2 + posterior variance.
+
+    `share` is the posterior mean's share in the prediction.
+    """
 
     predictor: Predictor
     judge: BayesEffect
     interval_kind: str = "posterior"
+    share: float = 0.0
 
     def effect(self, Z: np.ndarray) -> np.ndarray:
-        return self.predictor.predict(Z) if len(Z) else np.empty(0)
-
-    def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        effect = self.effect(Z)
-        mean, variance = self.judge.with_variance(Z)
-        return effect, (mean - effect) ** 2 + variance
-
-
-@dataclass(frozen=True)
-class MeanEffect:
-    """The mean of a predictor and of the posterior that judges it, as in `JudgedEffect`."""
-
-    predictor: Predictor
-    judge: BayesEffect
-    interval_kind: str = "posterior"
-
-    def effect(self, Z: np.ndarray) -> np.ndarray:
-        return (self.predictor.predict(Z) + self.judge.effect(Z)) / 2 if len(Z) else np.empty(0)
+        return self._mixed(Z, self.judge.effect(Z) if self.share else np.zeros(len(Z)))
 
     def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = self.judge.with_variance(Z)
-        effect = (self.predictor.predict(Z) + mean) / 2 if len(Z) else mean
+        effect = self._mixed(Z, mean)
         return effect, (mean - effect) ** 2 + variance
+
+    def _mixed(self, Z: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        return (1 - self.share) * self.predictor.predict(Z) + self.share * mean if len(Z) else np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -100,14 +90,13 @@ def fit_linear_dr(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
     return JudgedEffect(lasso, fit_bayes_r(data, options))
 
 
-def fit_lasso_bayes(data: LearnerData, options: LearnerOptions) -> MeanEffect:
-    """The mean of a lasso of AIPW scores and of `bayes_r`, judged by the posterior of the latter.
+def fit_lasso_bayes(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
+    """The mean of `linear_dr` and of the `bayes_r` that judges it.
 
     One is sparse and straight, the other dense and bent; where there is little to find each errs in its own way. Equal
     weights, because estimated ones cost more than they gain (Bates & Granger 1969; Claeskens et al. 2016).
     """
-    lasso = fit_lasso(data.Z, data.gamma, data.precision, inner_folds(data, options.seed))
-    return MeanEffect(lasso, fit_bayes_r(data, options))
+    return replace(fit_linear_dr(data, options), share=0.5)
 
 
 def fit_x_learner(data: LearnerData, options: LearnerOptions) -> PointEffect:
