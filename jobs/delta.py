@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame
 from pyspark.sql.connect import functions as F
@@ -159,6 +160,26 @@ def commit_size(name: str, version: int) -> CommitSize | None:
     rows: list[Any] = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
     known = None if None in rows else sum(rows)
     return CommitSize(known, sum(add["size"] for add in added), len(added))
+
+
+# A longer log takes longer to read than what is saved by it.
+_MOST_COMMITS = 200
+
+
+def data_files(name: str, version: int) -> list[Path]:
+    """The Parquet files that make up a table of the embedded engine at a version, rows deleted by vectors included.
+
+    Empty for any other table, and for one whose log is long or was shortened.
+    """
+    commits = _local_commits(name)
+    if version >= _MOST_COMMITS or any(number not in commits for number in range(version + 1)):
+        return []
+    paths: set[str] = set()
+    for number in range(version + 1):
+        actions = [json.loads(line) for line in commits[number].read_text(encoding="utf-8").splitlines()]
+        paths -= {action["remove"]["path"] for action in actions if "remove" in action}
+        paths |= {action["add"]["path"] for action in actions if "add" in action}
+    return [commits[0].parents[1] / unquote(path) for path in sorted(paths)]
 
 
 def was_never_filled(name: str) -> bool:

@@ -58,6 +58,7 @@ from jobs.delta import (
 )
 from jobs.inspection import Inspection, inspect
 from jobs.lineage import record as lineage
+from jobs.proofs import left_to_ask
 from jobs.quarantine import QUARANTINE, quarantine_rows
 from jobs.row_flags import flagged
 
@@ -198,7 +199,9 @@ def _audit(spark: SparkSession, target: AuditTarget, run_id: str, history: _Hist
         nothing = Inspection(spark.table(target.contract.name), Findings(rows=0, broken={}))
         return replace(_result(target, nothing), seconds=time.monotonic() - started)
     target = narrowed(spark, target, history.versions.get(target.contract.name))
-    seen = inspect(spark, target, rows_of(spark, target), _before(target, history))
+    assert target.version is not None
+    rows = flagged(rows_of(spark, target), target.contract, left_to_ask(target.contract, target.version))
+    seen = inspect(spark, target, rows, _before(target, history))
     try:
         result = _result(target, seen)
         if result.rows_quarantined:

@@ -6,10 +6,11 @@ grouped by mask 2.2 s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql.connect import functions as F
 
 from contracts.compile.literals import sql_string
@@ -25,6 +26,7 @@ KEY_HASH = "__key_hash"
 COPY = "__copy"
 CONFLICT = "__conflict"
 _ROW_HASH = "__row_hash"
+_NOTHING_KNOWN: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,35 @@ class Tally:
     content: Content | None = None
 
 
-def mask_words(rules: Sequence[CompiledRule]) -> tuple[str, ...]:
-    """Spark SQL BIGINT expressions; bit `i % BITS` of word `i // BITS` says that rule `i` is broken."""
+def mask_words(rules: Sequence[CompiledRule], left: Mapping[str, str] = _NOTHING_KNOWN) -> tuple[str, ...]:
+    """Spark SQL BIGINT expressions; bit `i % BITS` of word `i // BITS` says that rule `i` is broken.
+
+    Args:
+        rules: row rules.
+        left: what is left to ask of some of them, by name (`jobs.proofs`); "": nothing, and nothing is read for it.
+    """
     chunks = [rules[start : start + BITS] for start in range(0, len(rules), BITS)]
-    return tuple(_word(chunk) for chunk in chunks) or ("0L",)
+    return tuple(_word(chunk, left) for chunk in chunks) or ("0L",)
 
 
-def _word(rules: Sequence[CompiledRule]) -> str:
-    bits = [f"IF({rule.sql}, {1 << bit}L, 0L)" for bit, rule in enumerate(rules)]
-    parts = [" | ".join(bits[start : start + _TOGETHER]) for start in range(0, len(bits), _TOGETHER)]
+def _word(rules: Sequence[CompiledRule], left: Mapping[str, str]) -> str:
+    parts: list[list[str]] = []
+    room = 0
+    for settled, bits in _by_settled(rules, left):
+        if room < len(bits):
+            parts.append([])
+            room = _TOGETHER
+        room -= len(bits)
+        parts[-1].append(f"IF({settled}, 0L, {' | '.join(bits)})" if settled else " | ".join(bits))
     # Spark makes a function of what occurs twice, and calls it once. All rules in one would be more than the JVM compiles.
-    return " | ".join(f"(({part}) | ({part}))" for part in parts)
+    return " | ".join(f"(({part}) | ({part}))" for part in map(" | ".join, parts)) or "0L"
+
+
+def _by_settled(rules: Sequence[CompiledRule], left: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The rules' bits; together those of a column some of whose values break none of them, with the condition for these."""
+    numbered = [(bit, rule) for bit, rule in enumerate(rules) if left.get(rule.name, rule.sql)]
+    for (settled, _), group in groupby(numbered, lambda item: (item[1].settled, "" if item[1].settled else item[0])):
+        yield settled, [f"IF({left.get(rule.name, rule.sql)}, {1 << bit}L, 0L)" for bit, rule in group]
 
 
 def word_name(word: int) -> str:
@@ -81,11 +101,17 @@ def error_sql(rules: Sequence[CompiledRule]) -> str:
     return "(" + (" OR ".join(f"({word_name(word)} & {bits}L) <> 0" for word, bits in words.items()) or "false") + ")"
 
 
-def flagged(df: DataFrame, contract: TableContract) -> DataFrame:
-    """The rows with their mask words and, where the contract has a key, a 64-bit hash of it; as they are if flagged."""
+def flagged(df: DataFrame, contract: TableContract, left: Mapping[str, str] = _NOTHING_KNOWN) -> DataFrame:
+    """The rows with their mask words and, where the contract has a key, a 64-bit hash of it; as they are if flagged.
+
+    Args:
+        df: the rows.
+        contract: of the rows.
+        left: what is left to ask of some row rules (`jobs.proofs.left_to_ask`).
+    """
     if word_name(0) in df.columns:
         return df
-    words = mask_words(row_rules(contract))
+    words = mask_words(row_rules(contract), left)
     extra = [F.expr(sql).alias(word_name(i)) for i, sql in enumerate(words)]
     if contract.key:
         extra.append(F.expr(_key_hash_sql(contract)).alias(KEY_HASH))
@@ -155,14 +181,17 @@ def _by_mask(rows: DataFrame, rules: Sequence[CompiledRule], *, keyed: bool, has
     """
     words = _words(rules)
     added = [f"({sql}) AS {name}" for name, sql in hashes.items()]
-    per_key = rows.selectExpr(*([KEY_HASH] if keyed else []), *words, "1L AS n", *added)
-    if keyed:
-        lowest = [F.min(word).alias(word) for word in words]
-        summed = [F.sum(name).alias(name) for name in ("n", *hashes)]
-        per_key = per_key.groupBy(KEY_HASH).agg(*lowest, *summed)
-    return per_key.groupBy(*words).agg(
-        F.sum("n").alias("n"), F.expr("sum(n - 1)").alias("twins"), *(F.sum(name).alias(name) for name in hashes)
-    )
+    seen = rows.selectExpr(*([KEY_HASH] if keyed else []), *words, *added)
+    if not keyed:
+        return seen.groupBy(*words).agg(F.count("*").alias("n"), F.lit(0).alias("twins"), *map(_summed, hashes))
+    lowest = [F.min(word).alias(word) for word in words]
+    per_key = seen.groupBy(KEY_HASH).agg(*lowest, F.count("*").alias("n"), *map(_summed, hashes))
+    twins = F.expr("sum(n - 1)").alias("twins")
+    return per_key.groupBy(*words).agg(F.sum("n").alias("n"), twins, *map(_summed, hashes))
+
+
+def _summed(name: str) -> Column:
+    return F.sum(name).alias(name)
 
 
 def count_orphans(rows: DataFrame, rule: CompiledRule, target: DataFrame) -> int:

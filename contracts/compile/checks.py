@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pandas as pd
+import pandera.pandas as pa
+import pyarrow
+
 from contracts.compile.literals import sql_literal, sql_string
 from contracts.compile.regex import java_regex
 from contracts.errors import ConfigError
@@ -17,7 +21,7 @@ from contracts.model import Check, Column
 
 
 def compile_check(column: Column, check: Check) -> tuple[str, str, str]:
-    """`(kind, sql, words)`: the rule's suffix, the broken condition (never NULL) and what it asks, in words.
+    """`(kind, sql, words)`: the rule's suffix, the broken condition (NULL for NULL) and what it asks, in words.
 
     Raises:
         ConfigError: the kind is not supported on this type, or an argument does not fit.
@@ -30,7 +34,21 @@ def compile_check(column: Column, check: Check) -> tuple[str, str, str]:
             todo="Use a supported check or a cross-column Rule.",
         )
     kind, passes, words = compiler(column, dict(check.arguments))
-    return kind, f"(`{column.name}` IS NOT NULL AND NOT ({passes}))", words
+    return kind, f"(NOT ({passes}))", words
+
+
+def settled_by_set(column: Column) -> str:
+    """Spark SQL boolean: TRUE for the values of a text column's set that pass its other checks too; "" where nothing is saved.
+
+    Whether a value passes, Pandera itself says, when the contract is compiled.
+    """
+    sets = [dict(check.arguments)["allowed_values"] for check in column.checks if check.kind == "isin"]
+    if column.spark_type != "string" or not sets or len(column.checks) == 1:
+        return ""
+    values = pd.Series(sorted({value for allowed in sets for value in allowed}), dtype=pd.ArrowDtype(pyarrow.string()))
+    for check in column.checks:
+        values = values[getattr(pa.Check, check.kind)(**dict(check.arguments))(values).check_output.astype(bool)]
+    return f"`{column.name}` IN ({', '.join(map(sql_string, values))})" if len(values) else ""
 
 
 def _ordered(kind: str, operator: str, argument: str, words: str) -> Callable[[Column, dict[str, Any]], _Compiled]:

@@ -61,7 +61,12 @@ def _double(value: Any) -> str | None:
 
 
 def _decimal(value: Any) -> str | None:
-    return f"CAST('{Decimal(str(value)):f}' AS DECIMAL(38,10))" if _is_number(value) else None
+    if not _is_number(value):
+        return None
+    exact = Decimal(str(value))
+    # Of the column's own type where it fits: else each of its values would be made a decimal of 38 digits to compare.
+    fits = abs(exact) < 10**10 and exact == round(exact, 2)
+    return f"CAST('{exact:f}' AS DECIMAL({'12,2' if fits else '38,10'}))"
 
 
 def _date(value: Any) -> str | None:

@@ -16,7 +16,7 @@ from functools import cache
 import sqlglot
 from sqlglot import exp
 
-from contracts.compile.checks import compile_check
+from contracts.compile.checks import compile_check, settled_by_set
 from contracts.compile.survey import check_survey
 from contracts.errors import ConfigError
 from contracts.model import Check, Column, Measure, Reference, Rule, Severity, TableContract, Tier
@@ -38,11 +38,13 @@ class CompiledRule:
     Attributes:
         name: unique in the table, letters, digits and underscores.
         kind: `not_null`, `in_range`, `expression`, `unique`, `reference`, ...
-        sql: row rules only: Spark SQL boolean, TRUE when the row breaks the rule, never NULL; else "".
+        sql: row rules only: Spark SQL boolean, TRUE when the row breaks the rule, else FALSE or NULL; "" for other rules.
         columns: the columns it reads, in the contract's order.
         check: of a rule on one column: the Pandera check; None for `not_null`.
         reference: of a reference rule.
         measure: of a table rule: what is measured and which values are expected.
+        settled: of a rule on a column with a set of values: Spark SQL boolean, TRUE for values that break no rule of
+            one column on it; "" where that saves nothing.
     """
 
     name: str
@@ -56,6 +58,7 @@ class CompiledRule:
     check: Check | None = None
     reference: Reference | None = None
     measure: Measure | None = None
+    settled: str = ""
 
     @property
     def is_of_one_column(self) -> bool:
@@ -98,21 +101,34 @@ def _refuse_twins(contract: TableContract, names: Iterable[str]) -> None:
 
 
 def _column_rules(column: Column) -> Iterable[CompiledRule]:
+    settled = settled_by_set(column)
     if not column.nullable:
         sql = f"(`{column.name}` IS NULL)"
-        yield _of_column(column, "not_null", sql, f"{column.name} is given.")
+        yield _of_column(column, "not_null", sql, f"{column.name} is given.", settled)
     for check in column.checks:
         kind, sql, words = compile_check(column, check)
-        yield _of_column(column, kind, sql, f"{column.name} is {words}.", check)
+        yield _of_column(column, kind, sql, f"{column.name} is {words}.", settled, check)
 
 
-def _of_column(column: Column, kind: str, sql: str, description: str, check: Check | None = None) -> CompiledRule:
-    name, severity, tier = f"{column.name}__{kind}", column.severity, column.tier
-    return CompiledRule(name, kind, Scope.ROW, severity, tier, sql, description, (column.name,), check)
+def _of_column(
+    column: Column, kind: str, sql: str, description: str, settled: str, check: Check | None = None
+) -> CompiledRule:
+    return CompiledRule(
+        name=f"{column.name}__{kind}",
+        kind=kind,
+        scope=Scope.ROW,
+        severity=column.severity,
+        tier=column.tier,
+        sql=sql,
+        description=description,
+        columns=(column.name,),
+        check=check,
+        settled=settled,
+    )
 
 
 def _expression(rule: Rule, contract: TableContract) -> CompiledRule:
-    sql = f"(NOT coalesce(({rule.sql}), TRUE))"
+    sql = f"(NOT ({rule.sql}))"
     columns = _columns_read(rule, contract)
     return CompiledRule(rule.name, "expression", Scope.ROW, rule.severity, rule.tier, sql, rule.description, columns)
 

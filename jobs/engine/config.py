@@ -13,6 +13,9 @@ SESSION_CONF = {
     # The JVM never compiles a method of more than 8,000 bytes of bytecode. Above that Spark shall split a stage's code
     # instead of fusing it: judging 80 rules of a claim line went from 3.0 to 1.6 s for the same rows.
     "spark.sql.codegen.hugeMethodLimit": "8000",
+    # A text is looked up in a set of more than four by its hash; Spark's default would compare it with ten in turn, and
+    # comparing texts was most of what sixty rules cost.
+    "spark.sql.optimizer.inSetConversionThreshold": "4",
 }
 
 DELTA_CONF = {

@@ -19,6 +19,7 @@ from dagster_project.cli import quarantine
 from jobs import enforce, ledger
 from jobs import held as held_rows
 from jobs.delta import append, append_idempotent, ensure_tables, replace_where, table_version
+from jobs.proofs import left_to_ask
 from jobs.release import Released, release
 
 pytestmark = pytest.mark.timeout(600)
@@ -123,6 +124,21 @@ def test_one_bad_row_per_rule(spark: Any, case: TableContract) -> None:
     again = enforce.audit_table(spark, case, run_id="two")
     assert (again.is_reused, again.rules) == (True, result.rules)
     assert table_version(spark, case.name) == before + 1
+
+
+def test_files_prove_what_holds_in_all_of_them_but_no_absence_of_nan(spark: Any, case: TableContract) -> None:
+    proven = {
+        **dict.fromkeys(["id__not_null", "key__not_null", "paid__at_least"], ""),
+        "share__in_range": "isnan(`share`)",
+    }
+    _fill(spark, GOOD)
+    good = table_version(spark, case.name)
+    assert left_to_ask(case, good) == proven
+    append(_frame(spark, [BAD["share__in_range"], BAD["paid__at_least"], BAD["id__not_null"]]), case.name, "test")
+    assert left_to_ask(case, table_version(spark, case.name)) == {"share__in_range": "isnan(`share`)"}
+    assert left_to_ask(case, good) == proven
+    spark.sql(f"DELETE FROM {case.name} WHERE id IS NULL OR id IN ('nan', 'negative')")
+    assert left_to_ask(case, table_version(spark, case.name)) == proven
 
 
 def test_same_bad_rows_again_are_the_same_entries_and_clean_rows_write_nothing(spark: Any, case: TableContract) -> None:

@@ -131,7 +131,7 @@ def test_same_verdict_per_rule_and_row(spark: Any, contract: TableContract, rows
     frame = arrow.to_pandas(types_mapper=pd.ArrowDtype)
     source = spark.createDataFrame(arrow)
     ours = (
-        source.selectExpr("row_id", *(f"{rule.sql} AS `{rule.name}`" for rule in row_rules(contract)))
+        source.selectExpr("row_id", *(f"coalesce({rule.sql}, false) AS `{rule.name}`" for rule in row_rules(contract)))
         .toPandas().sort_values("row_id")
     )  # fmt: skip
     judged = broken_rows(contract, frame.drop(columns="row_id"))
