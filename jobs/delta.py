@@ -114,6 +114,10 @@ def _local_commits(name: str) -> dict[int, Path]:
     return {int(path.stem): path for path in log.glob("*.json") if path.stem.isdigit()}
 
 
+def _actions(commit: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
+
+
 # What leaves the rows of a table as they were, in the words of Delta's log.
 _NO_CHANGE_OF_ROWS = ("SET TBLPROPERTIES", "ADD COLUMNS", "CHANGE COLUMN", "OPTIMIZE")
 
@@ -155,8 +159,7 @@ def commit_size(name: str, version: int) -> CommitSize | None:
     commit = _local_commits(name).get(version)
     if commit is None:
         return None
-    lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
-    added = [line["add"] for line in lines if "add" in line]
+    added = [action["add"] for action in _actions(commit) if "add" in action]
     rows: list[Any] = [json.loads(add["stats"]).get("numRecords") if add.get("stats") else None for add in added]
     known = None if None in rows else sum(rows)
     return CommitSize(known, sum(add["size"] for add in added), len(added))
@@ -169,14 +172,21 @@ _MOST_COMMITS = 200
 def data_files(name: str, version: int) -> list[Path]:
     """The Parquet files that make up a table of the embedded engine at a version, rows deleted by vectors included.
 
-    Empty for any other table, and for one whose log is long or was shortened.
+    Empty for any other table, for one whose log is long or was shortened, and for one whose columns may have other names in
+    its files (column mapping).
     """
     commits = _local_commits(name)
     if version >= _MOST_COMMITS or any(number not in commits for number in range(version + 1)):
         return []
     paths: set[str] = set()
     for number in range(version + 1):
-        actions = [json.loads(line) for line in commits[number].read_text(encoding="utf-8").splitlines()]
+        actions = _actions(commits[number])
+        if any(
+            "delta.columnMapping.mode" in action["metaData"]["configuration"]
+            for action in actions
+            if "metaData" in action
+        ):
+            return []
         paths -= {action["remove"]["path"] for action in actions if "remove" in action}
         paths |= {action["add"]["path"] for action in actions if "add" in action}
     return [commits[0].parents[1] / unquote(path) for path in sorted(paths)]

@@ -104,8 +104,6 @@ def spark_conf(config: Settings, paths: EnginePaths, port: int) -> dict[str, str
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.codegen.cache.maxEntries": "1000",
-        # HotSpot never compiles a longer method; Spark's default of 65,535 would leave sixty rules to the interpreter.
-        "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.default.parallelism": "4",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.execution.arrow.pyspark.enabled": "true",

@@ -18,7 +18,7 @@ from contracts.types import Date, Double, Money, Str, Strings, Timestamp
 from dagster_project.cli import quarantine
 from jobs import enforce, ledger
 from jobs import held as held_rows
-from jobs.delta import append, append_idempotent, ensure_tables, replace_where, table_version
+from jobs.delta import append, append_idempotent, data_files, ensure_tables, replace_where, table_version
 from jobs.proofs import left_to_ask
 from jobs.release import Released, release
 
@@ -139,6 +139,32 @@ def test_files_prove_what_holds_in_all_of_them_but_no_absence_of_nan(spark: Any,
     assert left_to_ask(case, good) == proven
     spark.sql(f"DELETE FROM {case.name} WHERE id IS NULL OR id IN ('nan', 'negative')")
     assert left_to_ask(case, table_version(spark, case.name)) == proven
+
+
+def test_files_whose_columns_may_have_other_names_prove_nothing(spark: Any) -> None:
+    spark.sql("CREATE OR REPLACE TABLE staging.enforce_mapped USING delta AS SELECT 1 AS x")
+    try:
+        assert len(data_files("staging.enforce_mapped", table_version(spark, "staging.enforce_mapped"))) == 1
+        spark.sql("ALTER TABLE staging.enforce_mapped SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+        assert data_files("staging.enforce_mapped", table_version(spark, "staging.enforce_mapped")) == []
+    finally:
+        spark.sql("DROP TABLE staging.enforce_mapped")
+
+
+def test_an_audit_asks_what_is_left_and_no_more(
+    spark: Any, case: TableContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(spark, [*GOOD, WARNED])
+    asked: list[tuple[str, int]] = []
+
+    def left(contract: TableContract, version: int) -> dict[str, str]:
+        asked.append((contract.name, version))
+        return {"code__matches": ""}
+
+    monkeypatch.setattr(enforce, "left_to_ask", left)
+    result = enforce.audit_table(spark, case, run_id="left", record=False)
+    assert asked == [(case.name, table_version(spark, case.name))]
+    assert all(rule.passed for rule in result.rules)
 
 
 def test_same_bad_rows_again_are_the_same_entries_and_clean_rows_write_nothing(spark: Any, case: TableContract) -> None:
