@@ -45,10 +45,23 @@ def settled_by_set(column: Column) -> str:
     sets = [dict(check.arguments)["allowed_values"] for check in column.checks if check.kind == "isin"]
     if column.spark_type != "string" or not sets or len(column.checks) == 1:
         return ""
-    values = pd.Series(sorted({value for allowed in sets for value in allowed}), dtype=pd.ArrowDtype(pyarrow.string()))
+    values = _texts({value for allowed in sets for value in allowed})
     for check in column.checks:
-        values = values[getattr(pa.Check, check.kind)(**dict(check.arguments))(values).check_output.astype(bool)]
+        values = values[_passing(check, values)]
     return f"`{column.name}` IN ({', '.join(map(sql_string, values))})" if len(values) else ""
+
+
+def all_pass(check: Check, values: Iterable[str]) -> bool:
+    """Whether a check of a text column holds for each of these texts, as Pandera itself says."""
+    return bool(_passing(check, _texts(values)).all())
+
+
+def _texts(values: Iterable[str]) -> pd.Series[str]:
+    return pd.Series(sorted(values), dtype=pd.ArrowDtype(pyarrow.string()))
+
+
+def _passing(check: Check, values: pd.Series[str]) -> pd.Series[bool]:
+    return getattr(pa.Check, check.kind)(**dict(check.arguments))(values).check_output.astype(bool)
 
 
 def _ordered(kind: str, operator: str, argument: str, words: str) -> Callable[[Column, dict[str, Any]], _Compiled]:

@@ -19,7 +19,7 @@ from dagster_project.cli import quarantine
 from jobs import enforce, ledger
 from jobs import held as held_rows
 from jobs.delta import append, append_idempotent, data_files, ensure_tables, replace_where, table_version
-from jobs.proofs import left_to_ask
+from jobs.proofs import Bounds, column_bounds, distinct_texts, left_to_ask, row_groups
 from jobs.release import Released, release
 
 pytestmark = pytest.mark.timeout(600)
@@ -126,19 +126,47 @@ def test_one_bad_row_per_rule(spark: Any, case: TableContract) -> None:
     assert table_version(spark, case.name) == before + 1
 
 
-def test_files_prove_what_holds_in_all_of_them_but_no_absence_of_nan(spark: Any, case: TableContract) -> None:
-    proven = {
-        **dict.fromkeys(["id__not_null", "key__not_null", "paid__at_least"], ""),
-        "share__in_range": "isnan(`share`)",
-    }
+def test_files_prove_what_holds_in_all_of_them(spark: Any, case: TableContract) -> None:
+    proven = dict.fromkeys(["id__not_null", "key__not_null", "paid__at_least", "share__in_range"], "")
     _fill(spark, GOOD)
     good = table_version(spark, case.name)
     assert left_to_ask(case, good) == proven
     append(_frame(spark, [BAD["share__in_range"], BAD["paid__at_least"], BAD["id__not_null"]]), case.name, "test")
-    assert left_to_ask(case, table_version(spark, case.name)) == {"share__in_range": "isnan(`share`)"}
+    assert left_to_ask(case, table_version(spark, case.name)) == {}
     assert left_to_ask(case, good) == proven
     spark.sql(f"DELETE FROM {case.name} WHERE id IS NULL OR id IN ('nan', 'negative')")
     assert left_to_ask(case, table_version(spark, case.name)) == proven
+
+
+@pytest.mark.parametrize("number", ["id", "-id", "id % 3", "IF(id < 9000, double('NaN'), id)"])
+def test_no_file_of_spark_vouches_for_a_double_that_is_no_number(spark: Any, case: TableContract, number: str) -> None:
+    rows = spark.range(20_000).selectExpr("id", f"IF(id = 7, double('NaN'), double({number})) AS share")
+    try:
+        rows.coalesce(1).write.format("delta").mode("overwrite").saveAsTable("staging.enforce_nan")
+        [file] = data_files("staging.enforce_nan", table_version(spark, "staging.enforce_nan"))
+        assert column_bounds(row_groups([file]))["share"] == Bounds(None, None, has_no_null=True, has_no_nan=False)
+        numbers = rows.where("NOT isnan(share)").coalesce(1)
+        numbers.write.format("delta").mode("overwrite").saveAsTable("staging.enforce_nan")
+        [file] = data_files("staging.enforce_nan", table_version(spark, "staging.enforce_nan"))
+        assert column_bounds(row_groups([file]))["share"].has_no_nan
+    finally:
+        spark.sql("DROP TABLE IF EXISTS staging.enforce_nan")
+
+
+def test_dictionaries_of_spark_hold_every_text_or_are_not_believed(spark: Any) -> None:
+    rows = spark.range(60_000).selectExpr(
+        "element_at(array('a', 'b', NULL), CAST(1 + id % 3 AS int)) AS few",
+        "CAST(id AS string) AS many",
+        "IF(id = 59999, 'odd', 'even') AS last",
+        "IF(id < 200, 'few', CAST(uuid() AS string)) AS then_many",
+    )
+    try:
+        rows.coalesce(1).write.format("delta").mode("overwrite").saveAsTable("staging.enforce_texts")
+        files = data_files("staging.enforce_texts", table_version(spark, "staging.enforce_texts"))
+        found = distinct_texts(row_groups(files), ["few", "many", "last", "then_many", "absent"])
+        assert found == {"few": {"a", "b"}, "last": {"odd", "even"}}
+    finally:
+        spark.sql("DROP TABLE IF EXISTS staging.enforce_texts")
 
 
 def test_files_whose_columns_may_have_other_names_prove_nothing(spark: Any) -> None:

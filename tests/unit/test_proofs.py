@@ -19,7 +19,8 @@ from contracts.compile.rules import row_rules
 from contracts.frames import broken_rows
 from contracts.model import Contract, TableContract, column, resolve, table
 from contracts.types import Double, Int, Long, Money, Str
-from jobs.proofs import column_bounds, left_of
+from jobs import proofs
+from jobs.proofs import distinct_texts, left_given, row_groups
 from jobs.row_flags import mask_words
 
 _KINDS: dict[str, tuple[Any, pa.DataType, st.SearchStrategy[Any]]] = {
@@ -27,9 +28,25 @@ _KINDS: dict[str, tuple[Any, pa.DataType, st.SearchStrategy[Any]]] = {
     "large": (Long, pa.int64(), st.sampled_from([-(2**62), 0, 2**62])),
     "share": (Double, pa.float64(), st.sampled_from([-1.5, -0.0, 0.0, 0.1, 2.0, math.nan])),
     "paid": (Money, pa.decimal128(12, 2), st.sampled_from([Decimal("-0.01"), Decimal("0.00"), Decimal("9.99")])),
-    "code": (Str, pa.string(), st.sampled_from(["", "a", "b"])),
+    "code": (Str, pa.string(), st.sampled_from(["", "a", "b", "\u00e4\n"])),
 }
 _ORDERS = ("ge", "gt", "le", "lt", "eq", "ne")
+_LIKE_SPARK = {"version": "1.0", "compression": "zstd"}
+_OF_TEXTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "eq": st.just("a"),
+        "isin": st.just(["a", "b"]),
+        "notin": st.just(["b"]),
+        "str_matches": st.sampled_from([r"^[a-z]$", "^.$", ""]),
+        "str_length": st.just({"min_value": 1, "max_value": 2}),
+    },
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "_LEAST_ROWS", 0)
 
 
 def _contract(fields: dict[str, Any]) -> TableContract:
@@ -39,20 +56,17 @@ def _contract(fields: dict[str, Any]) -> TableContract:
     return resolve(table("staging.proven", key=())(model))
 
 
-def _written(folder: Path, columns: dict[str, list[Any]], files: int) -> list[Path]:
+def _written(folder: Path, columns: dict[str, list[Any]], files: int, **options: Any) -> list[Path]:
     rows = pa.table({name: pa.array(values, _KINDS[name][1]) for name, values in columns.items()})
     size = math.ceil(len(rows) / files)
     paths = [folder / f"{i}.parquet" for i in range(files)]
     for i, path in enumerate(paths):
-        pq.write_table(rows.slice(i * size, size), path, row_group_size=max(1, size // 2))
+        pq.write_table(rows.slice(i * size, size), path, row_group_size=max(1, size // 2), **{**_LIKE_SPARK, **options})
     return paths
 
 
 def _left(contract: TableContract, files: list[Path]) -> dict[str, str]:
-    types = {item.name: item.spark_type for item in contract.columns}
-    bounds = column_bounds(files)
-    left = {rule.name: left_of(rule, types, bounds) for rule in row_rules(contract)}
-    return {name: sql for name, sql in left.items() if sql is not None}
+    return left_given(contract, row_groups(files))
 
 
 @settings(max_examples=100, deadline=None)
@@ -66,7 +80,7 @@ def test_what_is_proven_pandera_finds_nowhere(data: st.DataObject, tmp_path_fact
             for order in data.draw(st.sets(st.sampled_from(_ORDERS)))
         }
         if name == "code":
-            checks = {order: value for order, value in checks.items() if order in ("eq", "ne")}
+            checks = data.draw(_OF_TEXTS)
         fields[name] = column("x", nullable=data.draw(st.booleans()), **checks)
     rows = data.draw(st.integers(1, 6))
     columns = {name: data.draw(st.lists(st.none() | _KINDS[name][2], min_size=rows, max_size=rows)) for name in names}
@@ -102,6 +116,40 @@ def test_a_column_that_a_file_lacks_proves_nothing(tmp_path: Path) -> None:
     pq.write_table(pa.table({"share": [1.0]}), tmp_path / "older.parquet")
     assert set(_left(contract, files)) == {"whole__at_least", "whole__not_null"}
     assert not _left(contract, [*files, tmp_path / "older.parquet"])
+
+
+def test_a_dictionary_with_a_bad_value_in_any_file_proves_nothing_of_that_rule(tmp_path: Path) -> None:
+    contract = _contract({"code": column("x", nullable=True, isin=["a", "b"], str_matches="^.$")})
+    files = _written(tmp_path, {"code": ["c", None, "b", "a", "b", "a"]}, files=3)
+    assert _left(contract, files[1:]) == {"code__in_set": "", "code__matches": ""}
+    assert _left(contract, files) == {"code__matches": ""}
+
+
+def test_texts_are_known_only_by_small_dictionaries_that_hold_them_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"code": ["a", "b"] * 500}
+    assert distinct_texts(row_groups(_written(tmp_path, few, files=1)), ["code"]) == {"code": frozenset("ab")}
+    no_dictionary = _written(tmp_path, few, files=1, use_dictionary=False)
+    assert distinct_texts(row_groups(no_dictionary), ["code"]) == {}
+    many = {"code": [f"{i:050d}" for i in range(1_000)]}
+    left_it = _written(
+        tmp_path, many, files=1, dictionary_pagesize_limit=1_000, data_page_size=1_000, write_batch_size=50
+    )
+    assert pq.read_metadata(left_it[0]).row_group(0).column(0).has_dictionary_page
+    assert distinct_texts(row_groups(left_it), ["code"]) == {}
+    large = _written(tmp_path, {"code": 2 * [f"{i:050d}" for i in range(2_000)]}, files=1, compression="none")
+    assert distinct_texts(row_groups(large), ["code"]) == {}
+    monkeypatch.setattr(proofs, "_MOST_BYTES", 200_000)
+    assert len(distinct_texts(row_groups(large), ["code"])["code"]) == 2_000
+    monkeypatch.setattr(proofs, "_LEAST_ROWS", 2_000)
+    assert distinct_texts(row_groups(_written(tmp_path, few, files=1)), ["code"]) == {}
+
+
+def test_bytes_that_are_no_text_prove_nothing(tmp_path: Path) -> None:
+    rows = pa.table({"code": pa.array([b"a", b"\xff"], pa.binary()).view(pa.string())})
+    pq.write_table(rows, tmp_path / "bytes.parquet", **_LIKE_SPARK)
+    assert distinct_texts(row_groups([tmp_path / "bytes.parquet"]), ["code"]) == {}
 
 
 def test_nothing_is_asked_for_a_proven_rule() -> None:
