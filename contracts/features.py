@@ -115,6 +115,7 @@ def _demographics() -> list[Feature]:
         Feature("is_medicaid", "The current payer is Medicaid.", "bool", reason="Covered by Medicaid"),
         Feature("is_dual", "Full or partial dual eligibility.", "bool", reason="Covered by Medicare and Medicaid"),
         Feature("is_disability_entitled", "First entitled to Medicare by disability.", "bool", reason="Entitled to Medicare by disability"),
+        Feature("is_high_deductible", "The current plan's name says high deductible (also HDHP, CDHP).", "bool", reason="In a plan with a high deductible"),
         Feature("months_enrolled_count", "Covered months so far.", "int", "count", reason="With the plan for {value:.0f} months", reason_zero="New to the plan"),
     ]  # fmt: skip
 

@@ -132,6 +132,12 @@ class Program(Frozen):
         "expected_value",
         description="Rank by the expected net value, or, more cautiously, by what it is at the end of the effect's 95 % interval that promises least; who has no interval is then not offered the program.",
     )
+    largest_chance_of_harm: float | None = Field(
+        None,
+        gt=0,
+        le=0.5,
+        description="Nobody is offered the program whose chance of a harmful effect, by its estimate and interval, is above this; nor who has no interval. None: an expected benefit is enough. Only where the ranking is by effect.",
+    )
     fallback: str = Field(description="SQL: rank by this, descending, when no estimate of effect may be used.")
     fallback_reason: str
 

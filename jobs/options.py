@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scipy.stats import norm
+
 from contracts.compile.literals import sql_string
 from contracts.programs import Program, Programs
 
@@ -49,6 +51,17 @@ def ranked_benefit_sql(program: Program) -> str:
     return benefit_sql(program, "cate_upper" if program.outcome.better == "lower" else "cate_lower")
 
 
+def may_harm_sql(program: Program) -> str:
+    """Whether the chance of a harmful effect is above what the program accepts; so it is without an interval.
+
+    The estimate and its 95 % interval are taken for a normal distribution of the member's effect.
+    """
+    if program.largest_chance_of_harm is None:
+        return "false"
+    steps = norm.isf(program.largest_chance_of_harm) / (2 * norm.isf(0.025))
+    return f"not coalesce({benefit_sql(program)} >= {float(steps)!r}D * (cate_upper - cate_lower), false)"
+
+
 def net_value_sql(program: Program, channel: str, benefit: str) -> str:
     """Dollars that an offer through a channel brings: what it keeps of the benefit, less its cost."""
     how = program.channels[channel]
@@ -62,12 +75,13 @@ def best_value_sql(program: Program, benefit: str, allowed: str = "allowed_chann
     return f"coalesce(array_max(array({best_open})), array_max(array({', '.join(values.values())})))"
 
 
-def offers_sql(programs: Mapping[str, Program], value: Mapping[str, Mapping[str, str]]) -> str:
+def offers_sql(programs: Mapping[str, Program], value: Mapping[str, Mapping[str, str]], barred: str) -> str:
     """An array of `(channel, value, expected_usd)`, one per channel that is open to the row's member.
 
     Args:
         programs: by key; a row of another program gets an empty array.
         value: SQL of what the program ranks by, per program and channel.
+        barred: SQL boolean: no channel is open.
     """
     cases = {}
     for key, program in programs.items():
@@ -76,7 +90,7 @@ def offers_sql(programs: Mapping[str, Program], value: Mapping[str, Mapping[str,
             f" 'expected_usd', {net_value_sql(program, name, benefit_sql(program))})"
             for name in program.channels
         )
-        cases[key] = f"filter(array({structs}), o -> array_contains(allowed_channels, o.channel))"
+        cases[key] = f"filter(array({structs}), o -> array_contains(allowed_channels, o.channel) and not {barred})"
     return by_key(
         "program", cases, "cast(array() as array<struct<channel: string, value: double, expected_usd: double>>)"
     )

@@ -23,7 +23,7 @@ from contracts.views import VIEWS
 from jobs.delta import rows_of_contract
 from jobs.lineage import record as lineage
 from jobs.lineage.plan import computed
-from jobs.options import benefit_sql, by_key, net_value_sql, offers_sql, ranked_benefit_sql
+from jobs.options import benefit_sql, by_key, may_harm_sql, net_value_sql, offers_sql, ranked_benefit_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,16 @@ _CALLED = "decision in ('outreach', 'explore')"
 # What the allocation, which is computed on the driver, is made of: what the options of a member are worth.
 _VALUED_BY = tuple(
     f"causal.member_score.{name}"
-    for name in ("rank_value", "verdict", "is_eligible", "allowed_channels", "expected_net_value_usd")
+    for name in (
+        "rank_value",
+        "verdict",
+        "is_eligible",
+        "allowed_channels",
+        "expected_net_value_usd",
+        "cate",
+        "cate_lower",
+        "cate_upper",
+    )
 )
 _ALLOCATED_BY = {
     "program": ("causal.member_score.program",),
@@ -66,9 +75,10 @@ class Allocation:
 
 
 def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFrame:
-    """Scores plus `is_holdout, tie, is_rankable, priority_rank, offers, can_explore`.
+    """Scores plus `is_holdout, tie, is_rankable, priority_rank, may_harm, offers, can_explore`.
 
-    `offers`: what an offer through each open channel counts in the allocation, and its expected dollars.
+    `offers`: what an offer through each open channel counts in the allocation, and its expected dollars; none where it may
+    harm.
 
     Args:
         scores: rows of `causal.member_score` of one source and night.
@@ -95,7 +105,8 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
             ),
         )
         .withColumn("priority_rank", F.expr("case when is_rankable then 1 end") * F.row_number().over(order))
-        .withColumn("offers", F.expr(offers_sql(configured.programs, _ranked_by(configured, plan))))
+        .withColumn("may_harm", F.expr(by_key("program", _may_harm(configured, plan), "false")))
+        .withColumn("offers", F.expr(offers_sql(configured.programs, _ranked_by(configured, plan), "may_harm")))
         .withColumn(
             "can_explore",
             F.expr(
@@ -118,6 +129,12 @@ def _ranked_by(configured: Programs, plan: NightPlan) -> dict[str, dict[str, str
             for name, how in program.channels.items()
         }
     return found
+
+
+def _may_harm(configured: Programs, plan: NightPlan) -> dict[str, str]:
+    return {
+        key: may_harm_sql(program) for key, program in configured.programs.items() if plan.verdict.get(key) == "publish"
+    }
 
 
 def allocate_night(rows: DataFrame, plan: NightPlan, explore_salt: str) -> Allocation:
@@ -227,6 +244,7 @@ def decided(
         when decision = 'holdout' then 'Held out at random, so that the effect of the program can be measured'
         when verdict = 'blocked' then 'The program is blocked: its estimates cannot be trusted tonight'
         when decision = 'below_capacity' and expected_net_value_usd <= 0 then 'No net benefit is expected'
+        when decision = 'below_capacity' and may_harm then 'The chance of harm is too large'
         when decision = 'below_capacity' and verdict = 'publish' and coalesce(rank_value <= 0, true)
             then 'A net benefit is not sure enough'
         else reason_1 end"""

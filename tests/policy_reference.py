@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from causal.allocation import CENT
 from causal.assignment import uniform
@@ -46,6 +47,14 @@ def _benefit(program: Program, row: pd.Series, *, ranked: bool) -> float:
     lower_is_better, cautious = program.outcome.better == "lower", ranked and program.rank_by == "lower_limit"
     effect = (row["cate_upper"] if lower_is_better else row["cate_lower"]) if cautious else row["cate"]
     return -effect if lower_is_better else effect
+
+
+def _may_harm(program: Program, row: pd.Series) -> bool:
+    if row["verdict"] != "publish" or program.largest_chance_of_harm is None:
+        return False
+    spread = (row["cate_upper"] - row["cate_lower"]) / 2 / norm.ppf(0.975)
+    chance = norm.cdf(0, loc=_benefit(program, row, ranked=False), scale=max(spread, 1e-9))
+    return not chance <= program.largest_chance_of_harm
 
 
 def _net(program: Program, channel: str, benefit: float) -> float:
@@ -98,7 +107,7 @@ def _candidates(rows: pd.DataFrame, configured: Programs, plan: NightPlan) -> pd
                 value = _net(program, channel, _benefit(program, row, ranked=True))
             else:
                 value = max(plan.fallback_base - row["priority_rank"], 0) * program.channels[channel].effect_share
-            if value > 0:
+            if value > 0 and not _may_harm(program, row):
                 found.append((row["program"], channel, row["member_id"], value, row["tie"], row["is_holdout"]))
     frame = pd.DataFrame(found, columns=["program", "channel", "member_id", "value", "tie", "is_held_out"])
     frame["is_held_out"] = frame["is_held_out"].astype(bool)
@@ -108,7 +117,7 @@ def _candidates(rows: pd.DataFrame, configured: Programs, plan: NightPlan) -> pd
 
 def _may_explore(row: pd.Series, configured: Programs) -> bool:
     program = configured.programs[row["program"]]
-    if not row["is_rankable"] or program.first_channel not in row["allowed_channels"]:
+    if not row["is_rankable"] or program.first_channel not in row["allowed_channels"] or _may_harm(program, row):
         return False
     if row["verdict"] == "publish":
         return bool(_net(program, program.first_channel, _benefit(program, row, ranked=False)) > 0)
@@ -155,7 +164,7 @@ def scores(rng: np.random.Generator, members: int, configured: Programs, verdict
             benefit = (
                 10 * round(float(rng.gamma(1.0, 15))) / program.outcome.usd_per_unit * (-1) ** (rng.random() < 0.1)
             )
-            half = np.nan if rng.random() < 0.1 else float(rng.uniform(0.2, 1.2)) * abs(benefit)
+            half = np.nan if rng.random() < 0.1 else float(rng.uniform(0.2, 3)) * abs(benefit)
             channels = [name for name in program.channels if rng.random() < 0.85] or [program.first_channel]
             supported = state != "outside"
             cate = sign * benefit if publish and supported else np.nan

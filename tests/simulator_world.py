@@ -116,6 +116,7 @@ _FEATURES = {
     "is_medicare": "cast(is_medicare as int)",
     "is_dual": "cast(is_dual as int)",
     "is_disability_entitled": "cast(is_disabled as int)",
+    "is_high_deductible": "cast(plan like '%high deductible' as int)",
     "months_enrolled_count": "months_seen",
     **{f"{name}_{days}d_count": _window(column, months, 1)
        for name, column in _COUNTS.items() for days, months in ((30, 1), (90, 3), (365, 12))},

@@ -45,7 +45,7 @@ def _member_feature() -> type[Contract]:
 MemberFeature = table(
     "features.member_feature",
     key=("data_source", "member_id", "as_of_date"),
-    version="1.1.0",
+    version="1.2.0",
     writer="dbt",
     owner="data-science",
     partition_by=("data_source", "as_of_date"),

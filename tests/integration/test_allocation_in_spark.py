@@ -13,6 +13,7 @@ import pandas as pd
 import policy_reference
 import pytest
 from policy_reference import small
+from scipy.stats import norm
 
 from causal.policy import NightPlan, plan_night
 from contracts.programs import Programs
@@ -108,6 +109,14 @@ def test_nobody_is_offered_what_is_expected_to_harm(night: dict[str, Any]) -> No
     found = night["spark"].query("decision in @CALLED and verdict == 'publish'")
     assert (found["cate"] < 0).all(), "fewer is better in every program"
     assert (found["expected_net_value_usd"] > 0).all()
+    spread = (found["cate_upper"] - found["cate_lower"]) / 2 / norm.ppf(0.975)
+    chance_of_harm = norm.sf(0, loc=found["cate"], scale=spread)
+    assert 0.1 < chance_of_harm.max() <= 0.15
+    kept_back = night["spark"].query("reason_1 == 'The chance of harm is too large'")
+    assert (kept_back["decision"] == "below_capacity").all()
+    assert (kept_back["expected_net_value_usd"] > 0).all()
+    assert kept_back["cate_lower"].isna().any(), "nothing is known of the chance without an interval"
+    assert kept_back["cate_lower"].notna().any()
     sure = found.query("program == 'ed_diversion' and decision == 'outreach'")
     assert (sure["cate_upper"] < 0).all(), "the cautious program asks for a benefit at the limit that promises least"
 

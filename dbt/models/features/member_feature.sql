@@ -28,6 +28,7 @@ select
   who.payer_type = 'medicaid' as is_medicaid,
   who.is_dual,
   who.is_disability_entitled,
+  who.is_high_deductible,
   who.months_enrolled_count,
   {% for family in ['utilisation', 'cost', 'medication', 'condition', 'outreach'] %}
     {% for name in feature_columns(family) %}
