@@ -29,7 +29,7 @@ class TrainOptions:
     n_trees: int = 200
     test_fraction: float = 0.5
     budget_fraction: float = 0.2
-    max_train_rows: int | None = 40_000
+    max_train_rows: int | None = 100_000
     min_arm: int = 50
     min_events: int = 20
     alpha: float = 0.05

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 # Randomised person-trials per arm from which on a training needs no observational ones. Mixing them in would buy
 # precision at the price of every confounder that care managers know and the data do not.
 MIN_RANDOMIZED_PER_ARM = 400
-MAX_TRAIN_ROWS = 40_000
+MAX_TRAIN_ROWS = 100_000
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def flipped_holdout(program: str, member_id: str) -> Iterator[None]:
 
 
 def small(*, cautious: tuple[str, ...] = ()) -> Programs:
-    """The shipped programs with limits that bind for a few dozen members; some rank by the lower limit."""
+    """The shipped programs with limits that bind for a few dozen members, and one on harm; some rank by the lower limit."""
     document = programs().model_dump()
     for key in cautious:
         document["programs"][key]["rank_by"] = "lower_limit"
@@ -40,6 +40,7 @@ def small(*, cautious: tuple[str, ...] = ()) -> Programs:
     places = {"ed_diversion": 12, "transitions_of_care": 5, "medication_adherence": 10}
     for key, count in places.items():
         document["programs"][key] |= {"capacity_per_night": count, "explore_share": 0.2, "holdout_share": 0.25}
+        document["programs"][key]["largest_chance_of_harm"] = 0.15
     return Programs.model_validate(document)
 
 

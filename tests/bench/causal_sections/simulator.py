@@ -13,6 +13,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -23,12 +24,15 @@ from causal.encoding import fit_encoder
 from causal.options import TrainOptions
 from causal.train import TrainedStudy, train_study
 from causal_sections._studies import table
+from jobs.train import MAX_TRAIN_ROWS
 
 TITLE = "The simulator: effects and lists against the truth"
 
 CAPACITY = 0.2
+LARGEST_CHANCE_OF_HARM = 0.15
 PROGRAMS = ("ed_diversion", "medication_adherence")
-SIZES = (5_000, 20_000, 100_000)
+# Members, and the share of them that each month of the pilot randomises.
+PLANS = ((5_000, 0.13), (20_000, 0.13), (100_000, 0.13), (100_000, 0.5))
 REPEATS, SMALL_PLAN = 3, 6_000
 _LEARNT_EFFECT_ROWS = 60_000
 
@@ -38,10 +42,12 @@ class Listed:
     """One study scored on the night after the history.
 
     Attributes:
-        value: true mean benefit of the members whom the capacity reaches, by who ranks: `model`; `risk` (predicted
-            untreated outcome); `everyone` (no ranking); `features` (the best that the features allow: true effects of
-            other months regressed on them); `oracle` (knows every member's own effect).
+        value: true mean benefit of the members whom the capacity reaches, by who ranks: `model`; `limited` (the same, with
+            a limit on the chance of harm); `risk` (predicted untreated outcome); `everyone` (no ranking); `features` (the
+            best that the features allow: true effects of other months regressed on them); `oracle` (knows every member's
+            own effect).
         harmed: members of the harmed slice among those whom the model calls.
+        called_if_limited, harmed_if_limited: the same with the limit on the chance of harm.
         covers_like: share of intervals that hold the effect of people with the same features.
         covers_own: share that hold the member's own effect, which also depends on what no table holds.
     """
@@ -50,6 +56,8 @@ class Listed:
     value: dict[str, float]
     called: int
     harmed: int
+    called_if_limited: int
+    harmed_if_limited: int
     covers_like: float
     covers_own: float
 
@@ -67,27 +75,35 @@ def study_of(
     plan: SimulatedPlan, program: str, design: Design = "pilot", *, options: TrainOptions = FULL, seed: int = 1
 ) -> TrainedStudy:
     """The path of a nightly program, with its cap on rows."""
-    trial, _ = plan.trial(program, design, rows=40_000)
+    trial, _ = plan.trial(program, design, rows=MAX_TRAIN_ROWS)
     return train_study(trial, options, seed)
 
 
 def listed(plan: SimulatedPlan, program: str, study: TrainedStudy) -> Listed:
-    """Score everybody eligible that night and call whom the capacity reaches, nobody with an expected harm."""
+    """Score everybody eligible that night and call whom the capacity reaches; nobody with an expected harm, or with more
+    than a chance of LARGEST_CHANCE_OF_HARM of it."""
     night = plan.night(program)
     scored = study.scorer.score(night.X)
     benefit = -scored["cate"].fillna(0.0).to_numpy()
     own, like = -night.truth["effect"].to_numpy(), -effect_of_features(plan, program, night)
     reach = round(CAPACITY * len(own))
-    scores = {"model": benefit, "risk": scored["baseline_risk"].to_numpy(), "features": like, "oracle": own}
-    top = {who: np.argsort(-score, kind="stable")[:reach] for who, score in scores.items()}
-    top["model"] = top["model"][benefit[top["model"]] > 0]
-    value = {who: float(own[rows].sum()) / reach for who, rows in top.items()}
+    scores = {"risk": scored["baseline_risk"].to_numpy(), "features": like, "oracle": own}
     low, high = -scored["cate_upper"].to_numpy(), -scored["cate_lower"].to_numpy()
+    chance = norm.cdf(0, loc=benefit, scale=np.maximum((high - low) / 2 / norm.isf(0.025), 1e-9))
+    scores["model"] = benefit
+    scores["limited"] = np.where(chance <= LARGEST_CHANCE_OF_HARM, benefit, -np.inf)
+    top = {who: np.argsort(-score, kind="stable")[:reach] for who, score in scores.items()}
+    for who in ("model", "limited"):
+        top[who] = top[who][scores[who][top[who]] > 0]
+    harmed = night.truth["is_harmed_slice"].to_numpy()
+    value = {who: float(own[rows].sum()) / reach for who, rows in top.items()}
     return Listed(
         study,
         value | {"everyone": float(own.mean())},
         len(top["model"]),
-        int(night.truth["is_harmed_slice"].to_numpy()[top["model"]].sum()),
+        int(harmed[top["model"]].sum()),
+        len(top["limited"]),
+        int(harmed[top["limited"]].sum()),
         float(np.mean((low <= like) & (like <= high))),
         float(np.mean((low <= own) & (own <= high))),
     )
@@ -103,27 +119,28 @@ def effect_of_features(plan: SimulatedPlan, program: str, night: People) -> np.n
     return np.asarray(lgb.train(params, data, num_boost_round=400).predict(encoder.transform(night.X), num_threads=1))
 
 
-def growth(sizes: Sequence[int]) -> str:
+def growth(plans: Sequence[tuple[int, float]]) -> str:
     """(a), (d), (e): the pilot of ever larger plans."""
     rows = []
-    for members_count in sizes:
-        plan = simulated_plan(members_count, seed=41)
+    for members_count, share in plans:
+        plan = simulated_plan(members_count, seed=41, pilot_share=share)
         for program in PROGRAMS:
             study = study_of(plan, program)
             found = listed(plan, program, study)
             v = found.value
-            print(members_count, program, study.verdict, v, flush=True)
+            print(members_count, share, program, study.verdict, v, flush=True)
             rows.append(
-                (f"{members_count:,}", program, f"{study.n:,}", study.learner, study.verdict,
-                 *(f"{v[who]:.3g}" for who in ("everyone", "risk", "model", "features", "oracle")),
+                (f"{members_count:,}", f"{share:.0%}", program, f"{study.n:,}", study.learner, study.verdict,
+                 *(f"{v[who]:.3g}" for who in ("everyone", "risk", "model", "limited", "features", "oracle")),
                  f"{found.gain('oracle'):.0%}", f"{found.gain('features'):.0%}",
-                 f"{found.harmed} of {found.called}", f"{found.covers_like:.1%}", f"{found.covers_own:.1%}")
+                 f"{found.harmed} of {found.called}", f"{found.harmed_if_limited} of {found.called_if_limited}",
+                 f"{found.covers_like:.1%}", f"{found.covers_own:.1%}")
             )  # fmt: skip
         plan.db.close()
     head = (
-        "members", "program", "person-trials", "learner", "verdict", "no ranking", "by risk", "model",
-        "best of features", "oracle", "gain / oracle's", "gain / best of features'", "harmed slice called",
-        "intervals hold: people like this", "own effect",
+        "members", "pilot", "program", "person-trials", "learner", "verdict", "no ranking", "by risk",
+        "model", "model, harm limited", "best of features", "oracle", "gain / oracle's", "gain / best of features'",
+        "harmed slice called", "harm limited", "intervals hold: people like this", "own effect",
     )  # fmt: skip
     return table(head, rows)
 
@@ -150,7 +167,7 @@ def _said(counts: Counter[str]) -> str:
 def run(full: bool) -> str:
     """Markdown: growth, hidden confounding, no effect."""
     plans = REPEATS if full else 1
-    grown = growth(SIZES if full else SIZES[:1])
+    grown = growth(PLANS if full else PLANS[:1])
     hidden, by = verdicts(plans, "chosen", confounding=2.0)
     nothing, _ = verdicts(plans, "pilot", effects={"ed_diversion": 0.0, "medication_adherence": 0.0})
     return (
@@ -158,6 +175,9 @@ def run(full: bool) -> str:
         "like a nightly program with all gates that its data allow, and scored on everybody eligible the night after. "
         f"Capacity {CAPACITY:.0%} of them. Values are true mean benefits per place of the capacity, in fewer emergency "
         "visits in 90 days and fewer days without medicine in 180.\n\n"
+        "The model calls nobody whom it expects to harm; *harm limited*, nobody whose chance of harm is above "
+        f"{LARGEST_CHANCE_OF_HARM:.0%} either (`largest_chance_of_harm` in `contracts/programs.yaml`, off by default): where the "
+        "pilot is small that is nobody.\n\n"
         f"**Randomised pilot, growing plan.**\n\n{grown}\n\n"
         "The oracle knows each member's own effect, which hangs on frailty, hunches and crises that no table holds; the "
         "best of the features is a regression of true effects on them. A member's own effect varies around that of people "
