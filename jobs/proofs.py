@@ -24,9 +24,9 @@ from jobs.delta import data_files
 # Each footer takes milliseconds to read.
 _MOST_FILES = 100
 
-# A dictionary takes a millisecond to read and to judge, in which Spark judges this many texts; a large one tells of columns
+# A dictionary takes two milliseconds to read and to judge, in which Spark judges this many texts; a large one tells of columns
 # that are no codes, and its values have no place on the driver.
-_LEAST_ROWS = 10_000
+_LEAST_ROWS = 50_000
 _MOST_BYTES = 64 * 1024
 
 # Of the format's first version, in which Spark writes: there the name PLAIN says that some values are not in the dictionary.
