@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from scipy.stats import norm
+from statistics import NormalDist
 
 from contracts.compile.literals import sql_string
 from contracts.programs import Program, Programs
@@ -58,8 +57,9 @@ def may_harm_sql(program: Program) -> str:
     """
     if program.largest_chance_of_harm is None:
         return "false"
-    steps = norm.isf(program.largest_chance_of_harm) / (2 * norm.isf(0.025))
-    return f"not coalesce({benefit_sql(program)} >= {float(steps)!r}D * (cate_upper - cate_lower), false)"
+    normal = NormalDist()
+    steps = normal.inv_cdf(1 - program.largest_chance_of_harm) / (2 * normal.inv_cdf(0.975))
+    return f"not coalesce({benefit_sql(program)} >= {steps!r}D * (cate_upper - cate_lower), false)"
 
 
 def net_value_sql(program: Program, channel: str, benefit: str) -> str:

@@ -82,11 +82,13 @@ def left_given(contract: TableContract, groups: Sequence[RowGroup]) -> dict[str,
     types = {column.name: column.spark_type for column in contract.columns}
     bounds = column_bounds(groups)
     left = {rule.name: left_of(rule, types, bounds) for rule in row_rules(contract)}
-    texts = [rule for rule in row_rules(contract) if rule.check is not None and types[rule.columns[0]] == "string"]
-    values = distinct_texts(groups, {rule.columns[0] for rule in texts})
-    for rule in texts:
-        if rule.check is not None and rule.columns[0] in values and all_pass(rule.check, values[rule.columns[0]]):
-            left[rule.name] = ""
+    texts = [
+        (rule.name, rule.columns[0], rule.check)
+        for rule in row_rules(contract)
+        if rule.check is not None and types[rule.columns[0]] == "string"
+    ]
+    values = distinct_texts(groups, {column for _, column, _ in texts})
+    left |= {name: "" for name, column, check in texts if column in values and all_pass(check, values[column])}
     return {name: sql for name, sql in left.items() if sql is not None}
 
 
@@ -104,29 +106,28 @@ def distinct_texts(groups: Sequence[RowGroup], names: Iterable[str]) -> dict[str
     """The values of those columns that are all, in every row group, in a small dictionary of UTF-8 texts."""
     if not groups or sum(group.footer.num_rows for group in groups) < _LEAST_ROWS * len(groups):
         return {}
-    found = {name: _union(_dictionary(group, name) for group in groups) for name in names}
-    return {name: values for name, values in found.items() if values is not None}
+    values: dict[str, frozenset[str]] = dict.fromkeys(names, frozenset())
+    for group in groups:
+        chunks = {chunk.path_in_schema: chunk for chunk in _chunks(group)}
+        for name in list(values):
+            found = _dictionary(group, chunks.get(name))
+            if found is None:
+                del values[name]
+            else:
+                values[name] |= found
+    return values
 
 
-def _union(dictionaries: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
-    union: frozenset[str] = frozenset()
-    for values in dictionaries:
-        if values is None:
-            return None
-        union |= values
-    return union
-
-
-def _dictionary(group: RowGroup, name: str) -> frozenset[str] | None:
-    """The dictionary of one column of one row group, if it is small and no value is stored outside of it."""
+def _dictionary(group: RowGroup, chunk: Any) -> frozenset[str] | None:
+    """The dictionary of a row group's column (None: it lacks it), if it is small and no value is stored outside of it."""
     if group.footer.num_rows == 0:
         return frozenset()
-    chunk = next((chunk for chunk in _chunks(group) if chunk.path_in_schema == name), None)
     if chunk is None or not chunk.has_dictionary_page or not _DICTIONARY_ONLY.issuperset(chunk.encodings):
         return None
     if chunk.data_page_offset - chunk.dictionary_page_offset > _MOST_BYTES:
         return None
     # Of the rows, the first page is read with it, and one row is decoded.
+    name = chunk.path_in_schema
     with pq.ParquetFile(group.file, read_dictionary=[name], buffer_size=_MOST_BYTES) as opened:
         first = next(opened.iter_batches(batch_size=1, row_groups=[group.position], columns=[name]))
     try:

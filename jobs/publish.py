@@ -91,6 +91,7 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
     share = {key: f"{program.holdout_share!r}D" for key, program in configured.programs.items()}
     held_out = uniform_sql(("member_id", "program"), f"{configured.holdout_salt}|holdout")
     first = {key: sql_string(program.first_channel) for key, program in configured.programs.items()}
+    may_harm = {key: may_harm_sql(program) for key, program in configured.programs.items()}
     order = Window.partitionBy("program", "is_rankable").orderBy(
         F.desc_nulls_last("rank_value"), F.asc("tie"), F.asc("member_id")
     )
@@ -105,7 +106,7 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
             ),
         )
         .withColumn("priority_rank", F.expr("case when is_rankable then 1 end") * F.row_number().over(order))
-        .withColumn("may_harm", F.expr(by_key("program", _may_harm(configured, plan), "false")))
+        .withColumn("may_harm", F.expr(f"verdict = 'publish' and {by_key('program', may_harm, 'false')}"))
         .withColumn("offers", F.expr(offers_sql(configured.programs, _ranked_by(configured, plan), "may_harm")))
         .withColumn(
             "can_explore",
@@ -129,12 +130,6 @@ def _ranked_by(configured: Programs, plan: NightPlan) -> dict[str, dict[str, str
             for name, how in program.channels.items()
         }
     return found
-
-
-def _may_harm(configured: Programs, plan: NightPlan) -> dict[str, str]:
-    return {
-        key: may_harm_sql(program) for key, program in configured.programs.items() if plan.verdict.get(key) == "publish"
-    }
 
 
 def allocate_night(rows: DataFrame, plan: NightPlan, explore_salt: str) -> Allocation:

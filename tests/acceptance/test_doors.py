@@ -36,7 +36,9 @@ def test_both_engines_give_an_analyst_the_same_rows(plan: Plan) -> None:
     published = plan.night(NIGHT)
     assert spark == duckdb
     assert len(spark) == (published["priority_rank"] <= 20).sum() > 0
-    assert not set(published["member_id"]) & {row["member_id"] for row in spark}, "an analyst was shown a member's number"
+    assert not set(published["member_id"]) & {row["member_id"] for row in spark}, (
+        "an analyst was shown a member's number"
+    )
 
 
 def test_the_view_of_changes_is_there_for_spark_with_its_meanings(plan: Plan) -> None:

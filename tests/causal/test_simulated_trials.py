@@ -46,13 +46,18 @@ def test_the_pilot_is_randomised_and_its_outcomes_follow_the_truth(plan: Simulat
     assert abs(arms[1].mean() - arms[0].mean() - people.truth["effect"].mean()) < 4 * error
 
 
-def test_a_pilot_with_an_effect_is_not_blocked_and_intervals_hold(plan: SimulatedPlan) -> None:
-    program = "medication_adherence"
-    study = train_study(plan.trial(program, "pilot")[0], QUICK, 1)
-    found = listed(plan, program, study)
-    assert study.verdict != "blocked", study.gate_frame.to_string()
-    assert found.value["model"] > 1.2 * found.value["everyone"], found.value
-    assert 0.85 <= found.covers_like <= 1.0, found.covers_like  # of 755 trials; over many worlds: make bench-causal
+def test_pilots_with_an_effect_are_not_blocked_and_intervals_hold() -> None:
+    """Coverage is of a method, not of one plan: over three of a few hundred trials each."""
+    program, covers = "medication_adherence", []
+    for seed in (7, 8, 9):
+        plan = simulated_plan(3_000, seed, months=24, pilot_share=0.35)
+        study = train_study(plan.trial(program, "pilot")[0], QUICK, 1)
+        found = listed(plan, program, study)
+        assert study.verdict != "blocked", study.gate_frame.to_string()
+        assert found.value["model"] > 1.2 * found.value["everyone"], found.value
+        covers.append(found.covers_like)
+        plan.db.close()
+    assert 0.9 <= np.mean(covers) <= 1.0, covers
 
 
 def test_ranking_by_effect_beats_ranking_by_risk() -> None:
