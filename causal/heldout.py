@@ -66,7 +66,7 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         u_test = predict_average(models, Z[test], held.known_propensity)
     bounds = support_bounds(u.propensity, train.weight)
     inside, inside_test = bounds.contains(u.propensity), bounds.contains(u_test.propensity)
-    data = LearnerData(Z[~test], train.t, train.y, train.weight, train.cluster, u)
+    data = LearnerData(Z[~test], train.t, train.y, train.weight, train.cluster, u, trial.outcome_kind)
     setting = LearnerOptions(seed + 7, options.n_trees, options.threads)
     with watch.step("selection"):
         # Two folds where rows abound: the choice needs a fair comparison, not the best possible fit.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from causal.learners.registry import REGISTRY
+from causal.trial import OutcomeKind
 from contracts.errors import ConfigError
 
-DEFAULT_LEARNERS = ("constant", "lasso_bayes", "bayes_r", "causal_forest", "forest_dr")
+DEFAULT_LEARNERS = ("constant", "lasso_bayes", "relative_lasso", "bayes_r", "causal_forest", "forest_dr")
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class TrainOptions:
     """Settings of `train_study`.
 
     Attributes:
-        learners: names from the registry to choose among.
+        learners: names from the registry to choose among; those that cannot learn the outcome are left out.
         n_trees: trees per forest (200 matched 500 in error and coverage).
         test_fraction: share of clusters kept aside for evaluation.
         budget_fraction: share of people whom the capacity reaches; the metrics "at capacity" are taken there.
@@ -49,3 +50,15 @@ class TrainOptions:
         for name in ("test_fraction", "budget_fraction", "alpha"):
             if not 0 < getattr(self, name) < 1 and not (name == "budget_fraction" and self.budget_fraction == 1):
                 raise ConfigError(f"`{name}` must lie between 0 and 1.", actual=str(getattr(self, name)))
+
+    def for_outcome(self, kind: OutcomeKind) -> TrainOptions:
+        """The same with those learners that can learn such an outcome; ConfigError when none can."""
+        fit = tuple(name for name in self.learners if kind in REGISTRY[name].outcomes)
+        if not fit:
+            raise ConfigError(
+                "None of the `learners` can learn this outcome: effects in units of the expected outcome need yes and no, or"
+                " whole numbers from 0 to 1000.",
+                expected=f"one of {', '.join(name for name, item in REGISTRY.items() if kind in item.outcomes)}",
+                actual=f"{', '.join(self.learners)} for a {kind} outcome",
+            )
+        return replace(self, learners=fit)

@@ -65,6 +65,17 @@ class Mixed:
         return np.clip(parts, self.low, self.high)
 
 
+@dataclass(frozen=True)
+class Sum:
+    """The sum of two predictions."""
+
+    first: Predictor
+    second: Predictor
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        return self.first.predict(Z) + self.second.predict(Z)
+
+
 Pair = tuple[Predictor, Predictor]
 
 
@@ -124,8 +135,6 @@ def fit_mixed(
 
 def fit_boosted(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, kind: OutcomeKind, seed: int) -> Boosted:
     """LightGBM sized by the number of rows: shallow and short below a few thousand."""
-    import lightgbm as lgb
-
     objective = {"binary": "binary", "count": "poisson", "continuous": "regression"}[kind]
     params = {
         "objective": objective,
@@ -141,6 +150,28 @@ def fit_boosted(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, kind: OutcomeK
         "seed": seed,
         "verbose": -1,
     }
-    rounds = 40 if len(y) < 1000 else 80
-    data = lgb.Dataset(Z, y, weight=weight, params={"max_bin": 63, "verbose": -1}, free_raw_data=True)
-    return Boosted(lgb.train(params, data, num_boost_round=rounds))
+    return _grown(params, Z, y, weight, 40 if len(y) < 1000 else 80)
+
+
+def fit_distilled(Z: np.ndarray, predicted: np.ndarray, weight: np.ndarray, fold: np.ndarray) -> Predictor:
+    """One model of what several models predict: a lasso, and finer trees than noise allows (`fit_mixed`) for the rest."""
+    linear = fit_lasso(Z, predicted, weight, fold)
+    params = {
+        "objective": "regression",
+        "learning_rate": 0.1,
+        "num_leaves": 31,
+        "min_data_in_leaf": 20,
+        "max_bin": 63,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbose": -1,
+    }
+    return Sum(linear, _grown(params, Z, predicted - linear.predict(Z), weight, 100))
+
+
+def _grown(params: Mapping[str, Any], Z: np.ndarray, y: np.ndarray, weight: np.ndarray, rounds: int) -> Boosted:
+    import lightgbm as lgb
+
+    data = lgb.Dataset(Z, y, weight=weight, params={"max_bin": params["max_bin"], "verbose": -1}, free_raw_data=True)
+    return Boosted(lgb.train(dict(params), data, num_boost_round=rounds))

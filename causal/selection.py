@@ -49,7 +49,8 @@ def select_learner(
     Args:
         fit_on: rows in support (and within the cap): only these are learnt from and compared on.
     """
-    models = {item.name: fit_folds(item, data, fold, options, fit_on) for item in learners}
+    parts = {int(k): data.rows((fold != k) & fit_on) for k in np.unique(fold)}
+    models = {item.name: {k: item.fit(part, options) for k, part in parts.items()} for item in learners}
     predictions = {name: _effects(found, data.Z, fold) for name, found in models.items()}
     gamma, weight, cluster = data.gamma[fit_on], data.score_precision[fit_on], data.cluster[fit_on]
     on = {name: tau[fit_on] for name, tau in predictions.items()}

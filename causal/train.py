@@ -102,9 +102,10 @@ def train_study(
         previous: the champion that serves now, for the stability gate to compare the new ranking with.
 
     Raises:
-        ConfigError, DesignError: only for malformed input (a field of wrong shape, an unknown learner).
+        ConfigError, DesignError: only for malformed input (a field of wrong shape, an unknown learner, none that can learn
+            such an outcome).
     """
-    chosen = options or TrainOptions()
+    chosen = (options or TrainOptions()).for_outcome(trial.outcome_kind)
     watch = Stopwatch()
     with threadpool_limits(limits=1, user_api="blas"):
         with watch.step("encode"):
@@ -141,7 +142,7 @@ def _train(
         u, fold_models = _cross_fit(trial, Z, fold, options, seed + 2)
     bounds = support_bounds(u.propensity, trial.weight)
     inside = bounds.contains(u.propensity)
-    everyone = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, u)
+    everyone = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, u, trial.outcome_kind)
     half = evaluate_held_out(trial, Z, options, seed, watch)
     learner = REGISTRY[half.selection.name]
     setting = LearnerOptions(seed + 9, options.n_trees, options.threads)

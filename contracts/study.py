@@ -9,17 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from contracts.errors import ConfigError
 
-LEARNERS = ("constant", "linear_dr", "lasso_bayes", "bayes_r", "forest_dr", "causal_forest", "x_learner", "dr_boosted")
 LearnerName = Literal[
-    "constant", "linear_dr", "lasso_bayes", "bayes_r", "forest_dr", "causal_forest", "x_learner", "dr_boosted"
+    "constant",
+    "linear_dr",
+    "relative_lasso",
+    "lasso_bayes",
+    "bayes_r",
+    "forest_dr",
+    "causal_forest",
+    "x_learner",
+    "dr_boosted",
 ]
+LEARNERS: tuple[str, ...] = get_args(LearnerName)
 Level = str | int | float | bool
 
 

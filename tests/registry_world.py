@@ -11,8 +11,8 @@ import numpy as np
 
 from causal.encoding import FeatureEncoder
 from causal.lasso import Linear
+from causal.learners.point import PointEffect
 from causal.learners.recalibrated import Recalibrated, Shrinkage
-from causal.learners.simple import PointEffect
 from causal.regression import Constant
 from causal.scorer import Scorer
 from causal.support import SupportBounds

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, cast, get_args
 
 import numpy as np
 
 from causal.aipw import aipw_scores
 from causal.folds import cluster_folds
 from causal.nuisance import Nuisances
+from causal.trial import OutcomeKind
+
+T = TypeVar("T")
 
 INTERVAL_KINDS = ("posterior", "forest_honest", "average_effect", "none")
-# Groups of people by expected outcome, each with a noise of its own; a group's is at least a share of everyone's.
-_NOISE_GROUPS, _LEAST_NOISE = 10, 0.05
+# Groups of people by expected outcome, each with a noise of its own: tenths, the outer ones halved while a group keeps so
+# many rows. A group's noise is at least a share of everyone's.
+_NOISE_GROUPS, _LEAST_NOISE, _LEAST_NOISE_ROWS = 10, 0.05, 100
 
 
 @dataclass(frozen=True)
 class LearnerData:
     """Encoded rows with their cross-fitted nuisances; every array has n rows.
 
-    `gamma` are AIPW scores (outcome units, treated minus control).
+    `gamma` are AIPW scores (outcome units, treated minus control). `outcome_kind` says what outcomes may be.
     """
 
     Z: np.ndarray
@@ -31,6 +35,9 @@ class LearnerData:
     weight: np.ndarray
     cluster: np.ndarray
     nuisances: Nuisances
+    outcome_kind: OutcomeKind = "continuous"
+    known_noise: np.ndarray | None = None
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def gamma(self) -> np.ndarray:
@@ -43,11 +50,14 @@ class LearnerData:
 
         Counts and days are noisiest where they are large. Taken as even, that noise passes for differences in effect: on
         a plan's emergency visits (variance .02 in the lowest tenth, .64 in the highest) `bayes_r` was off by six times
-        the squared error that it has with it.
+        the squared error that it has with it. Within the highest tenth it goes on growing; taken as even there, a few
+        hundred people with many visits decide everybody's effect.
         """
+        if self.known_noise is not None:
+            return self.known_noise
         u = self.nuisances
         squared = (self.y - np.where(self.t == 1, u.mu1, u.mu0)) ** 2
-        cuts = np.unique(np.quantile(u.outcome, np.linspace(0, 1, _NOISE_GROUPS + 1)[1:-1]))
+        cuts = np.unique(np.quantile(u.outcome, _noise_levels(len(self.y))))
         group = np.searchsorted(cuts, u.outcome)
         mass = np.bincount(group, weights=self.weight)
         by_group = np.bincount(group, weights=self.weight * squared) / np.where(mass > 0, mass, np.inf)
@@ -73,7 +83,33 @@ class LearnerData:
             self.weight[keep],
             self.cluster[keep],
             self.nuisances.rows(keep),
+            self.outcome_kind,
+            None if self.known_noise is None else self.known_noise[keep],
         )
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made once for these rows: several learners need the same."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast("T", self._made[key])
+
+    def in_units_of(self, scale: np.ndarray) -> LearnerData:
+        """The same trial with every row's outcome told in units of its `scale`, positive, (n,): effects then are too."""
+        u = self.nuisances
+        return replace(
+            self,
+            y=self.y / scale,
+            nuisances=replace(u, mu0=u.mu0 / scale, mu1=u.mu1 / scale),
+            known_noise=self.noise / scale**2,
+        )
+
+
+def _noise_levels(n: int) -> list[float]:
+    share, levels = 1 / _NOISE_GROUPS, [i / _NOISE_GROUPS for i in range(1, _NOISE_GROUPS)]
+    while n * share / 2 >= _LEAST_NOISE_ROWS:
+        share /= 2
+        levels += [share, 1 - share]
+    return sorted(levels)
 
 
 @dataclass(frozen=True)
@@ -113,8 +149,12 @@ FitLearner = Callable[[LearnerData, LearnerOptions], EffectModel]
 
 @dataclass(frozen=True)
 class Learner:
-    """A registry entry; `simplicity` orders learners from simplest (0) for the one-standard-error rule."""
+    """A registry entry.
+
+    `simplicity` orders learners from simplest (0) for the one-standard-error rule; `outcomes` are the kinds that it can learn.
+    """
 
     name: str
     simplicity: int
     fit: FitLearner
+    outcomes: frozenset[OutcomeKind] = frozenset(get_args(OutcomeKind))

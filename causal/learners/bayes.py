@@ -1,4 +1,4 @@
-"""`bayes_r`: Bayesian regression of the effect on lines, steps and products, with the posterior as its interval.
+"""Bayesian regression of the effect on lines, steps and products, with the posterior as its interval.
 
 Residual on residual, the R-loss of Nie & Wager (2021): (y - E[y|x]) / (t - e) with weight (t - e)^2 / noise has the effect
 as its mean and an even noise, also where few are offered (on six worlds with 20-50 % offered the error was 4 % below that of
@@ -43,7 +43,7 @@ class BayesEffect:
         return np.column_stack(self.basis.blocks(Z))
 
 
-def fit_bayes_r(data: LearnerData, options: LearnerOptions) -> BayesEffect:
+def fit_bayes(data: LearnerData, options: LearnerOptions) -> BayesEffect:
     """Rows of people who occur more than once count as the independent rows that they are worth (design effect)."""
     chosen = fit_screen(data, options.max_effect_features, options.seed).columns
     target, weight = residual_ratio(data)

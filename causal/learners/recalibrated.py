@@ -12,9 +12,9 @@ The interval is the published effect -+ z sqrt(variance of the average + slope^2
 variance of the slope + misfit). A forest's sampling variance says nothing of its bias: where effects are curved in several
 features its own intervals cover .85 at nominal .95. The misfit is what is left of the published effect's mean squared error
 when the rest is accounted for,
-    misfit = mean of (m - effect)^2 + v, less the other terms; not below 0,
-with m and v the posterior of `causal.learners.bayes` on the same rows. Where the learner is that posterior itself, or
-is judged by it, the distance is known for every person, v + (m - effect)^2, and is taken as it is.
+    misfit = mean expected squared distance of the effect from it, less the other terms; not below 0,
+as posteriors on the same rows have it (`causal.learners.judged`). Where the learner is judged by them, the distance is
+known for every person, and is taken as it is.
 Coverage is right on average over people, not for every single person.
 """
 
@@ -28,7 +28,7 @@ from scipy.stats import norm, truncnorm
 from causal.aipw import mean_estimate
 from causal.evaluation.calibration import blp
 from causal.learners.base import EffectModel, LearnerData, LearnerOptions
-from causal.learners.bayes import fit_bayes_r
+from causal.learners.judged import fit_judge
 
 LARGEST_SLOPE = 2.0
 
@@ -122,8 +122,8 @@ def fit_shrinkage(prediction: np.ndarray, variance: np.ndarray, data: LearnerDat
     )
     if kind != "forest_honest" or slope_variance == 0:
         return found
-    m, v = fit_bayes_r(data, LearnerOptions(seed)).with_variance(data.Z)
-    excess = (m - found.effect(prediction)) ** 2 + v - found.accounted(prediction, variance)
+    squared = fit_judge(data, LearnerOptions(seed)).expected_square(data.Z, found.effect(prediction))
+    excess = squared - found.accounted(prediction, variance)
     return replace(found, misfit=max(float(np.average(excess, weights=data.weight)), 0.0))
 
 

@@ -33,6 +33,10 @@ class Screen:
 
 def fit_screen(data: LearnerData, max_features: int, seed: int) -> Screen:
     """Rank features by the gain of a shallow boosting on the R-loss (Nie & Wager 2021) and keep the best."""
+    return data.once(("screen", max_features, seed), lambda: _fit_screen(data, max_features, seed))
+
+
+def _fit_screen(data: LearnerData, max_features: int, seed: int) -> Screen:
     n_features = data.Z.shape[1]
     if n_features <= max_features:
         columns = np.arange(n_features)

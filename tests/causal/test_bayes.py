@@ -17,7 +17,7 @@ from causal.encoding import fit_encoder
 from causal.evidence import _System, fit_posterior
 from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.basis import fit_basis
-from causal.learners.bayes import fit_bayes_r
+from causal.learners.bayes import fit_bayes
 from causal.learners.recalibrated import Recalibrated, fit_shrinkage
 from causal.nuisance import Nuisances
 
@@ -93,9 +93,9 @@ def held_by_shape() -> dict[str, float]:
         Z, e = encoder.transform(trial.X), trial.known_propensity
         mu0 = np.full(trial.n, trial.y[trial.t == 0].mean())
         data = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, Nuisances(mu0, mu0, e))
-        model = fit_bayes_r(data, LearnerOptions(seed=1))
+        model = fit_bayes(data, LearnerOptions(seed=1))
         left, right = (data.rows(np.arange(trial.n) % 2 == k) for k in (0, 1))
-        unseen = fit_bayes_r(left, LearnerOptions(seed=1)).with_variance(right.Z)
+        unseen = fit_bayes(left, LearnerOptions(seed=1)).with_variance(right.Z)
         published = Recalibrated(model, fit_shrinkage(*unseen, right, model.interval_kind, 1))
         _, lower, upper = published.with_interval(encoder.transform(world.new))
         found[shape] = float(np.mean((lower <= world.new_tau) & (world.new_tau <= upper)))

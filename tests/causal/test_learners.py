@@ -12,6 +12,7 @@ from causal.encoding import fit_encoder
 from causal.evaluation.calibration import blp
 from causal.folds import cluster_folds, cluster_sample, train_test
 from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.judged import fit_judge
 from causal.learners.little_bags import (
     BAG,
     _honest_order,
@@ -22,9 +23,9 @@ from causal.learners.little_bags import (
     point_and_variance,
     residual_moments,
 )
+from causal.learners.point import fit_constant
 from causal.learners.recalibrated import Recalibrated, fit_shrinkage
 from causal.learners.registry import REGISTRY
-from causal.learners.simple import fit_constant
 from causal.nuisance import Nuisances, cross_fit
 from causal.selection import predict_folds
 from causal.stability import population_stability
@@ -109,7 +110,7 @@ def test_intervals_widen_with_repeated_rows_of_a_person_as_with_fewer_people() -
         assert width[1] > 0.7 * width[0], (name, width)
 
 
-@pytest.mark.parametrize("name", sorted(REGISTRY))
+@pytest.mark.parametrize("name", sorted(name for name, item in REGISTRY.items() if "continuous" in item.outcomes))
 def test_every_learner_recovers_a_strong_effect(name: str) -> None:
     rng = np.random.default_rng(1)
     n = 1500
@@ -169,6 +170,71 @@ def test_a_mean_of_two_is_judged_by_the_posterior() -> None:
     assert [len(part) for part in mean.with_variance(data.Z[:0])] == [0, 0]
 
 
+def counted(n: int, seed: int) -> tuple[LearnerData, np.ndarray]:
+    """Counts of which a share is spared, .6 or none by a yes/no feature, whatever the rate (.1 to 4); the effects."""
+    rng = np.random.default_rng(seed)
+    Z = np.column_stack([rng.normal(size=(n, 3)), rng.binomial(1, 0.5, n)])
+    rate = np.exp(0.8 * Z[:, 0] - 0.5)
+    tau, t = -0.6 * Z[:, 3] * rate, rng.binomial(1, 0.5, n)
+    y = rng.poisson(rate + t * tau).astype(float)
+    nuisances = Nuisances(rate, rate + tau, np.full(n, 0.5))
+    return LearnerData(Z, t, y, np.ones(n), np.arange(n), nuisances, "count"), tau
+
+
+def test_a_share_that_is_spared_is_learnt_as_a_share() -> None:
+    """A straight line in the share is a product in the effect: the lasso of the share finds it, that of the effect cannot."""
+    data, tau = counted(6_000, 4)
+    seen, new = data.rows(np.arange(6_000) < 4_000), data.rows(np.arange(6_000) >= 4_000)
+    error = {}
+    for name in ("relative_lasso", "linear_dr", "lasso_bayes"):
+        model = REGISTRY[name].fit(seen, LearnerOptions(seed=1))
+        effect, variance = model.with_variance(new.Z)
+        np.testing.assert_allclose(effect, model.effect(new.Z))
+        error[name] = np.mean((effect - tau[4_000:]) ** 2) / np.var(tau)
+        held = np.abs(effect - tau[4_000:]) <= 1.96 * np.sqrt(variance)
+        assert held.mean() > 0.9, (name, held.mean())
+    assert error["relative_lasso"] < 0.1, error
+    assert error["relative_lasso"] < 0.5 * error["linear_dr"], error
+    assert error["relative_lasso"] < error["lasso_bayes"] < error["linear_dr"], error
+
+
+def test_units_change_neither_scores_nor_weights() -> None:
+    data, _ = counted(2_000, 5)
+    unit = np.linspace(0.5, 3.0, 2_000)
+    told = data.in_units_of(unit)
+    np.testing.assert_allclose(told.gamma * unit, data.gamma)
+    np.testing.assert_allclose(told.score_precision, data.score_precision * unit**2)
+    np.testing.assert_allclose(told.rows(unit > 2).noise, told.noise[unit > 2])
+
+
+def test_counts_are_judged_on_both_scales_and_predicted_by_both() -> None:
+    data, _ = counted(2_000, 6)
+    mean, lasso, relative, bayes = (
+        REGISTRY[name].fit(data, LearnerOptions(seed=1))
+        for name in ("lasso_bayes", "linear_dr", "relative_lasso", "bayes_r")
+    )
+    new = data.Z[:50]
+    absolute = (lasso.effect(new) + bayes.effect(new)) / 2
+    np.testing.assert_allclose(mean.effect(new), (absolute + relative.effect(new)) / 2)
+    judge = fit_judge(data, LearnerOptions(seed=1))
+    (one, spread), (other, width) = (posterior.with_variance(new) for posterior in judge.posteriors)
+    assert np.abs(one - other).max() > 0.01, "they are to differ"
+    expected = ((bayes.effect(new) - one) ** 2 + spread + (bayes.effect(new) - other) ** 2 + width) / 2
+    np.testing.assert_allclose(bayes.with_variance(new)[1], expected)
+    assert fit_judge(data, LearnerOptions(seed=1)) is judge, "once for all learners of the same rows"
+    assert fit_judge(data.rows(np.arange(2_000) < 1_000), LearnerOptions(seed=1)) is not judge
+
+
+def test_nothing_expected_is_no_division() -> None:
+    n = 400
+    zero = Nuisances(np.zeros(n), np.zeros(n), np.full(n, 0.5))
+    Z, t = np.random.default_rng(1).normal(size=(n, 2)), np.arange(n) % 2
+    data = LearnerData(Z, t, np.zeros(n), np.ones(n), np.arange(n), zero, "count")
+    effect, variance = REGISTRY["relative_lasso"].fit(data, LearnerOptions(seed=1)).with_variance(Z)
+    assert np.abs(effect).max() == 0
+    assert np.isfinite(variance).all()
+
+
 @pytest.mark.parametrize("told", [0.6, 1.0, 3.0])
 def test_a_prediction_told_too_small_or_too_large_is_set_right(told: float) -> None:
     data, tau = scored(noise=1.0)
@@ -218,6 +284,21 @@ def test_noise_is_that_of_people_of_like_expected_outcome() -> None:
         Nuisances(np.zeros(n), np.zeros(n), data.nuisances.propensity),
     )
     assert (flat.noise == 1).all()
+
+
+def test_noise_grows_within_the_highest_tenth() -> None:
+    """A few people with many visits would else decide everybody's effect."""
+    rng = np.random.default_rng(8)
+    n, half = 20_000, np.full(20_000, 0.5)
+    rate = rng.gamma(0.3, 1.0, n)
+    data = LearnerData(
+        rng.normal(size=(n, 1)), rng.binomial(1, 0.5, n), rng.poisson(rate).astype(float), np.ones(n), np.arange(n),
+        Nuisances(rate, rate, half), "count",
+    )  # fmt: skip
+    for lowest, highest in ((0.9, 0.95), (0.98, 0.99), (0.995, 1.0)):
+        low, high = np.quantile(rate, [lowest, highest])
+        here = (rate > low) & (rate <= high)
+        assert data.noise[here].mean() == pytest.approx(rate[here].mean(), rel=0.35), (lowest, highest)
 
 
 def test_a_cluster_is_never_split() -> None:

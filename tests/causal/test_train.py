@@ -166,3 +166,7 @@ def test_malformed_trials_name_the_field() -> None:
         make_trial(X, np.array([0, 1]), np.array([0.0, 1.0]), "lower", known_propensity=1.0)
     with pytest.raises(ConfigError, match="learners"):
         TrainOptions(learners=("magic",))
+    with pytest.raises(ConfigError, match="learners"):
+        TrainOptions(learners=("relative_lasso",)).for_outcome("continuous")
+    assert TrainOptions(learners=("constant", "relative_lasso")).for_outcome("continuous").learners == ("constant",)
+    assert TrainOptions(learners=("relative_lasso",)).for_outcome("count").learners == ("relative_lasso",)
