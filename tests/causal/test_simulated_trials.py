@@ -18,7 +18,9 @@ from simulator_world import SimulatedPlan, simulated_plan
 from causal.options import TrainOptions
 from causal.train import train_study
 
-QUICK = TrainOptions(learners=("constant", "bayes_r"), threads=1, skip_gates=frozenset({"refutation"}))
+QUICK = TrainOptions(
+    learners=("constant", "lasso_bayes", "relative_lasso"), threads=1, skip_gates=frozenset({"refutation"})
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +63,13 @@ def test_pilots_with_an_effect_are_not_blocked_and_intervals_hold() -> None:
 
 
 def test_ranking_by_effect_beats_ranking_by_risk() -> None:
-    """By the true benefit of those whom the capacity reaches among the eligible members of a night."""
-    plan = simulated_plan(12_000, 11, months=24, pilot_share=0.35)
+    """By the true benefit of those whom the capacity reaches among the eligible members of a night, in shares of what the
+    best list that the features allow gains over ranking by risk (docs/causal-evidence.md has larger plans)."""
+    plan = simulated_plan(30_000, 11, months=24, pilot_share=0.5)
     study = train_study(plan.trial("ed_diversion", "pilot")[0], QUICK, 1)
-    value = listed(plan, "ed_diversion", study).value
-    assert value["model"] > value["risk"] + 0.02, value
-    assert value["model"] > value["everyone"], value
+    found = listed(plan, "ed_diversion", study)
+    assert found.value["model"] > found.value["everyone"], found.value
+    assert found.gain("features") > 0.6, found.value
 
 
 def test_hidden_confounding_is_blocked_by_the_placebo() -> None:
