@@ -16,7 +16,7 @@ class TrainOptions:
     """Settings of `train_study`.
 
     Attributes:
-        learners: names from the registry to choose among; those that cannot learn the outcome are left out.
+        learners: names from the registry to choose among.
         n_trees: trees per forest (200 matched 500 in error and coverage).
         test_fraction: share of clusters kept aside for evaluation.
         budget_fraction: share of people whom the capacity reaches; the metrics "at capacity" are taken there.
@@ -52,13 +52,17 @@ class TrainOptions:
                 raise ConfigError(f"`{name}` must lie between 0 and 1.", actual=str(getattr(self, name)))
 
     def for_outcome(self, kind: OutcomeKind) -> TrainOptions:
-        """The same with those learners that can learn such an outcome; ConfigError when none can."""
-        fit = tuple(name for name in self.learners if kind in REGISTRY[name].outcomes)
-        if not fit:
+        """The same with the learners that can learn such an outcome.
+
+        Raises:
+            ConfigError: a learner that was named cannot; the default ones that cannot are left out.
+        """
+        unfit = [name for name in self.learners if kind not in REGISTRY[name].outcomes]
+        if unfit and self.learners != DEFAULT_LEARNERS:
             raise ConfigError(
-                "None of the `learners` can learn this outcome: effects in units of the expected outcome need yes and no, or"
+                "One of the `learners` cannot learn this outcome: effects in units of the expected outcome need yes and no, or"
                 " whole numbers from 0 to 1000.",
-                expected=f"one of {', '.join(name for name, item in REGISTRY.items() if kind in item.outcomes)}",
-                actual=f"{', '.join(self.learners)} for a {kind} outcome",
+                expected=f"some of {', '.join(name for name, item in REGISTRY.items() if kind in item.outcomes)}",
+                actual=f"{', '.join(unfit)} for a {kind} outcome",
             )
-        return replace(self, learners=fit)
+        return replace(self, learners=tuple(name for name in self.learners if name not in unfit))

@@ -102,8 +102,8 @@ def train_study(
         previous: the champion that serves now, for the stability gate to compare the new ranking with.
 
     Raises:
-        ConfigError, DesignError: only for malformed input (a field of wrong shape, an unknown learner, none that can learn
-            such an outcome).
+        ConfigError, DesignError: only for malformed input (a field of wrong shape, an unknown learner, one that
+            cannot learn such an outcome).
     """
     chosen = (options or TrainOptions()).for_outcome(trial.outcome_kind)
     watch = Stopwatch()

@@ -131,6 +131,14 @@ def test_a_malformed_study_names_the_field(change: dict[str, object], field: str
         run_study(arms_frame(150), parse_study(arms_spec(**change)), 1, options=QUICK)
 
 
+def test_a_learner_that_cannot_learn_the_outcome_is_named() -> None:
+    frame = arms_frame(150)
+    frame["visits"] -= 0.5
+    with pytest.raises(ConfigError, match="learners") as raised:
+        run_study(frame, parse_study(arms_spec(learners=["lasso_bayes", "relative_lasso"])), 1, options=QUICK)
+    assert "relative_lasso for a continuous outcome" in str(raised.value)
+
+
 def test_a_study_tells_sensitivity_calibration_and_equity() -> None:
     from jobs.study_report.render import render_report
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from causal.gates.registry import GATE_NAMES
-from causal.options import TrainOptions
+from causal.options import DEFAULT_LEARNERS, TrainOptions
 from causal.scorer import SCORE_COLUMNS
 from causal.train import TrainedStudy, train_study
 from causal.trial import make_trial
@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_numbers_in_another_process_with_other_thre
     script = (
         "import sys; sys.path.insert(0, 'tests/causal')\n"
         "from conftest import make_world\n"
-        "from causal.options import TrainOptions\n"
+        "from causal.options import DEFAULT_LEARNERS, TrainOptions\n"
         "from causal.train import train_study\n"
         "o = TrainOptions(learners=('constant', 'causal_forest'), n_trees=20, threads={threads},"
         " refutation_simulations=1, refutation_rows=400)\n"
@@ -167,6 +167,7 @@ def test_malformed_trials_name_the_field() -> None:
     with pytest.raises(ConfigError, match="learners"):
         TrainOptions(learners=("magic",))
     with pytest.raises(ConfigError, match="learners"):
-        TrainOptions(learners=("relative_lasso",)).for_outcome("continuous")
-    assert TrainOptions(learners=("constant", "relative_lasso")).for_outcome("continuous").learners == ("constant",)
+        TrainOptions(learners=("constant", "relative_lasso")).for_outcome("continuous")
     assert TrainOptions(learners=("relative_lasso",)).for_outcome("count").learners == ("relative_lasso",)
+    assert set(DEFAULT_LEARNERS) - set(TrainOptions().for_outcome("continuous").learners) == {"relative_lasso"}
+    assert TrainOptions().for_outcome("binary").learners == DEFAULT_LEARNERS
