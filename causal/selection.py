@@ -49,8 +49,8 @@ def select_learner(
     Args:
         fit_on: rows in support (and within the cap): only these are learnt from and compared on.
     """
-    parts = {int(k): data.rows((fold != k) & fit_on) for k in np.unique(fold)}
-    models = {item.name: {k: item.fit(part, options) for k, part in parts.items()} for item in learners}
+    parts = _left_out(data, fold, fit_on)
+    models = {item.name: _fit_parts(item, parts, options) for item in learners}
     predictions = {name: _effects(found, data.Z, fold) for name, found in models.items()}
     gamma, weight, cluster = data.gamma[fit_on], data.score_precision[fit_on], data.cluster[fit_on]
     on = {name: tau[fit_on] for name, tau in predictions.items()}
@@ -84,7 +84,15 @@ def fit_folds(
     learner: Learner, data: LearnerData, fold: np.ndarray, options: LearnerOptions, fit_on: np.ndarray
 ) -> dict[int, EffectModel]:
     """One model per fold left out, learnt on the other folds' rows of `fit_on`."""
-    return {int(k): learner.fit(data.rows((fold != k) & fit_on), options) for k in np.unique(fold)}
+    return _fit_parts(learner, _left_out(data, fold, fit_on), options)
+
+
+def _left_out(data: LearnerData, fold: np.ndarray, fit_on: np.ndarray) -> dict[int, LearnerData]:
+    return {int(k): data.rows((fold != k) & fit_on) for k in np.unique(fold)}
+
+
+def _fit_parts(learner: Learner, parts: Mapping[int, LearnerData], options: LearnerOptions) -> dict[int, EffectModel]:
+    return {k: learner.fit(part, options) for k, part in parts.items()}
 
 
 def predict_folds(models: Mapping[int, EffectModel], Z: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ where the other is right.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,39 +37,35 @@ class Judge:
 
     def expected_square(self, Z: np.ndarray, effect: np.ndarray) -> np.ndarray:
         """Expected squared distance of predictions from the effect; (n,)."""
-        told = (posterior.with_variance(Z) for posterior in self.posteriors)
-        return np.mean([(mean - effect) ** 2 + variance for mean, variance in told], axis=0)
-
-
-@dataclass(frozen=True)
-class MeanEffect:
-    """The mean of several models' effects, with equal weights: estimated ones cost more than they gain (Bates & Granger
-    1969; Claeskens et al. 2016)."""
-
-    parts: tuple[EffectModel, ...]
-    interval_kind: str = "none"
-
-    def effect(self, Z: np.ndarray) -> np.ndarray:
-        return np.asarray(np.mean([part.effect(Z) for part in self.parts], axis=0))
-
-    def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self.effect(Z), np.full(len(Z), np.nan)
+        return _expected_square([posterior.with_variance(Z) for posterior in self.posteriors], effect)
 
 
 @dataclass(frozen=True)
 class JudgedEffect:
-    """A prediction with the variance that its judge finds."""
+    """A weighted mean of models, with the variance that its judge finds."""
 
-    point: EffectModel
+    parts: tuple[tuple[float, EffectModel], ...]
     judge: Judge
     interval_kind: str = "posterior"
 
     def effect(self, Z: np.ndarray) -> np.ndarray:
-        return self.point.effect(Z)
+        return _weighted(self.parts, [part.effect(Z) for _, part in self.parts])
 
     def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        effect = self.effect(Z)
-        return effect, self.judge.expected_square(Z, effect)
+        posteriors = self.judge.posteriors
+        told = [posterior.with_variance(Z) for posterior in posteriors]
+        # A posterior that is a part is not asked twice: its columns are most of what scoring costs.
+        known = {id(posterior): mean for posterior, (mean, _) in zip(posteriors, told, strict=True)}
+        effect = _weighted(self.parts, [known[id(p)] if id(p) in known else p.effect(Z) for _, p in self.parts])
+        return effect, _expected_square(told, effect)
+
+
+def _weighted(parts: Sequence[tuple[float, EffectModel]], effects: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(sum(weight * effect for (weight, _), effect in zip(parts, effects, strict=True)))
+
+
+def _expected_square(told: Sequence[tuple[np.ndarray, np.ndarray]], effect: np.ndarray) -> np.ndarray:
+    return np.asarray(np.mean([(mean - effect) ** 2 + variance for mean, variance in told], axis=0))
 
 
 def fit_judge(data: LearnerData, options: LearnerOptions) -> Judge:
@@ -87,12 +84,12 @@ def _fit_judge(data: LearnerData, options: LearnerOptions) -> Judge:
 def fit_bayes_r(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
     """The posterior mean of the effect."""
     judge = fit_judge(data, options)
-    return JudgedEffect(judge.absolute, judge)
+    return JudgedEffect(((1.0, judge.absolute),), judge)
 
 
 def fit_linear_dr(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
     """Lasso of AIPW scores."""
-    return JudgedEffect(_lasso(data, options), fit_judge(data, options))
+    return JudgedEffect(((1.0, _lasso(data, options)),), fit_judge(data, options))
 
 
 def fit_relative_lasso(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
@@ -104,20 +101,22 @@ def fit_relative_lasso(data: LearnerData, options: LearnerOptions) -> JudgedEffe
     judge = fit_judge(data, options)
     if judge.relative is None:
         raise ValueError(f"a {data.outcome_kind} outcome has no relative effect")
-    return JudgedEffect(_relative_lasso(data, options, judge.relative.expected), judge)
+    return JudgedEffect(((1.0, _relative_lasso(data, options, judge.relative.expected)),), judge)
 
 
 def fit_lasso_bayes(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
     """The mean of `linear_dr` and `bayes_r`, and where outcomes are never negative, the mean of that and `relative_lasso`.
 
     One is sparse and straight, the other dense and bent, the third another scale; where there is little to find each errs
-    in its own way.
+    in its own way. Equal weights, because estimated ones cost more than they gain (Bates & Granger 1969; Claeskens et al.
+    2016).
     """
     judge = fit_judge(data, options)
-    both = MeanEffect((_lasso(data, options), judge.absolute))
+    lasso = _lasso(data, options)
     if judge.relative is None:
-        return JudgedEffect(both, judge)
-    return JudgedEffect(MeanEffect((both, _relative_lasso(data, options, judge.relative.expected))), judge)
+        return JudgedEffect(((0.5, lasso), (0.5, judge.absolute)), judge)
+    relative = _relative_lasso(data, options, judge.relative.expected)
+    return JudgedEffect(((0.25, lasso), (0.25, judge.absolute), (0.5, relative)), judge)
 
 
 def _lasso(data: LearnerData, options: LearnerOptions) -> PointEffect:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,8 @@ from simulator_world import SimulatedPlan, simulated_plan
 from causal.options import TrainOptions
 from causal.train import train_study
 
-QUICK = TrainOptions(
-    learners=("constant", "lasso_bayes", "relative_lasso"), threads=1, skip_gates=frozenset({"refutation"})
-)
+QUICK = TrainOptions(learners=("constant", "bayes_r"), threads=1, skip_gates=frozenset({"refutation"}))
+TWO_SCALES = replace(QUICK, learners=("constant", "lasso_bayes", "relative_lasso"))
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,19 @@ def test_pilots_with_an_effect_are_not_blocked_and_intervals_hold() -> None:
 
 
 def test_ranking_by_effect_beats_ranking_by_risk() -> None:
-    """By the true benefit of those whom the capacity reaches among the eligible members of a night, in shares of what the
-    best list that the features allow gains over ranking by risk (docs/causal-evidence.md has larger plans)."""
-    plan = simulated_plan(30_000, 11, months=24, pilot_share=0.5)
+    """By the true benefit of those whom the capacity reaches among the eligible members of a night."""
+    plan = simulated_plan(12_000, 11, months=24, pilot_share=0.35)
     study = train_study(plan.trial("ed_diversion", "pilot")[0], QUICK, 1)
+    value = listed(plan, "ed_diversion", study).value
+    assert value["model"] > value["risk"] + 0.02, value
+    assert value["model"] > value["everyone"], value
+
+
+def test_a_larger_pilot_finds_most_of_what_the_features_can_tell() -> None:
+    """In shares of what the best list that the features allow gains over ranking by risk; on two scales the first
+    thousands of trials tell too little for this (docs/causal-evidence.md has other sizes)."""
+    plan = simulated_plan(30_000, 11, months=24, pilot_share=0.5)
+    study = train_study(plan.trial("ed_diversion", "pilot")[0], TWO_SCALES, 1)
     found = listed(plan, "ed_diversion", study)
     assert found.value["model"] > found.value["everyone"], found.value
     assert found.gain("features") > 0.6, found.value

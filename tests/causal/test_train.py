@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_numbers_in_another_process_with_other_thre
     script = (
         "import sys; sys.path.insert(0, 'tests/causal')\n"
         "from conftest import make_world\n"
-        "from causal.options import DEFAULT_LEARNERS, TrainOptions\n"
+        "from causal.options import TrainOptions\n"
         "from causal.train import train_study\n"
         "o = TrainOptions(learners=('constant', 'causal_forest'), n_trees=20, threads={threads},"
         " refutation_simulations=1, refutation_rows=400)\n"
