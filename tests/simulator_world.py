@@ -184,13 +184,9 @@ class SimulatedPlan:
         found = self._rows(program, f"o.m = {self.config.months}", "0 as offered")
         return People(found[list(_FEATURES)], found[["effect", "expected_y0", "is_harmed_slice"]])
 
-    def past(self, program: str, rows: int) -> People:
-        """About so many eligible member-months of the history, whoever was offered: what effects there are to learn."""
-        share = rows / max(
-            self.db.execute("select count(*) from truth where is_eligible and program = ?", [program]).fetchone()[0], 1
-        )
-        drawn = f"hash(o.member_no, o.m, 1) % 1000000 < {share * 1_000_000:.0f}"
-        found = self._rows(program, f"o.m < {self.config.months} and {drawn}", "0 as offered")
+    def past(self, program: str) -> People:
+        """All eligible member-months of the history, whoever was offered: what effects there are to learn."""
+        found = self._rows(program, f"o.m < {self.config.months}", "0 as offered")
         return People(found[list(_FEATURES)], found[["effect", "expected_y0", "is_harmed_slice"]])
 
     def _rows(self, program: str, where: str, more: str) -> pd.DataFrame:

@@ -42,26 +42,22 @@ class Judge:
 
 @dataclass(frozen=True)
 class JudgedEffect:
-    """A weighted mean of models, with the variance that its judge finds."""
+    """The mean of models, with the variance that its judge finds."""
 
-    parts: tuple[tuple[float, EffectModel], ...]
+    parts: tuple[EffectModel, ...]
     judge: Judge
     interval_kind: str = "posterior"
 
     def effect(self, Z: np.ndarray) -> np.ndarray:
-        return _weighted(self.parts, [part.effect(Z) for _, part in self.parts])
+        return np.asarray(np.mean([part.effect(Z) for part in self.parts], axis=0))
 
     def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         posteriors = self.judge.posteriors
         told = [posterior.with_variance(Z) for posterior in posteriors]
         # A posterior that is a part is not asked twice: its columns are most of what scoring costs.
         known = {id(posterior): mean for posterior, (mean, _) in zip(posteriors, told, strict=True)}
-        effect = _weighted(self.parts, [known[id(p)] if id(p) in known else p.effect(Z) for _, p in self.parts])
+        effect = np.mean([known[id(p)] if id(p) in known else p.effect(Z) for p in self.parts], axis=0)
         return effect, _expected_square(told, effect)
-
-
-def _weighted(parts: Sequence[tuple[float, EffectModel]], effects: Sequence[np.ndarray]) -> np.ndarray:
-    return np.asarray(sum(weight * effect for (weight, _), effect in zip(parts, effects, strict=True)))
 
 
 def _expected_square(told: Sequence[tuple[np.ndarray, np.ndarray]], effect: np.ndarray) -> np.ndarray:
@@ -82,14 +78,14 @@ def _fit_judge(data: LearnerData, options: LearnerOptions) -> Judge:
 
 
 def fit_bayes_r(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
-    """The posterior mean of the effect."""
+    """The mean of the posteriors' means."""
     judge = fit_judge(data, options)
-    return JudgedEffect(((1.0, judge.absolute),), judge)
+    return JudgedEffect(judge.posteriors, judge)
 
 
 def fit_linear_dr(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
     """Lasso of AIPW scores."""
-    return JudgedEffect(((1.0, _lasso(data, options)),), fit_judge(data, options))
+    return JudgedEffect((_lasso(data, options),), fit_judge(data, options))
 
 
 def fit_relative_lasso(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
@@ -101,22 +97,21 @@ def fit_relative_lasso(data: LearnerData, options: LearnerOptions) -> JudgedEffe
     judge = fit_judge(data, options)
     if judge.relative is None:
         raise ValueError(f"a {data.outcome_kind} outcome has no relative effect")
-    return JudgedEffect(((1.0, _relative_lasso(data, options, judge.relative.expected)),), judge)
+    return JudgedEffect((_relative_lasso(data, options, judge.relative.expected),), judge)
 
 
 def fit_lasso_bayes(data: LearnerData, options: LearnerOptions) -> JudgedEffect:
-    """The mean of `linear_dr` and `bayes_r`, and where outcomes are never negative, the mean of that and `relative_lasso`.
+    """The mean of the lassos and the posteriors' means on every scale that the outcome allows.
 
-    One is sparse and straight, the other dense and bent, the third another scale; where there is little to find each errs
-    in its own way. Equal weights, because estimated ones cost more than they gain (Bates & Granger 1969; Claeskens et al.
-    2016).
+    Lassos are straight, posteriors bent as well, and each scale has its own first guess; where there is little to find each
+    errs in its own way. Equal weights, because estimated ones cost more than they gain (Bates & Granger 1969; Claeskens et
+    al. 2016).
     """
     judge = fit_judge(data, options)
-    lasso = _lasso(data, options)
-    if judge.relative is None:
-        return JudgedEffect(((0.5, lasso), (0.5, judge.absolute)), judge)
-    relative = _relative_lasso(data, options, judge.relative.expected)
-    return JudgedEffect(((0.25, lasso), (0.25, judge.absolute), (0.5, relative)), judge)
+    lassos: list[EffectModel] = [_lasso(data, options)]
+    if judge.relative is not None:
+        lassos.append(_relative_lasso(data, options, judge.relative.expected))
+    return JudgedEffect((*lassos, *judge.posteriors), judge)
 
 
 def _lasso(data: LearnerData, options: LearnerOptions) -> PointEffect:

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
-from causal_sections.simulator import listed
+from causal_sections.simulator import FeatureEffects, listed
 from simulator_world import SimulatedPlan, simulated_plan
 
 from causal.options import TrainOptions
@@ -27,6 +27,14 @@ TWO_SCALES = replace(QUICK, learners=("constant", "lasso_bayes", "relative_lasso
 def plan() -> Iterator[SimulatedPlan]:
     made = simulated_plan(3_000, 7, months=24, pilot_share=0.35)
     yield made
+    made.db.close()
+
+
+@pytest.fixture(scope="module")
+def effects() -> Iterator[FeatureEffects]:
+    """What the features tell, learnt from other members."""
+    made = simulated_plan(10_000, 5, months=24)
+    yield FeatureEffects(made)
     made.db.close()
 
 
@@ -48,13 +56,13 @@ def test_the_pilot_is_randomised_and_its_outcomes_follow_the_truth(plan: Simulat
     assert abs(arms[1].mean() - arms[0].mean() - people.truth["effect"].mean()) < 4 * error
 
 
-def test_pilots_with_an_effect_are_not_blocked_and_intervals_hold() -> None:
+def test_pilots_with_an_effect_are_not_blocked_and_intervals_hold(effects: FeatureEffects) -> None:
     """Coverage is of a method, not of one plan: over three of a few hundred trials each."""
     program, covers = "medication_adherence", []
     for seed in (7, 8, 9):
         plan = simulated_plan(3_000, seed, months=24, pilot_share=0.35)
         study = train_study(plan.trial(program, "pilot")[0], QUICK, 1)
-        found = listed(plan, program, study)
+        found = listed(plan, program, study, effects)
         assert study.verdict != "blocked", study.gate_frame.to_string()
         assert found.value["model"] > 1.2 * found.value["everyone"], found.value
         covers.append(found.covers_like)
@@ -62,21 +70,21 @@ def test_pilots_with_an_effect_are_not_blocked_and_intervals_hold() -> None:
     assert 0.9 <= np.mean(covers) <= 1.0, covers
 
 
-def test_ranking_by_effect_beats_ranking_by_risk() -> None:
+def test_ranking_by_effect_beats_ranking_by_risk(effects: FeatureEffects) -> None:
     """By the true benefit of those whom the capacity reaches among the eligible members of a night."""
     plan = simulated_plan(12_000, 11, months=24, pilot_share=0.35)
     study = train_study(plan.trial("ed_diversion", "pilot")[0], QUICK, 1)
-    value = listed(plan, "ed_diversion", study).value
+    value = listed(plan, "ed_diversion", study, effects).value
     assert value["model"] > value["risk"] + 0.02, value
     assert value["model"] > value["everyone"], value
 
 
-def test_a_larger_pilot_finds_most_of_what_the_features_can_tell() -> None:
+def test_a_larger_pilot_finds_most_of_what_the_features_can_tell(effects: FeatureEffects) -> None:
     """In shares of what the best list that the features allow gains over ranking by risk; on two scales the first
     thousands of trials tell too little for this (docs/causal-evidence.md has other sizes)."""
     plan = simulated_plan(30_000, 11, months=24, pilot_share=0.5)
     study = train_study(plan.trial("ed_diversion", "pilot")[0], TWO_SCALES, 1)
-    found = listed(plan, "ed_diversion", study)
+    found = listed(plan, "ed_diversion", study, effects)
     assert found.value["model"] > found.value["everyone"], found.value
     assert found.gain("features") > 0.6, found.value
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from simulator_world import Design, People, SimulatedPlan, simulated_plan
 
-from causal.encoding import fit_encoder
+from causal.encoding import FeatureEncoder, fit_encoder
 from causal.options import TrainOptions
 from causal.train import TrainedStudy, train_study
 from causal_sections._studies import table
@@ -34,7 +34,7 @@ PROGRAMS = ("ed_diversion", "medication_adherence")
 # Members, and the share of them that each month of the pilot randomises.
 PLANS = ((5_000, 0.13), (20_000, 0.13), (100_000, 0.13), (100_000, 0.5))
 REPEATS, SMALL_PLAN = 3, 6_000
-_LEARNT_EFFECT_ROWS = 200_000
+REFERENCE_MEMBERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class Listed:
     Attributes:
         value: true mean benefit of the members whom the capacity reaches, by who ranks: `model`; `limited` (the same, with
             a limit on the chance of harm); `risk` (predicted untreated outcome); `everyone` (no ranking); `features` (the
-            oracle of all that is recorded: true effects of other months regressed on the features); `own` (knows every
-            member's own effect, which no table tells).
+            oracle of all that is recorded, `FeatureEffects`); `own` (knows every member's own effect, which no table tells).
         harmed: members of the harmed slice among those whom the model calls.
         called_if_limited, harmed_if_limited: the same with the limit on the chance of harm.
         covers_like: share of intervals that hold the effect of people with the same features.
@@ -67,6 +66,30 @@ class Listed:
         return (v["model"] - v["risk"]) / (v[best] - v["risk"])
 
 
+class FeatureEffects:
+    """Mean true effects of people by their features: true effects, which nobody has, regressed on the features.
+
+    Learnt from the members of another plan: of members whom it has seen, a regression without noise learns each one's own
+    effect, frailty and all (on their own plan it explained .81 of the effects on emergency visits, on others .77).
+    """
+
+    def __init__(self, plan: SimulatedPlan) -> None:
+        self.plan = plan
+        self._learnt: dict[str, tuple[FeatureEncoder, lgb.Booster]] = {}
+
+    def of(self, program: str, people: People) -> np.ndarray:
+        """Natural sign, outcome units; (n,)."""
+        if program not in self._learnt:
+            past = self.plan.past(program)
+            encoder = fit_encoder(past.X)
+            data = lgb.Dataset(encoder.transform(past.X), past.truth["effect"].to_numpy())
+            params = {"num_leaves": 31, "learning_rate": 0.05, "min_data_in_leaf": 200, "num_threads": 1, "seed": 1,
+                      "deterministic": True, "force_row_wise": True, "verbose": -1}  # fmt: skip
+            self._learnt[program] = encoder, lgb.train(params, data, num_boost_round=400)
+        encoder, regression = self._learnt[program]
+        return np.asarray(regression.predict(encoder.transform(people.X), num_threads=1))
+
+
 FULL = TrainOptions(budget_fraction=CAPACITY, threads=1)
 QUICK = replace(FULL, n_trees=48, refutation_rows=1_000, refutation_simulations=2)
 
@@ -79,13 +102,13 @@ def study_of(
     return train_study(trial, options, seed)
 
 
-def listed(plan: SimulatedPlan, program: str, study: TrainedStudy) -> Listed:
+def listed(plan: SimulatedPlan, program: str, study: TrainedStudy, effects: FeatureEffects) -> Listed:
     """Score everybody eligible that night and call whom the capacity reaches; nobody with an expected harm, or with more
     than a chance of LARGEST_CHANCE_OF_HARM of it."""
     night = plan.night(program)
     scored = study.scorer.score(night.X)
     benefit = -scored["cate"].fillna(0.0).to_numpy()
-    own, like = -night.truth["effect"].to_numpy(), -effect_of_features(plan, program, night)
+    own, like = -night.truth["effect"].to_numpy(), -effects.of(program, night)
     reach = round(CAPACITY * len(own))
     scores = {"risk": scored["baseline_risk"].to_numpy(), "features": like, "own": own}
     low, high = -scored["cate_upper"].to_numpy(), -scored["cate_lower"].to_numpy()
@@ -109,24 +132,15 @@ def listed(plan: SimulatedPlan, program: str, study: TrainedStudy) -> Listed:
     )
 
 
-def effect_of_features(plan: SimulatedPlan, program: str, night: People) -> np.ndarray:
-    """Mean true effect of people like each of the night's: a regression without noise of outcomes, on other months."""
-    past = plan.past(program, _LEARNT_EFFECT_ROWS)
-    encoder = fit_encoder(past.X)
-    params = {"num_leaves": 31, "learning_rate": 0.05, "min_data_in_leaf": 30, "num_threads": 1, "seed": 1,
-              "deterministic": True, "force_row_wise": True, "verbose": -1}  # fmt: skip
-    data = lgb.Dataset(encoder.transform(past.X), past.truth["effect"].to_numpy())
-    return np.asarray(lgb.train(params, data, num_boost_round=400).predict(encoder.transform(night.X), num_threads=1))
-
-
 def growth(plans: Sequence[tuple[int, float]]) -> str:
     """(a), (d), (e): the pilot of ever larger plans."""
     rows = []
+    effects = FeatureEffects(simulated_plan(REFERENCE_MEMBERS, seed=141))
     for members_count, share in plans:
         plan = simulated_plan(members_count, seed=41, pilot_share=share)
         for program in PROGRAMS:
             study = study_of(plan, program)
-            found = listed(plan, program, study)
+            found = listed(plan, program, study, effects)
             v = found.value
             print(members_count, share, program, study.verdict, v, flush=True)
             rows.append(
@@ -179,8 +193,8 @@ def run(full: bool) -> str:
         f"{LARGEST_CHANCE_OF_HARM:.0%} either (`largest_chance_of_harm` in `contracts/programs.yaml`, off by default): where the "
         "pilot is small that is nobody.\n\n"
         f"**Randomised pilot, growing plan.**\n\n{grown}\n\n"
-        "*Best of features* is the oracle of all that is recorded: a regression of members' true effects, which nobody has, "
-        "on the features. *Own effects* knows each member's own, which hangs on frailty, hunches and crises that no table "
+        "*Best of features* is the oracle of all that is recorded: a regression of true effects, which nobody has, on the "
+        f"features of a plan of {REFERENCE_MEMBERS:,} other members. *Own effects* knows each member's own, which hangs on frailty, hunches and crises that no table "
         "holds: no list made of the tables reaches it. A member's own effect varies around that of people like them by what "
         "cannot be learnt from any outcome, so only the latter is what an interval can promise.\n\n"
         f"**Hidden confounding** ({plans} plans of {SMALL_PLAN:,}, care managers' own choice by strong hunches, both "

@@ -1,0 +1,129 @@
+"""Bayesian linear regression that expects most coefficients to be next to nothing and a few to be large: the horseshoe.
+
+    y_i = b_0 + x_i' beta + noise_i / sqrt(w_i),   noise_i ~ N(0, sigma2)
+    beta_j ~ N(0, sigma2 tau_b lambda_j),   sqrt(lambda_j) ~ C+(0, 1),   sqrt(tau_b) ~ C+(0, tau_0)   for j in block b
+(Carvalho, Polson & Scott 2010), columns standardised. Blocks are kinds of difference (lines, steps, bends, products), each
+with a scale of its own. One normal variance per block, chosen by the marginal likelihood, is a prior that says "all a
+little": where few features make an effect differ its error was a third larger and its intervals wider.
+
+The prior scale is that of Piironen & Vehtari (2017), tau_0 = EXPECTED_ODDS / sqrt(n): that many coefficients are expected to
+matter for each one that does not. Drawn by the Gibbs steps of Makalic & Schmidt (2016) from sums of squares and products, so
+that a draw's time does not grow with the rows. Intervals of the posterior cover right on average over x and over functions
+like the prior's, not at every single x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from threadpoolctl import threadpool_limits
+
+EXPECTED_ODDS = 0.2
+DRAWS, BURN_IN = 250, 100
+# Prior variance of the intercept and bounds of those of the coefficients, in units of sigma2: no matrix is singular.
+_FLAT, _BOUNDS = 1e6, (1e-20, 1e6)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Mean and covariance of (intercept, coefficients)."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    def predict(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior mean and variance of the function (without noise) for rows of coefficients' columns; (n,) each."""
+        value = self.mean[0] + X @ self.mean[1:]
+        spread = X @ self.covariance[1:, 1:] + 2 * self.covariance[0, 1:]
+        return value, np.maximum(np.einsum("ij,ij->i", spread, X) + self.covariance[0, 0], 0.0)
+
+
+def fit_posterior(
+    blocks: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray, inflation: float, seed: int
+) -> Posterior:
+    """Draw the posterior and keep its mean and covariance.
+
+    Args:
+        blocks: columns of each block, (n, d_b), d_b >= 0; with mean 0 and spread 1, or all 0 and then left out.
+        y: target, (n,).
+        weight: precision of each row up to a factor, (n,), not negative.
+        inflation: at least 1; rows that hang together count as n / inflation independent ones.
+        seed: of the draws.
+    """
+    X = np.column_stack([np.ones(len(y)), *blocks])
+    w = weight / weight.mean() / inflation
+    weighted = X * w[:, None]
+    gram, cross = weighted.T @ X, weighted.T @ y
+    centre = float(np.average(y, weights=w))
+    spread = float(np.average((y - centre) ** 2, weights=w))
+    mean, covariance = np.zeros(len(gram)), np.zeros(gram.shape)
+    mean[0] = centre
+    if spread <= 0:
+        return Posterior(mean, covariance)
+    told = np.flatnonzero(np.diag(gram) > 0)
+    block = np.repeat(np.arange(len(blocks)), [part.shape[1] for part in blocks])[told[1:] - 1]
+    system = _System(
+        gram[np.ix_(told, told)],
+        cross[told],
+        float(np.sum(w * y * y)),
+        np.unique(block, return_inverse=True)[1],
+        spread,
+    )
+    chain = islice(system.draws(np.random.default_rng(seed)), BURN_IN, BURN_IN + DRAWS)
+    # Matrices are too small to share: where other work keeps the cores busy, threads made this sixty times slower.
+    with threadpool_limits(limits=1, user_api="blas"):
+        means, drawn = zip(*chain, strict=True)
+    mean[told] = np.mean(means, axis=0)
+    covariance[np.ix_(told, told)] = np.cov(drawn, rowvar=False)
+    return Posterior(mean, covariance)
+
+
+@dataclass(frozen=True)
+class _System:
+    """Weighted sums of squares and products of (1, columns) and the target; nothing of length n is needed after this.
+
+    `block` is the block of every column but the first.
+    """
+
+    gram: np.ndarray
+    cross: np.ndarray
+    square: float
+    block: np.ndarray
+    spread: float
+
+    def draws(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Conditional mean and draw of (intercept, coefficients), without end.
+
+        Every random number is drawn before it is scaled by the state: the chain is a smooth function of the data, and
+        rounding does not grow into other results.
+        """
+        size, n = len(self.block), self.gram[0, 0]
+        columns = np.bincount(self.block)
+        sigma2, least = self.spread, EXPECTED_ODDS**2 / n
+        local, local_mix = np.ones(size), np.ones(size)
+        overall, overall_mix = np.full(len(columns), least), np.full(len(columns), 1 / least)
+        diagonal = np.diag_indices(size + 1)
+        while True:
+            prior = np.clip(local * overall[self.block], *_BOUNDS)
+            precision = self.gram.copy()
+            precision[diagonal] += 1 / np.r_[_FLAT, prior]
+            root = np.linalg.cholesky(precision)
+            half = solve_triangular(root, self.cross, lower=True, check_finite=False)
+            noise = np.sqrt(sigma2) * rng.standard_normal(size + 1)
+            both = solve_triangular(
+                root, np.column_stack([half, half + noise]), lower=True, trans=1, check_finite=False
+            )
+            mean, drawn = both.T
+            residual = self.square - 2 * drawn @ self.cross + drawn @ self.gram @ drawn
+            sigma2 = (residual + np.sum(drawn[1:] ** 2 / prior)) / 2 / rng.gamma((n + size) / 2)
+            squared = drawn[1:] ** 2 / (2 * sigma2)
+            local = (1 / local_mix + squared / overall[self.block]) / rng.standard_exponential(size)
+            local_mix = (1 + 1 / local) / rng.standard_exponential(size)
+            within = np.bincount(self.block, squared / local, minlength=len(columns))
+            overall = (1 / overall_mix + within) / rng.gamma((columns + 1) / 2)
+            overall_mix = (1 / least + 1 / overall) / rng.standard_exponential(len(columns))
+            yield mean, drawn
