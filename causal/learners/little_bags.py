@@ -174,19 +174,26 @@ def _tree(
 def _walk(
     trees: Sequence[Any], n_outputs: int, X: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    """Parameter (n, n_outputs), first row of the inverse Jacobian, and A and J of every tree."""
-    walked = [tree.tree_.predict_precond_and_jac(X) for tree in trees]
-    alpha, jacobian = (sum(part) / len(walked) for part in zip(*walked, strict=True))
+    """Parameter (n, n_outputs), first row of the inverse Jacobian, and of every tree what each of its nodes holds,
+    (A, J) side by side, and the node of each row."""
+    walked = []
+    total = np.zeros((len(X), n_outputs + n_outputs**2))
+    for tree in trees:
+        nodes = tree.tree_
+        held = np.column_stack([part.reshape(nodes.node_count, -1) for part in (nodes.precond, nodes.jac)])
+        leaf = nodes.apply(X)
+        total += held.take(leaf, axis=0)
+        walked.append((held, leaf))
+    alpha, jacobian = np.split(total / len(walked), [n_outputs], axis=1)
     inverse = np.linalg.pinv(jacobian.reshape(-1, n_outputs, n_outputs))
     return np.einsum("ijk,ik->ij", inverse, alpha), inverse[:, 0, :], walked
 
 
 def _chunk(trees: Sequence[Any], n_outputs: int, bag: int, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     parameter, row, walked = _walk(trees, n_outputs, X)
-    moments = np.empty((len(walked), len(X)))
-    for i, (a, j) in enumerate(walked):
-        gap = a - np.einsum("ijk,ik->ij", j.reshape(-1, n_outputs, n_outputs), parameter)
-        moments[i] = np.einsum("ij,ij->i", row, gap)
+    # A tree's moment, row (A - J parameter), is linear in (A, J).
+    factor = np.column_stack([row, -(row[:, :, None] * parameter[:, None, :]).reshape(len(X), -1)])
+    moments = np.stack([np.einsum("ij,ij->i", held.take(leaf, axis=0), factor) for held, leaf in walked])
     return parameter[:, 0], _variance(moments, bag)
 
 
