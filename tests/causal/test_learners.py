@@ -217,13 +217,14 @@ def test_counts_are_judged_on_both_scales_and_predicted_by_both() -> None:
     judge = fit_judge(data, LearnerOptions(seed=1))
     (one, spread), (other, width) = (posterior.with_variance(new) for posterior in judge.posteriors)
     assert np.abs(one - other).max() > 0.01, "they are to differ"
-    np.testing.assert_allclose(bayes.effect(new), (one + other) / 2)
-    np.testing.assert_allclose(mean.effect(new), (lasso.effect(new) + relative.effect(new) + one + other) / 4)
+    np.testing.assert_allclose(bayes.effect(new), (one + 2 * other) / 3)
+    scales = (lasso.effect(new) + one) / 2, (relative.effect(new) + other) / 2
+    np.testing.assert_allclose(mean.effect(new), (scales[0] + 2 * scales[1]) / 3)
     assert judge.relative is not None
     unit, told = judge.relative.expected.predict(new), judge.relative.share.with_variance(new)
     assert np.corrcoef(unit, data.nuisances.outcome[:50])[0, 1] > 0.98
     np.testing.assert_allclose((other, width), (told[0] * unit, told[1] * unit**2))
-    expected = ((bayes.effect(new) - one) ** 2 + spread + (bayes.effect(new) - other) ** 2 + width) / 2
+    expected = ((bayes.effect(new) - one) ** 2 + spread + 2 * ((bayes.effect(new) - other) ** 2 + width)) / 3
     np.testing.assert_allclose(bayes.with_variance(new)[1], expected)
     assert fit_judge(data, LearnerOptions(seed=1)) is judge, "once for all learners of the same rows"
     assert fit_judge(data.rows(np.arange(2_000) < 1_000), LearnerOptions(seed=1)) is not judge
