@@ -3,8 +3,8 @@
     y_i = b_0 + x_i' beta + noise_i / sqrt(w_i),   noise_i ~ N(0, sigma2)
     beta_j ~ N(0, sigma2 tau_b lambda_j),   sqrt(lambda_j) ~ C+(0, 1),   sqrt(tau_b) ~ C+(0, tau_0)   for j in block b
 (Carvalho, Polson & Scott 2010), columns standardised. Blocks are kinds of difference (lines, steps, bends, products), each
-with a scale of its own. One normal variance per block, chosen by the marginal likelihood, is a prior that says "all a
-little": where few features make an effect differ its error was a third larger and its intervals wider.
+with a scale of its own. One normal variance per block would say "all a little": where few features make an effect differ,
+it errs more and its intervals are wider.
 
 The prior scale is that of Piironen & Vehtari (2017), tau_0 = EXPECTED_ODDS / sqrt(n): that many coefficients are expected to
 matter for each one that does not. Drawn by the Gibbs steps of Makalic & Schmidt (2016) from sums of squares and products, so
@@ -74,7 +74,7 @@ def fit_posterior(
         spread,
     )
     chain = islice(system.draws(np.random.default_rng(seed)), BURN_IN, BURN_IN + DRAWS)
-    # Matrices are too small to share: where other work keeps the cores busy, threads made this sixty times slower.
+    # Matrices are too small to share: beside other work, threads make this many times slower.
     with threadpool_limits(limits=1, user_api="blas"):
         means, drawn = zip(*chain, strict=True)
     mean[told] = np.mean(means, axis=0)
