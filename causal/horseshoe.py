@@ -54,10 +54,11 @@ def fit_posterior(
         inflation: at least 1; rows that hang together count as n / inflation independent ones.
         seed: of the draws.
     """
-    X = np.column_stack([np.ones(len(y)), *blocks])
     w = weight / weight.mean() / inflation
-    weighted = X * w[:, None]
-    gram, cross = weighted.T @ X, weighted.T @ y
+    root = np.sqrt(w)
+    X = np.column_stack([np.ones(len(y)), *blocks])
+    X *= root[:, None]
+    gram, cross = X.T @ X, X.T @ (root * y)
     centre = float(np.average(y, weights=w))
     spread = float(np.average((y - centre) ** 2, weights=w))
     mean, covariance = np.zeros(len(gram)), np.zeros(gram.shape)
