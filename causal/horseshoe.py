@@ -67,64 +67,51 @@ def fit_posterior(
         return Posterior(mean, covariance)
     told = np.flatnonzero(np.diag(gram) > 0)
     block = np.repeat(np.arange(len(blocks)), [part.shape[1] for part in blocks])[told[1:] - 1]
-    system = _System(
-        gram[np.ix_(told, told)],
-        cross[told],
-        float(np.sum(w * y * y)),
-        np.unique(block, return_inverse=True)[1],
-        spread,
-    )
-    chain = islice(system.draws(np.random.default_rng(seed)), BURN_IN, BURN_IN + DRAWS)
+    within = np.unique(block, return_inverse=True)[1]
+    square = float(np.sum(w * y * y))
+    chain = _chain(gram[np.ix_(told, told)], cross[told], square, within, spread, np.random.default_rng(seed))
     # Matrices are too small to share: beside other work, threads make this many times slower.
     with threadpool_limits(limits=1, user_api="blas"):
-        means, drawn = zip(*chain, strict=True)
+        means, drawn = zip(*islice(chain, BURN_IN, BURN_IN + DRAWS), strict=True)
     mean[told] = np.mean(means, axis=0)
     covariance[np.ix_(told, told)] = np.cov(drawn, rowvar=False)
     return Posterior(mean, covariance)
 
 
-@dataclass(frozen=True)
-class _System:
-    """Weighted sums of squares and products of (1, columns) and the target; nothing of length n is needed after this.
+def _chain(
+    gram: np.ndarray, cross: np.ndarray, square: float, block: np.ndarray, spread: float, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Conditional mean and draw of (intercept, coefficients), without end.
 
-    `block` is the block of every column but the first.
+    Every random number is drawn before it is scaled by the state: the chain is a smooth function of the data, and
+    rounding does not grow into other results.
+
+    Args:
+        gram, cross, square: weighted sums of squares and products of (1, columns) and the target.
+        block: the block of every column, numbered from 0, all in use.
+        spread: variance of the target, where the noise starts.
     """
-
-    gram: np.ndarray
-    cross: np.ndarray
-    square: float
-    block: np.ndarray
-    spread: float
-
-    def draws(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Conditional mean and draw of (intercept, coefficients), without end.
-
-        Every random number is drawn before it is scaled by the state: the chain is a smooth function of the data, and
-        rounding does not grow into other results.
-        """
-        size, n = len(self.block), self.gram[0, 0]
-        columns = np.bincount(self.block)
-        sigma2, least = self.spread, EXPECTED_ODDS**2 / n
-        local, local_mix = np.ones(size), np.ones(size)
-        overall, overall_mix = np.full(len(columns), least), np.full(len(columns), 1 / least)
-        diagonal = np.diag_indices(size + 1)
-        while True:
-            prior = np.clip(local * overall[self.block], *_BOUNDS)
-            precision = self.gram.copy()
-            precision[diagonal] += 1 / np.r_[_FLAT, prior]
-            root = np.linalg.cholesky(precision)
-            half = solve_triangular(root, self.cross, lower=True, check_finite=False)
-            noise = np.sqrt(sigma2) * rng.standard_normal(size + 1)
-            both = solve_triangular(
-                root, np.column_stack([half, half + noise]), lower=True, trans=1, check_finite=False
-            )
-            mean, drawn = both.T
-            residual = self.square - 2 * drawn @ self.cross + drawn @ self.gram @ drawn
-            sigma2 = (residual + np.sum(drawn[1:] ** 2 / prior)) / 2 / rng.gamma((n + size) / 2)
-            squared = drawn[1:] ** 2 / (2 * sigma2)
-            local = (1 / local_mix + squared / overall[self.block]) / rng.standard_exponential(size)
-            local_mix = (1 + 1 / local) / rng.standard_exponential(size)
-            within = np.bincount(self.block, squared / local, minlength=len(columns))
-            overall = (1 / overall_mix + within) / rng.gamma((columns + 1) / 2)
-            overall_mix = (1 / least + 1 / overall) / rng.standard_exponential(len(columns))
-            yield mean, drawn
+    size, n = len(block), gram[0, 0]
+    columns = np.bincount(block)
+    sigma2, least = spread, EXPECTED_ODDS**2 / n
+    local, local_mix = np.ones(size), np.ones(size)
+    overall, overall_mix = np.full(len(columns), least), np.full(len(columns), 1 / least)
+    diagonal = np.diag_indices(size + 1)
+    while True:
+        prior = np.clip(local * overall[block], *_BOUNDS)
+        precision = gram.copy()
+        precision[diagonal] += 1 / np.r_[_FLAT, prior]
+        root = np.linalg.cholesky(precision)
+        half = solve_triangular(root, cross, lower=True, check_finite=False)
+        noise = np.sqrt(sigma2) * rng.standard_normal(size + 1)
+        both = solve_triangular(root, np.column_stack([half, half + noise]), lower=True, trans=1, check_finite=False)
+        mean, drawn = both.T
+        residual = square - 2 * drawn @ cross + drawn @ gram @ drawn
+        sigma2 = (residual + np.sum(drawn[1:] ** 2 / prior)) / 2 / rng.gamma((n + size) / 2)
+        squared = drawn[1:] ** 2 / (2 * sigma2)
+        local = (1 / local_mix + squared / overall[block]) / rng.standard_exponential(size)
+        local_mix = (1 + 1 / local) / rng.standard_exponential(size)
+        within = np.bincount(block, squared / local, minlength=len(columns))
+        overall = (1 / overall_mix + within) / rng.gamma((columns + 1) / 2)
+        overall_mix = (1 / least + 1 / overall) / rng.standard_exponential(len(columns))
+        yield mean, drawn

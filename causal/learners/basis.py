@@ -59,8 +59,8 @@ class Basis:
 def fit_basis(Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray) -> Basis:
     """Learn centres, spreads and steps from rows with weights."""
     raw = _Scale.of(Z, weight)
-    edges = tuple(_steps(Z[:, column]) for column in chosen)
-    bends = tuple(at if len(np.unique(Z[:, c])) > N_STEPS + 1 else at[:0] for c, at in zip(chosen, edges, strict=True))
+    places = [_places(Z[:, column]) for column in chosen]
+    edges, bends = tuple(at for at, _ in places), tuple(at for _, at in places)
     scales = tuple(_Scale.of(part, weight) for part in _columns(Z, raw, chosen, edges, bends))
     return Basis(raw, chosen, edges, bends, scales)
 
@@ -78,10 +78,12 @@ def _columns(
     return lines, np.column_stack([none, *steps]), np.column_stack([none, *bent]), products
 
 
-def _steps(values: np.ndarray) -> np.ndarray:
-    distinct = np.unique(values)
+def _places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a feature steps, and where it bends."""
+    distinct, none = np.unique(values), np.empty(0)
     if len(distinct) <= 2:
-        return np.empty(0)
+        return none, none
     if len(distinct) <= N_STEPS + 1:
-        return (distinct[1:] + distinct[:-1]) / 2
-    return np.unique(np.quantile(values, np.linspace(0, 1, N_STEPS + 2)[1:-1]))
+        return (distinct[1:] + distinct[:-1]) / 2, none
+    at = np.unique(np.quantile(values, np.linspace(0, 1, N_STEPS + 2)[1:-1]))
+    return at, at

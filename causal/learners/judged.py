@@ -12,7 +12,7 @@ group (125 meta-analyses: Engels, Schmid, Terrin, Olkin & Lau 2000; 551: Deeks 2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,16 +52,18 @@ class JudgedEffect:
     interval_kind: str = "posterior"
 
     def effect(self, Z: np.ndarray) -> np.ndarray:
-        return _by_odds([np.mean([part.effect(Z) for part in scale], axis=0) for scale in self.parts])
+        return self._mean(lambda part: part.effect(Z))
 
     def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         posteriors = self.judge.posteriors
         told = [posterior.with_variance(Z) for posterior in posteriors]
         # A posterior that is a part is not asked twice: its columns are most of what scoring costs.
         known = {id(posterior): mean for posterior, (mean, _) in zip(posteriors, told, strict=True)}
-        scales = [[known[id(p)] if id(p) in known else p.effect(Z) for p in scale] for scale in self.parts]
-        effect = _by_odds([np.mean(scale, axis=0) for scale in scales])
+        effect = self._mean(lambda part: known[id(part)] if id(part) in known else part.effect(Z))
         return effect, _expected_square(told, effect)
+
+    def _mean(self, effect: Callable[[EffectModel], np.ndarray]) -> np.ndarray:
+        return _by_odds([np.mean([effect(part) for part in scale], axis=0) for scale in self.parts])
 
 
 def _by_odds(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -70,7 +70,7 @@ class FeatureEffects:
     """Mean true effects of people by their features: true effects, which nobody has, regressed on the features.
 
     Learnt from the members of another plan: of members whom it has seen, a regression without noise learns each one's own
-    effect, frailty and all (on their own plan it explained .81 of the effects on emergency visits, on others .77).
+    effect, frailty and all.
     """
 
     def __init__(self, plan: SimulatedPlan) -> None:
@@ -151,6 +151,7 @@ def growth(plans: Sequence[tuple[int, float]]) -> str:
                  f"{found.covers_like:.1%}", f"{found.covers_own:.1%}")
             )  # fmt: skip
         plan.db.close()
+    effects.plan.db.close()
     head = (
         "members", "pilot", "program", "person-trials", "learner", "verdict", "no ranking", "by risk",
         "model", "model, harm limited", "best of features", "own effects", "gain / best of features'", "gain / own effects'",
