@@ -52,7 +52,7 @@ def _worker_scorer(file_name: str, trained_with: tuple[tuple[str, str], ...]) ->
 
 
 def _score_partition(
-    file_name: str, trained_with: tuple[tuple[str, str], ...], *, intervals: bool
+    file_name: str, trained_with: tuple[tuple[str, str], ...]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The function that Spark runs over the batches of a partition."""
 
@@ -62,7 +62,7 @@ def _score_partition(
         scorer = _worker_scorer(file_name, trained_with)
         for batch in batches:
             frame = batch.to_pandas()
-            scored = scorer.score(frame.drop(columns=["member_id"]), intervals=intervals)
+            scored = scorer.score(frame.drop(columns=["member_id"]))
             reasons = _in_words(frame, scored)
             columns = {
                 "member_id": batch.column("member_id"),
@@ -107,7 +107,7 @@ def _shipped(spark: SparkSession, model: RegisteredModel) -> str:
     return name
 
 
-def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame, *, intervals: bool = True) -> DataFrame:
+def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame) -> DataFrame:
     """A model's scores of members: `member_id, is_in_support, cate, cate_lower, cate_upper, interval_kind, baseline_risk,
     reason_1, reason_2, reason_3`.
 
@@ -115,10 +115,9 @@ def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame, *, int
         spark: the session that `rows` belong to.
         model: its file goes to the workers.
         rows: `member_id` and every covariate.
-        intervals: False leaves the limits out, which takes a fraction of the time.
     """
     trained_with = tuple(sorted(_library_tags(model.tags).items()))
-    scored = _score_partition(_shipped(spark, model), trained_with, intervals=intervals)
+    scored = _score_partition(_shipped(spark, model), trained_with)
     return scored_by(rows.select("member_id", *covariates()).mapInArrow(scored, _SCORES), model)
 
 

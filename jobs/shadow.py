@@ -23,7 +23,7 @@ from jobs.fitness import unfit
 from jobs.ledger import safe_message, step
 from jobs.lineage import record as lineage
 from jobs.lineage.design import shadow_jobs
-from jobs.options import benefit_sql, best_value_sql
+from jobs.options import benefit_sql, best_value_sql, may_harm_sql, ranked_benefit_sql
 from jobs.publish import predicate
 from jobs.registry import RegisteredModel, challenger
 from jobs.score import effects, scoring_error
@@ -117,13 +117,13 @@ def _write_scores(shadows: list[Shadow], data_source: str, run_date: date, run_i
 
 def _score_rows(spark: SparkSession, shadow: Shadow, data_source: str, run_date: date) -> DataFrame:
     """Rows of `causal.shadow_score` for the members that were eligible when the night was scored."""
-    key, where = shadow.program.key, predicate(data_source, run_date)
+    program, key, where = shadow.program, shadow.program.key, predicate(data_source, run_date)
     served = spark.sql(f"""
         select member_id, allowed_channels from causal.member_score
         where {where} and program = '{key}' and is_eligible""")
     features = spark.sql(f"""
         select * from features.member_feature where data_source = '{data_source}' and as_of_date = date'{run_date}'""")
-    scored = effects(spark, shadow.model, features.join(served, "member_id", "left_semi"), intervals=False)
+    scored = effects(spark, shadow.model, features.join(served, "member_id", "left_semi"))
     return scored.join(served, "member_id").selectExpr(
         f"'{data_source}' as data_source",
         f"date'{run_date}' as run_date",
@@ -132,8 +132,12 @@ def _score_rows(spark: SparkSession, shadow: Shadow, data_source: str, run_date:
         "member_id",
         "is_in_support",
         "cate",
+        "cate_lower",
+        "cate_upper",
         "baseline_risk",
-        f"{best_value_sql(shadow.program, benefit_sql(shadow.program))} as net_value_usd",
+        f"{best_value_sql(program, benefit_sql(program))} as net_value_usd",
+        f"case when is_in_support and not {may_harm_sql(program)}"
+        f" then {best_value_sql(program, ranked_benefit_sql(program))} end as rank_value",
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from causal.assignment import uniform_sql
 from causal.stability import psi
 from contracts.programs import Program, programs
-from jobs.options import benefit_sql, best_value_sql
+from jobs.options import benefit_sql, best_value_sql, by_key, may_harm_sql
 from jobs.publish import predicate
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _lists_sql(chosen: Sequence[Program], where: str) -> str:
     tie = uniform_sql(("m.member_id", "m.program"), f"{programs().holdout_salt}|tie")
     own_value = _by_program(chosen, lambda p: best_value_sql(p, benefit_sql(p, "m.cate"), "m.allowed_channels"))
     places = _by_program(chosen, lambda p: f"{p.capacity_per_night}L")
+    may_harm = by_key("program", {p.key: may_harm_sql(p) for p in chosen}, "false")
     by_served = "partition by program order by served_key desc nulls last, tie, member_id"
     by_challenger = "partition by program order by challenger_key desc nulls last, tie, member_id"
     return f"""
@@ -68,10 +69,11 @@ def _lists_sql(chosen: Sequence[Program], where: str) -> str:
             m.cate as served_cate, c.cate as challenger_cate,
             case when m.verdict = 'publish' then {own_value} end as served_value, c.net_value_usd as challenger_value,
             case when m.blocked_by is null and m.verdict = 'fallback' then m.rank_value
-                 when m.blocked_by is null and m.verdict = 'publish' and m.is_in_support and m.rank_value > 0 then m.rank_value
+                 when m.blocked_by is null and m.verdict = 'publish' and m.is_in_support and m.rank_value > 0 and not m.may_harm
+                    then m.rank_value
             end as served_key,
-            case when m.blocked_by is null and c.is_in_support and c.net_value_usd > 0 then c.net_value_usd end as challenger_key
-        from (select * from causal.member_score where {where} and is_eligible) m
+            case when m.blocked_by is null and c.rank_value > 0 then c.rank_value end as challenger_key
+        from (select *, {may_harm} as may_harm from causal.member_score where {where} and is_eligible) m
         join (select * from causal.shadow_score where {where}) c on c.program = m.program and c.member_id = m.member_id
     ),
     listed as (

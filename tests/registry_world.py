@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from causal.encoding import FeatureEncoder
-from causal.lasso import Linear
-from causal.learners.point import PointEffect
+from causal.horseshoe import Posterior
+from causal.learners.basis import fit_basis
+from causal.learners.bayes import BayesEffect
 from causal.learners.recalibrated import Recalibrated, Shrinkage
 from causal.regression import Constant
 from causal.scorer import Scorer
@@ -22,16 +23,18 @@ from jobs.registry import RegisteredModel, model_name, register
 
 SOURCE, PROGRAM = "tuva", "ed_diversion"
 NAME = model_name(SOURCE, PROGRAM)
-_WIDE = 1e6  # standard deviations of the linear model, so that no value is clipped
+_WIDE = 1e6  # standard deviations of the model's column, so that no value is clipped
 
 
-def scorer(feature: str = "age", slope: float = -0.01, level: float = 0.0) -> Scorer:
-    """Effect = level + slope x feature; made of the project's own classes, so that a worker can unpickle it."""
-    line = Linear(np.zeros(1), np.full(1, _WIDE), np.array([slope * _WIDE]), level, logistic=False)
+def scorer(feature: str = "age", slope: float = -0.01, level: float = 0.0, error: float = 0.02) -> Scorer:
+    """Effect = level + slope x feature, known with a standard error; made of the project's own classes, so that a worker can
+    unpickle it."""
+    basis = fit_basis(np.array([[-_WIDE], [_WIDE]]), np.ones(2), np.empty(0, dtype=int))
+    line = BayesEffect(basis, Posterior(np.array([level, slope * _WIDE]), np.diag([error**2, 0.0])))
     return Scorer(
         encoder=FeatureEncoder(numeric=(feature,), medians=(0.0,), flagged=(), levels=()),
-        model=Recalibrated(PointEffect(line), Shrinkage(0.0, 0.0, 1.0, 0.0, 0.0)), baseline=Constant(1.0), propensity=Constant(0.5), support=SupportBounds(0.0, 1.0),
-        reasons=None, reasons_of="need", better="lower", learner="linear_dr",
+        model=Recalibrated(line, Shrinkage(0.0, 0.0, 1.0, 0.0, 0.0, is_posterior=True)), baseline=Constant(1.0), propensity=Constant(0.5), support=SupportBounds(0.0, 1.0),
+        reasons=None, reasons_of="need", better="lower", learner="bayes_r",
     )  # fmt: skip
 
 
@@ -70,7 +73,7 @@ class Registry:
             metrics={"ate": -0.1},
             tags={
                 "data_source": SOURCE, "program": program, "trained_as_of": date(2026, 6, 1).isoformat(), "verdict": verdict,
-                "verdict_sentence": f"The gates say {verdict}.", "learner": "linear_dr", "seed": "7",
+                "verdict_sentence": f"The gates say {verdict}.", "learner": "bayes_r", "seed": "7",
                 **provenance(programs().programs[program]), **(tags or {}),
             },
             documents={

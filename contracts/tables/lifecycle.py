@@ -59,21 +59,25 @@ class Shadowed(Contract):
 
 @table(
     "causal.shadow_score",
+    version="1.1.0",
     key=("data_source", "run_date", "program", "member_id"),
     partition_by=("data_source", "run_date"),
 )
 class ShadowScore(Shadowed):
-    """What the challenger estimated for each eligible member on a night; nobody is called by these scores.
-
-    Point estimates only: an interval costs several times as much and no comparison needs it.
-    """
+    """What the challenger estimated for each eligible member on a night; nobody is called by these scores."""
 
     member_id: Str = column("Member identifier.", phi=Phi.PLAN_ID)
     is_in_support: Bool = column("Like those the challenger learnt from.")
     cate: Double = column("Estimated effect; NULL outside support.", nullable=True)
+    cate_lower: Double = column("Lower 95 % limit; NULL without an interval.", nullable=True)
+    cate_upper: Double = column("Upper 95 % limit.", nullable=True)
     baseline_risk: Double = column("Predicted outcome without outreach.", nullable=True)
     net_value_usd: Double = column(
         "Benefit in dollars less the cost of a contact, had this model served.", unit="usd", nullable=True
+    )
+    rank_value: Double = column(
+        "What the member would be ranked by, had this model served; NULL outside support and where the chance of harm is above the program's limit.",
+        nullable=True,
     )
 
 
@@ -90,7 +94,7 @@ class ShadowComparison(Shadowed):
     """What served tonight beside its challenger, per program: would the list be another, and what would it be worth.
 
     Lists are the first `place_count` members who are free to be called, before the holdout is taken out and before
-    programs share members; what serves is ranked as it ranks, the challenger by its net value.
+    programs share members; the challenger ranks as the program would have it, its limit on the chance of harm included.
     """
 
     served_version: Str = column("Model that served, `none` where the fallback rule ranked without one.")

@@ -31,7 +31,7 @@ DECISION_WORDS = {
     "outreach": CALLED,
     "explore": CALLED,
     "holdout": "Held out at random, to measure whether outreach helps",
-    "below_capacity": "Could be called, but no place tonight or no net benefit expected",
+    "below_capacity": "Could be called, but no place tonight, no net benefit expected, or a chance of harm too large",
     "outside_support": "Unlike the members the model learnt from: no effect is estimated",
 }
 _ORDER = tuple(dict.fromkeys(DECISION_WORDS.values()))
@@ -117,6 +117,7 @@ def plan_of(program: Program) -> Plan:
         capacity=program.capacity_per_night,
         holdout_share=program.holdout_share,
         explore_share=program.explore_share,
+        largest_chance_of_harm=program.largest_chance_of_harm,
         fallback_reason=program.fallback_reason,
         teams=tuple(dict.fromkeys(_resource(how.team) for how in program.channels.values())),
     )

@@ -198,6 +198,7 @@ class Plan:
     capacity: int
     holdout_share: float
     explore_share: float
+    largest_chance_of_harm: float | None
     fallback_reason: str
     teams: tuple[str, ...] = ()
 

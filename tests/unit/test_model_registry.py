@@ -50,7 +50,7 @@ def test_a_version_keeps_its_facts(registry: Registry) -> None:
     assert (found.data_source, found.program, found.verdict, found.label) == (SOURCE, PROGRAM, "fallback", f"{NAME}/1")
     assert found.document("gates")[0]["name"] == "design"
     assert found.document("nothing") is None
-    assert load_scorer(found.scorer_path).learner == "linear_dr"
+    assert load_scorer(found.scorer_path).learner == "bayes_r"
     with pytest.raises(ModelUnavailableError, match="No model"):
         model_version(NAME, 2)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from report_world import ED, LAST, MADE, MED, NIGHT, decided, night_rows, summary
 
-from contracts.programs import programs
+from contracts.programs import Programs, programs
 from jobs.report.assemble import CALLED, assemble
 from jobs.report.index import read_entries
 from jobs.report.night import NightReport
@@ -105,6 +105,15 @@ def test_benefit_is_the_held_out_mean_times_those_called_by_rank(rows: NightRows
     assert program.value_usd is not None
     assert program.value_usd.lower == pytest.approx(in_full * 0.33 * 1100 - 57 * 35 + 19 * 31)
     assert "19 fewer emergency visits in 90 days (95% interval: between 15 and 23)" in text_of(render(made(rows)))
+
+
+def test_a_limit_on_harm_is_told_where_the_ranking_is_by_effect(rows: NightRows) -> None:
+    told = "Nobody is called whom it harms with a chance above 20%"
+    assert text_of(render(made(rows))).count(told) == 1, "one of the three programs publishes"
+    document = programs().model_dump()
+    document["programs"][ED]["largest_chance_of_harm"] = None
+    free = Programs.model_validate(document)
+    assert told not in text_of(render(assemble(rows, free.programs, "tuva", NIGHT, MADE)))
 
 
 def test_what_is_scarce_is_told_without_what_was_used(rows: NightRows) -> None:
