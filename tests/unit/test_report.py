@@ -108,7 +108,7 @@ def test_benefit_is_the_held_out_mean_times_those_called_by_rank(rows: NightRows
 
 
 def test_a_limit_on_harm_is_told_where_the_ranking_is_by_effect(rows: NightRows) -> None:
-    told = "Nobody is called whom it harms with a chance above 20%"
+    told = "Nobody is called whom it harms with a chance above 15%"
     assert text_of(render(made(rows))).count(told) == 1, "one of the three programs publishes"
     document = programs().model_dump()
     document["programs"][ED]["largest_chance_of_harm"] = None

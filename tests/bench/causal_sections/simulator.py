@@ -24,15 +24,20 @@ from causal.encoding import FeatureEncoder, fit_encoder
 from causal.options import TrainOptions
 from causal.train import TrainedStudy, train_study
 from causal_sections._studies import table
+from contracts.programs import programs
 from jobs.train import MAX_TRAIN_ROWS
 
 TITLE = "The simulator: effects and lists against the truth"
 
 CAPACITY = 0.2
-LARGEST_CHANCE_OF_HARM = 0.2
 PROGRAMS = ("ed_diversion", "medication_adherence")
-# Members, and the share of them that each month of the pilot randomises.
-PLANS = ((5_000, 0.13), (20_000, 0.13), (100_000, 0.13), (100_000, 0.5))
+LARGE = 100_000
+# Members, the share of them that each month of the pilot randomises, and the seed.
+PLANS = (
+    (5_000, 0.13, 41),
+    (20_000, 0.13, 41),
+    *((LARGE, share, seed) for share in (0.13, 0.5) for seed in (41, 42, 43, 44)),
+)
 REPEATS, SMALL_PLAN = 3, 6_000
 REFERENCE_MEMBERS = 100_000
 
@@ -43,9 +48,10 @@ class Listed:
 
     Attributes:
         value: true mean benefit of the members whom the capacity reaches, by who ranks: `model`; `limited` (the same, with
-            a limit on the chance of harm); `risk` (predicted untreated outcome); `everyone` (no ranking); `features` (the
-            oracle of all that is recorded, `FeatureEffects`); `own` (knows every member's own effect, which no table tells).
-        harmed: members of the harmed slice among those whom the model calls.
+            the program's limit on the chance of harm); `risk` (predicted untreated outcome); `everyone` (no ranking);
+            `features` (the oracle of all that is recorded, `FeatureEffects`); `own` (knows every member's own effect, which
+            no table tells).
+        called, harmed: members whom the model alone calls, and those of the harmed slice among them.
         called_if_limited, harmed_if_limited: the same with the limit on the chance of harm.
         covers_like: share of intervals that hold the effect of people with the same features.
         covers_own: share that hold the member's own effect, which also depends on what no table holds.
@@ -60,10 +66,10 @@ class Listed:
     covers_like: float
     covers_own: float
 
-    def gain(self, best: str) -> float:
+    def gain(self, best: str, who: str = "model") -> float:
         """Share of the best ranking's gain over ranking by risk."""
         v = self.value
-        return (v["model"] - v["risk"]) / (v[best] - v["risk"])
+        return (v[who] - v["risk"]) / (v[best] - v["risk"])
 
 
 class FeatureEffects:
@@ -104,7 +110,7 @@ def study_of(
 
 def listed(plan: SimulatedPlan, program: str, study: TrainedStudy, effects: FeatureEffects) -> Listed:
     """Score everybody eligible that night and call whom the capacity reaches; nobody with an expected harm, or with more
-    than a chance of LARGEST_CHANCE_OF_HARM of it."""
+    than the chance of it that the program's configuration accepts."""
     night = plan.night(program)
     scored = study.scorer.score(night.X)
     benefit = -scored["cate"].fillna(0.0).to_numpy()
@@ -114,7 +120,8 @@ def listed(plan: SimulatedPlan, program: str, study: TrainedStudy, effects: Feat
     low, high = -scored["cate_upper"].to_numpy(), -scored["cate_lower"].to_numpy()
     chance = norm.cdf(0, loc=benefit, scale=np.maximum((high - low) / 2 / norm.isf(0.025), 1e-9))
     scores["model"] = benefit
-    scores["limited"] = np.where(chance <= LARGEST_CHANCE_OF_HARM, benefit, -np.inf)
+    limit = programs().programs[program].largest_chance_of_harm or 1.0
+    scores["limited"] = np.where(chance <= limit, benefit, -np.inf)
     top = {who: np.argsort(-score, kind="stable")[:reach] for who, score in scores.items()}
     for who in ("model", "limited"):
         top[who] = top[who][scores[who][top[who]] > 0]
@@ -132,32 +139,62 @@ def listed(plan: SimulatedPlan, program: str, study: TrainedStudy, effects: Feat
     )
 
 
-def growth(plans: Sequence[tuple[int, float]]) -> str:
-    """(a), (d), (e): the pilot of ever larger plans."""
+def growth(plans: Sequence[tuple[int, float, int]]) -> str:
+    """(a), (d), (e): the pilot of ever larger plans, and what several large ones say together."""
     rows = []
+    large: dict[tuple[str, str], list[Listed]] = {}
     effects = FeatureEffects(simulated_plan(REFERENCE_MEMBERS, seed=141))
-    for members_count, share in plans:
-        plan = simulated_plan(members_count, seed=41, pilot_share=share)
+    for members_count, share, seed in plans:
+        plan = simulated_plan(members_count, seed=seed, pilot_share=share)
         for program in PROGRAMS:
             study = study_of(plan, program)
             found = listed(plan, program, study, effects)
-            v = found.value
-            print(members_count, share, program, study.verdict, v, flush=True)
+            v, serves = found.value, study.verdict == "publish"
+            print(members_count, share, seed, program, study.verdict, v, flush=True)
+            if members_count == LARGE and serves:
+                large.setdefault((f"{share:.0%}", program), []).append(found)
             rows.append(
-                (f"{members_count:,}", f"{share:.0%}", program, f"{study.n:,}", study.learner, study.verdict,
-                 *(f"{v[who]:.3g}" for who in ("everyone", "risk", "model", "limited", "features", "own")),
-                 f"{found.gain('features'):.0%}", f"{found.gain('own'):.0%}",
-                 f"{found.harmed} of {found.called}", f"{found.harmed_if_limited} of {found.called_if_limited}",
+                (f"{members_count:,}", f"{share:.0%}", seed, program, f"{study.n:,}", study.learner, study.verdict,
+                 *(f"{v[who]:.3g}" for who in ("everyone", "risk", "model")), f"{v['limited']:.3g}" if serves else "",
+                 *(f"{v[who]:.3g}" for who in ("features", "own")),
+                 *(f"{found.gain(best, 'limited' if serves else 'model'):.0%}" for best in ("features", "own")),
+                 f"{found.harmed} of {found.called}",
+                 f"{found.harmed_if_limited} of {found.called_if_limited}" if serves else "",
                  f"{found.covers_like:.1%}", f"{found.covers_own:.1%}")
             )  # fmt: skip
         plan.db.close()
     effects.plan.db.close()
     head = (
-        "members", "pilot", "program", "person-trials", "learner", "verdict", "no ranking", "by risk",
-        "model", "model, harm limited", "best of features", "own effects", "gain / best of features'", "gain / own effects'",
+        "members", "pilot", "seed", "program", "person-trials", "learner", "verdict", "no ranking", "by risk",
+        "model", "harm limited", "best of features", "own effects", "gain / best of features'", "gain / own effects'",
         "harmed slice called", "harm limited", "intervals hold: people like this", "own effect",
     )  # fmt: skip
-    return table(head, rows)
+    return table(head, rows) + _together(large)
+
+
+def _together(large: dict[tuple[str, str], list[Listed]]) -> str:
+    """Means over plans. People of one plan share a model, so that coverage is of plans, not of people."""
+    if not large:
+        return ""
+    rows = [(*key, len(found), *_means(found)) for key, found in sorted(large.items(), key=lambda item: item[0])]
+    everything = [one for found in large.values() for one in found]
+    rows.append(("all", "both", len(everything), *_means(everything)))
+    head = (
+        "pilot", "program", "studies", "gain / best of features'", "lowest", "gain / own effects'", "harmed slice called",
+        "without the limit", "intervals hold: people like this", "s.e.",
+    )  # fmt: skip
+    return f"\n\nPlans of {LARGE:,} whose verdict is `publish`, together:\n\n{table(head, rows)}"
+
+
+def _means(found: Sequence[Listed]) -> tuple[str, ...]:
+    gain = [one.gain("features", "limited") for one in found]
+    covers = [one.covers_like for one in found]
+    error = f"{np.std(covers, ddof=1) / np.sqrt(len(covers)):.1%}" if len(covers) > 1 else ""
+    return (
+        f"{np.mean(gain):.1%}", f"{min(gain):.1%}", f"{np.mean([one.gain('own', 'limited') for one in found]):.1%}",
+        f"{sum(one.harmed_if_limited for one in found)} of {sum(one.called_if_limited for one in found):,}",
+        f"{sum(one.harmed for one in found)} of {sum(one.called for one in found):,}", f"{np.mean(covers):.1%}", error,
+    )  # fmt: skip
 
 
 def verdicts(plans: int, design: Design, **changes: object) -> tuple[Counter[str], Counter[str]]:
@@ -190,9 +227,9 @@ def run(full: bool) -> str:
         "like a nightly program with all gates that its data allow, and scored on everybody eligible the night after. "
         f"Capacity {CAPACITY:.0%} of them. Values are true mean benefits per place of the capacity, in fewer emergency "
         "visits in 90 days and fewer days without medicine in 180.\n\n"
-        "The model calls nobody whom it expects to harm; *harm limited*, nobody whose chance of harm is above "
-        f"{LARGEST_CHANCE_OF_HARM:.0%} either (`largest_chance_of_harm` in `contracts/programs.yaml`, off by default): where the "
-        "pilot is small that is nobody.\n\n"
+        "The model calls nobody whom it expects to harm; *harm limited*, as the programs are configured, nobody whose chance "
+        "of harm is above their `largest_chance_of_harm` either (`contracts/programs.yaml`). Gains are those of that list where "
+        "the verdict is `publish`, and of the model's ranking where the fallback rule would serve.\n\n"
         f"**Randomised pilot, growing plan.**\n\n{grown}\n\n"
         "*Best of features* is the oracle of all that is recorded: a regression of true effects, which nobody has, on the "
         f"features of a plan of {REFERENCE_MEMBERS:,} other members. *Own effects* knows each member's own, which hangs on frailty, hunches and crises that no table "
