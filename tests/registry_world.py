@@ -29,7 +29,7 @@ _WIDE = 1e6  # standard deviations of the model's column, so that no value is cl
 def scorer(feature: str = "age", slope: float = -0.01, level: float = 0.0, error: float = 0.02) -> Scorer:
     """Effect = level + slope x feature, known with a standard error; made of the project's own classes, so that a worker can
     unpickle it."""
-    basis = fit_basis(np.array([[-_WIDE], [_WIDE]]), np.ones(2), np.empty(0, dtype=int))
+    basis, _ = fit_basis(np.array([[-_WIDE], [_WIDE]]), np.ones(2), np.empty(0, dtype=int))
     line = BayesEffect(basis, Posterior(np.array([level, slope * _WIDE]), np.diag([error**2, 0.0])))
     return Scorer(
         encoder=FeatureEncoder(numeric=(feature,), medians=(0.0,), flagged=(), levels=()),

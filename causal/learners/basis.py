@@ -52,17 +52,21 @@ class Basis:
 
     def blocks(self, Z: np.ndarray) -> list[np.ndarray]:
         """Lines (n, p), steps (n, s), bends (n, b) and products (n, k (k - 1) / 2)."""
-        parts = _columns(Z, self.raw, self.chosen, self.edges, self.bends)
+        return self.scaled(_columns(Z, self.raw, self.chosen, self.edges, self.bends))
+
+    def scaled(self, parts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+        """Blocks from their columns in units of the features."""
         return [scale.apply(part) for scale, part in zip(self.scales, parts, strict=True)]
 
 
-def fit_basis(Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray) -> Basis:
-    """Learn centres, spreads and steps from rows with weights."""
+def fit_basis(Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray) -> tuple[Basis, list[np.ndarray]]:
+    """Learn centres, spreads and steps from rows with weights; also the blocks of these rows, made on the way."""
     raw = _Scale.of(Z, weight)
     places = [_places(Z[:, column]) for column in chosen]
     edges, bends = tuple(at for at, _ in places), tuple(at for _, at in places)
-    scales = tuple(_Scale.of(part, weight) for part in _columns(Z, raw, chosen, edges, bends))
-    return Basis(raw, chosen, edges, bends, scales)
+    parts = _columns(Z, raw, chosen, edges, bends)
+    basis = Basis(raw, chosen, edges, bends, tuple(_Scale.of(part, weight) for part in parts))
+    return basis, basis.scaled(parts)
 
 
 def _columns(

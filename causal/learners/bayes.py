@@ -48,9 +48,9 @@ def fit_bayes(data: LearnerData, options: LearnerOptions) -> BayesEffect:
     """Rows of people who occur more than once count as the independent rows that they are worth (design effect)."""
     chosen = fit_screen(data, options.max_effect_features, options.seed).columns
     target, weight = residual_ratio(data)
-    basis = fit_basis(data.Z, weight, chosen)
+    basis, blocks = fit_basis(data.Z, weight, chosen)
     inflation = _design_effect(weight * (target - np.average(target, weights=weight)), data.cluster)
-    return BayesEffect(basis, fit_posterior(basis.blocks(data.Z), target, weight, inflation, options.seed))
+    return BayesEffect(basis, fit_posterior(blocks, target, weight, inflation, options.seed))
 
 
 def _design_effect(influence: np.ndarray, cluster: np.ndarray) -> float:

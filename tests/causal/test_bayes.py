@@ -139,7 +139,9 @@ def test_a_target_without_variation_has_no_variance() -> None:
 def test_basis_survives_flat_and_wild_columns() -> None:
     rng = np.random.default_rng(3)
     Z = np.column_stack([rng.normal(size=50), np.ones(50), rng.integers(0, 2, 50), rng.poisson(1.0, 50)])
-    basis = fit_basis(Z, np.ones(50), np.arange(4))
+    basis, made = fit_basis(Z, np.ones(50), np.arange(4))
+    for part, again in zip(made, basis.blocks(Z), strict=True):
+        np.testing.assert_array_equal(part, again)
     wild = np.array([[1e9, -1e9, 5.0, 1e6]])
     for part in (*basis.blocks(Z), *basis.blocks(wild)):
         assert np.isfinite(part).all()
@@ -149,7 +151,7 @@ def test_basis_survives_flat_and_wild_columns() -> None:
 def test_bends_are_flat_below_their_place_and_straight_above() -> None:
     rng = np.random.default_rng(5)
     Z = np.column_stack([10 + 3 * rng.normal(size=300), rng.integers(0, 5, 300)])
-    basis = fit_basis(Z, np.ones(300), np.arange(2))
+    basis, _ = fit_basis(Z, np.ones(300), np.arange(2))
     bends, places = basis.blocks(Z)[2], np.quantile(Z[:, 0], np.linspace(0, 1, 9)[1:-1])
     assert bends.shape == (300, 7), "none for the feature of five values"
     for bend, place in zip(bends.T, places, strict=True):
