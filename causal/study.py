@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,12 @@ class StudyResult:
 
 
 def run_study(
-    frame: pd.DataFrame, spec: StudySpec, seed: int = 0, *, options: TrainOptions | None = None
+    frame: pd.DataFrame,
+    spec: StudySpec,
+    seed: int = 0,
+    *,
+    options: TrainOptions | None = None,
+    on_step: Callable[[str, str], None] | None = None,
 ) -> StudyResult:
     """Run every arm of a study.
 
@@ -56,13 +62,17 @@ def run_study(
         spec: the study.
         seed: root seed; the same seed gives the same result on any machine.
         options: overrides; learners, split and budget of the spec win.
+        on_step: told the arm and the name of every step as it begins.
 
     Raises:
         ConfigError: a field of the spec does not fit the data; the message names it.
     """
     data = read_frame(frame, spec)
     chosen = _options(spec, options)
-    arms = {arm: train_study(data.trial(arm), chosen, seed) for arm in data.arms}
+    arms = {
+        arm: train_study(data.trial(arm), chosen, seed, on_step=None if on_step is None else partial(on_step, arm))
+        for arm in data.arms
+    }
     scores = pd.concat([_scores(data, arm, study) for arm, study in arms.items()], ignore_index=True)
     return StudyResult(_facts(data, spec, arms, seed), scores, arms)
 

@@ -6,7 +6,7 @@ learner, choice of learner) comes from the other half. Only then is the same rec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -94,19 +94,25 @@ class TrainedStudy:
 
 
 def train_study(
-    trial: Trial, options: TrainOptions | None = None, seed: int = 0, *, previous: Scorer | None = None
+    trial: Trial,
+    options: TrainOptions | None = None,
+    seed: int = 0,
+    *,
+    previous: Scorer | None = None,
+    on_step: Callable[[str], None] | None = None,
 ) -> TrainedStudy:
     """Train, evaluate and judge one arm. Poor data end in a `fallback` verdict, never in an exception.
 
     Args:
         previous: the champion that serves now, for the stability gate to compare the new ranking with.
+        on_step: told the name of every step (those of `timings`) as it begins.
 
     Raises:
         ConfigError, DesignError: only for malformed input (a field of wrong shape, an unknown learner, one that
             cannot learn such an outcome).
     """
     chosen = (options or TrainOptions()).for_outcome(trial.outcome_kind)
-    watch = Stopwatch()
+    watch = Stopwatch(on_step=on_step)
     with threadpool_limits(limits=1, user_api="blas"):
         with watch.step("encode"):
             encoder = fit_encoder(trial.X)

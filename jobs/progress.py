@@ -1,4 +1,4 @@
-"""A line below the steps of a long run: what runs now, how far it is, and about how long it still takes.
+"""A line below the steps of a long run: what runs now, how far a night is, and about how long it still takes.
 
 The estimate is the last run of the same job: nights differ little from one to the next. Where nobody watches (no
 terminal, or a build server), there is no line; the lines of ended steps are there in any case.
@@ -7,7 +7,7 @@ terminal, or a build server), there is no line; the lines of ended steps are the
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,25 @@ def shown(expected: Mapping[str, float], *, quiet: bool) -> Iterator[None]:
         return
     with Live(console=out, refresh_per_second=1, transient=True, get_renderable=lambda: _now(expected)):
         yield
+
+
+@contextmanager
+def told(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show, while the block runs, what it last said of itself and the time since its start.
+
+    Args:
+        quiet: show nothing.
+    """
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    out = console()
+    if quiet or not out.is_terminal:
+        yield lambda text: None
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    with Progress(*columns, console=out, transient=True) as shown_now:
+        task = shown_now.add_task("", total=None)
+        yield lambda text: shown_now.update(task, description=text)
 
 
 def expected_seconds(data_source: str, job: str, config: Settings) -> dict[str, float]:

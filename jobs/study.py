@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +25,18 @@ class StudyFiles:
     verdict: Mapping[str, str]
 
 
-def run_study_file(path: Path, out: Path, seed: int = 0) -> StudyFiles:
+def _silent(text: str) -> None:
+    """Nobody watches."""
+
+
+def run_study_file(path: Path, out: Path, seed: int = 0, say: Callable[[str], None] = _silent) -> StudyFiles:
     """Run one study.
 
     Args:
         path: the study's YAML; `data` in it is relative to this file.
         out: folder for the results, made if missing.
         seed: root seed.
+        say: told what begins.
 
     Raises:
         ConfigError: the study or its data are malformed; the message names the field.
@@ -40,11 +45,13 @@ def run_study_file(path: Path, out: Path, seed: int = 0) -> StudyFiles:
 
     spec = load_study(path)
     _make_folder(out)
+    say("reading the data")
     frame = read_data(spec, path.parent)
     with warnings.catch_warnings():
         # A reader of verdicts can do nothing about what libraries announce of their next versions.
         warnings.simplefilter("ignore", FutureWarning)
-        result = run_study(frame, spec, seed)
+        result = run_study(frame, spec, seed, on_step=lambda arm, step: say(f"{arm} · {step.replace('_', ' ')}"))
+    say("writing the results")
     files = StudyFiles(out / "study.json", out / "scores.parquet", out / "report.html", dict(result.facts["verdict"]))
     _replace(files.facts, json.dumps(result.facts, indent=2, allow_nan=False, ensure_ascii=False).encode())
     partial = files.scores.with_suffix(".partial")

@@ -28,9 +28,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study. Ends with exit code 0 whatever the verdict; a malformed study is a user error."""
+    from jobs.progress import told
     from jobs.study import run_study_file
 
-    files = run_study_file(study, out, seed)
+    with told(quiet=as_json) as say:
+        files = run_study_file(study, out, seed, say)
     if as_json:
         paths = {"facts": str(files.facts), "scores": str(files.scores), "report": str(files.report)}
         typer.echo(json.dumps({"verdict": dict(files.verdict), **paths}))

@@ -50,7 +50,12 @@ def arms_spec(**changes: object) -> dict[str, object]:
 
 def test_several_arms_give_the_published_keys() -> None:
     frame = arms_frame()
-    result = run_study(frame, parse_study(arms_spec()), 1, options=QUICK)
+    begun: list[tuple[str, str]] = []
+    result = run_study(
+        frame, parse_study(arms_spec()), 1, options=QUICK, on_step=lambda arm, step: begun.append((arm, step))
+    )
+    assert list(dict.fromkeys(arm for arm, _ in begun)) == ["mail", "call"]
+    assert {step for arm, step in begun if arm == "call"} == set(result.arms["call"].timings) >= {"selection", "gates"}
     facts = json.loads(json.dumps(result.facts, allow_nan=False))
     assert set(facts) >= KEYS | {"gates", "verdict", "policy_value"}
     assert facts["arms"] == ["mail", "call"]
