@@ -51,6 +51,9 @@ class TreatmentSpec(_Part):
     @model_validator(mode="after")
     def _arms_are_distinct(self) -> TreatmentSpec:
         names = [str(v) for v in self.treated]
+        for field, values in (("control", [str(self.control)]), ("treated", names)):
+            if not all(value.strip() for value in values):
+                raise ValueError(f"{field}: an arm is a value; rows whose field is empty are left out")
         if len(set(names)) != len(names):
             raise ValueError("treated: the same arm is listed twice")
         if str(self.control) in names:

@@ -96,6 +96,14 @@ def test_several_arms_give_the_published_keys() -> None:
             "treatment.treated",
         ),
         ({"treatment": {"column": "arm", "control": "none", "treated": []}}, "treatment.treated"),
+        (
+            {"treatment": {"column": "arm", "control": "none", "treated": ["mail", " "]}},
+            "`treatment.treated`: an arm is a value",
+        ),
+        (
+            {"treatment": {"column": "arm", "control": "", "treated": ["mail"]}},
+            "`treatment.control`: an arm is a value",
+        ),
         ({"unit_id": "nope"}, "unit_id"),
         ({"cluster": "nope"}, "cluster"),
         ({"weights": "sex"}, "weights"),
