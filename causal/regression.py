@@ -173,5 +173,8 @@ def fit_distilled(Z: np.ndarray, predicted: np.ndarray, weight: np.ndarray, fold
 def _grown(params: Mapping[str, Any], Z: np.ndarray, y: np.ndarray, weight: np.ndarray, rounds: int) -> Boosted:
     import lightgbm as lgb
 
-    data = lgb.Dataset(Z, y, weight=weight, params={"max_bin": params["max_bin"], "verbose": -1}, free_raw_data=True)
+    # Its penalties are absolute: a model must not depend on what the weights sum to.
+    data = lgb.Dataset(
+        Z, y, weight=weight / weight.mean(), params={"max_bin": params["max_bin"], "verbose": -1}, free_raw_data=True
+    )
     return Boosted(lgb.train(dict(params), data, num_boost_round=rounds))

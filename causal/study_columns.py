@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 
+from causal.encoding import MIN_LEVEL_SHARE, is_numeric
 from contracts.errors import ConfigError
 from contracts.study import Level, StudySpec
 
@@ -14,6 +17,10 @@ NAMELESS = "Unnamed: "
 _TRUE, _FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"})
 _FLAGS = {**dict.fromkeys(_TRUE | {"t", "y"}, 1.0), **dict.fromkeys(_FALSE | {"f", "n"}, 0.0)}
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
+# What a cell may not hold: no number, word or date.
+NO_VALUE = (list, dict, tuple, set, np.ndarray, bytes, bytearray)
+# Years outside (9999-12-31 stands for "open") are no dates of a person: missing.
+_YEARS = range(1678, 2262)
 
 
 def arm_names(column: pd.Series, spec: StudySpec) -> np.ndarray:
@@ -83,6 +90,7 @@ def covariates(frame: pd.DataFrame, spec: StudySpec) -> tuple[pd.DataFrame, dict
     features = pd.DataFrame({c: _feature(frame[c]) for c in names}, index=frame.index)
     left_out |= {c: "is empty" for c in names if features[c].isna().all()}
     left_out |= {c: "is the same in every row" for c in names if c not in left_out and _is_flat(features[c])}
+    left_out |= {c: _TOO_VARIED for c in names if c not in left_out and _is_too_varied(features[c])}
     return features, left_out
 
 
@@ -92,18 +100,48 @@ def _feature(column: pd.Series) -> pd.Series:
     if values.dtype == object:
         present = values.dropna()
         kinds = {type(v) for v in present}
-        if kinds & {list, dict, np.ndarray, tuple, set}:
-            raise ConfigError(f"`covariates`: column `{column.name}` holds lists or records, not single values.")
-        is_text_date = kinds == {str} and present.str.fullmatch(_ISO_DATE).all()
-        if is_text_date or {k.__name__ for k in kinds} & {"date", "datetime", "Timestamp"}:
-            dates = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601" if is_text_date else None)
-            values = dates if dates.notna().sum() == len(present) else values
+        if any(issubclass(kind, NO_VALUE) for kind in kinds):
+            raise ConfigError(f"`covariates`: column `{column.name}` holds lists, records or bytes, not single values.")
+        if kinds and all(issubclass(kind, date) for kind in kinds):
+            values = _dates(values, present.map(lambda day: day.year))
+        elif kinds == {str} and 2 * (is_date := present.str.fullmatch(_ISO_DATE)).sum() > len(present):
+            if not is_date.all():
+                raise _no_dates(column, int((~is_date).sum()))
+            values = _dates(values, present.str[:4].astype(int))
     if pd.api.types.is_datetime64_any_dtype(values):
         stamps = values if values.dt.tz is None else values.dt.tz_convert("UTC").dt.tz_localize(None)
-        return (stamps - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        real = stamps.where(stamps.dt.year.isin(_YEARS))
+        return (real.astype("datetime64[us]") - pd.Timestamp(0)) / pd.Timedelta(days=1)
     if pd.api.types.is_timedelta64_dtype(values):
         return values.dt.total_seconds() / 86_400
     return column
+
+
+def _dates(values: pd.Series, year: pd.Series) -> pd.Series:
+    """Text or dates as stamps; `year` is of those that are not missing."""
+    is_text = isinstance(values.dropna().iloc[0], str)
+    found = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601" if is_text else None)
+    lost = found.reindex(year.index).isna() & year.isin(_YEARS)
+    if lost.any():
+        raise _no_dates(values, int(lost.sum()))
+    return found
+
+
+def _no_dates(column: pd.Series, count: int) -> ConfigError:
+    return ConfigError(
+        f"`covariates`: column `{column.name}` holds dates and {count} values that are none.",
+        todo="empty or mend these, or leave the column out under `covariates.exclude`.",
+    )
+
+
+_TOO_VARIED = f"is text of which no value is in {MIN_LEVEL_SHARE:.1%} of the rows"
+
+
+def _is_too_varied(column: pd.Series) -> bool:
+    """Words of which none is common enough to be told from the others: names, free text, dates or numbers written oddly."""
+    if is_numeric(column):
+        return False
+    return bool(column.value_counts(dropna=False).iloc[0] < MIN_LEVEL_SHARE * len(column))
 
 
 def _is_flat(column: pd.Series) -> bool:

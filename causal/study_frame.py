@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
 from causal.aipw import clustered_se
-from causal.study_columns import arm_names, covariates, number
+from causal.study_columns import NO_VALUE, arm_names, covariates, number
 from causal.trial import Better, Placebo, Trial, make_trial
 from contracts.errors import ConfigError
 from contracts.study import Randomized, RandomizedArms, RandomizedColumn, StudySpec
@@ -94,7 +95,7 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
     excluded["weight of zero"] = taken & (weight == 0)
     at = np.flatnonzero(taken & (weight != 0))
     if spec.unit_id is not None:
-        at = at[np.argsort(frame[spec.unit_id].iloc[at].astype(str).to_numpy(), kind="stable")]
+        at = at[_order(frame.iloc[at], spec.unit_id)]
     kept = frame.iloc[at].reset_index(drop=True)
     arm, arms = arm_of[at], tuple(str(v) for v in spec.treatment.treated)
     for name in arms:
@@ -121,9 +122,24 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
     )
 
 
+def _order(rows: pd.DataFrame, unit_id: str) -> np.ndarray:
+    """Places of the rows by unit, several rows of a unit by what they hold: no result depends on their order in the data."""
+    unit = rows[unit_id].astype(str).to_numpy()
+    several = rows[unit_id].duplicated(keep=False).to_numpy()
+    content = np.zeros(len(rows), dtype=np.uint64)
+    if several.any():
+        part = rows[several]
+        words = {c: part[c].astype(str) for c in part.columns if part[c].dtype == object}
+        content[several] = pd.util.hash_pandas_object(part.assign(**words), index=False).to_numpy()
+    return np.lexsort((content, unit))
+
+
 def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
+    # Names are not repeated in complaints: where a file has no header, they are somebody's values.
     if frame.columns.duplicated().any():
-        raise ConfigError(f"`data`: the column `{frame.columns[frame.columns.duplicated()][0]}` occurs twice.")
+        first = frame.columns[frame.columns.duplicated()][0]
+        where = [str(i + 1) for i, name in enumerate(frame.columns) if name == first]
+        raise ConfigError(f"`data`: columns {' and '.join(where)} have the same name.")
     if len(frame) == 0:
         raise ConfigError("`data`: there are no rows.")
     fields: list[tuple[str, str | None]] = [
@@ -142,10 +158,16 @@ def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
         fields.append(("assignment.randomized.column", spec.assignment.randomized.column))
     for field, column in fields:
         if column is not None and column not in frame.columns:
+            near = get_close_matches(column, map(str, frame.columns), n=3, cutoff=0.7)
             raise ConfigError(
                 f"`{field}`: the data have no column `{column}`.",
-                expected="one of " + ", ".join(map(str, frame.columns[:12])) + (" ..." if frame.shape[1] > 12 else ""),
+                expected=" or ".join(f"`{name}`" for name in near) if near else f"one of the {frame.shape[1]} columns",
+                todo="look at the first line of the data: does it hold the columns' names?",
             )
+    roles = {column: field for field, column in reversed(fields) if column is not None and "covariates" not in field}
+    for column, field in roles.items():
+        if frame[column].dtype == object and frame[column].map(lambda value: isinstance(value, NO_VALUE)).any():
+            raise ConfigError(f"`{field}`: column `{column}` holds lists, records or bytes, not single values.")
 
 
 def _unit_ids(kept: pd.DataFrame, at: np.ndarray, cluster: np.ndarray, spec: StudySpec) -> pd.Series:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 RULE_OF_THUMB = 0.1
+# Crump's rule sees no need to trim where every chance is equally extreme; but where nine tenths of the variance of the
+# treatment are explained, each group is compared with what a model makes up for it.
+MIN_UNEXPLAINED = 0.10
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,12 @@ def support_bounds(propensity: np.ndarray, weight: np.ndarray | None = None) -> 
     """The served range; symmetric."""
     alpha = min(RULE_OF_THUMB, crump_alpha(propensity, weight))
     return SupportBounds(alpha, 1 - alpha)
+
+
+def unexplained_share(propensity: np.ndarray, weight: np.ndarray) -> float:
+    """Share of the treatment's variance that its chances leave to chance: mean e (1 - e) over that of the mean chance; 0
+    without rows."""
+    if not len(propensity):
+        return 0.0
+    mean = float(np.average(propensity, weights=weight))
+    return float(np.average(propensity * (1 - propensity), weights=weight)) / max(mean * (1 - mean), 1e-300)

@@ -148,6 +148,9 @@ def _train(
         u, fold_models = _cross_fit(trial, Z, fold, options, seed + 2)
     bounds = support_bounds(u.propensity, trial.weight)
     inside = bounds.contains(u.propensity)
+    known = replace(ctx, nuisances=u, inside=inside)
+    if design(known).status == "fail":
+        return _untrained(known, encoder, options, seed, watch)
     everyone = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, u, trial.outcome_kind)
     half = evaluate_held_out(trial, Z, options, seed, watch)
     learner = REGISTRY[half.selection.name]
@@ -194,12 +197,10 @@ def _train(
     with watch.step("gates"):
         gates = run_gates(
             replace(
-                ctx,
+                known,
                 Z=Z,
                 fold=fold,
-                nuisances=u,
                 bounds=bounds,
-                inside=inside,
                 ate=ate,
                 placebos=placebos,
                 negative_controls=controls,

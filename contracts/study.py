@@ -218,6 +218,8 @@ def parse_study(raw: Mapping[str, Any], *, source: str = "study") -> StudySpec:
         raise ConfigError(f"{source} is not a mapping of fields.", expected="`name: ...` and so on")
     try:
         return StudySpec.model_validate(_without_nulls(raw))
+    except RecursionError:
+        raise ConfigError(f"{source} holds fields within fields without end.") from None
     except ValidationError as error:
         raise _named(error, source) from None
 
@@ -233,13 +235,17 @@ def load_study(path: Path) -> StudySpec:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ConfigError(f"The study file {path.name} is not valid YAML.", actual=f"{line}{error.problem}") from None
+    except RecursionError:
+        raise ConfigError(
+            f"The study file {path.name} is not valid YAML.", actual="fields within fields without end"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"The study file {path.name} is not valid YAML.", actual=str(error).split("\n")[0]) from None
     return parse_study(raw, source=path.name)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose `yes`, `no`, `on` and `off` stay words (they are common names of arms) and whose keys occur once."""
+    """YAML whose `yes`, `no`, `on`, `off` and dates stay words (they may be names of arms) and whose keys occur once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -251,7 +257,11 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if not (tag == "tag:yaml.org,2002:bool" and first in "yYnNoO")]
+    first: [
+        (tag, pattern)
+        for tag, pattern in found
+        if not (tag == "tag:yaml.org,2002:bool" and first in "yYnNoO") and tag != "tag:yaml.org,2002:timestamp"
+    ]
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from contracts.errors import ConfigError
 from contracts.study import load_study
 from jobs.study_data import read_data
 from jobs.study_report.render import render_report
+
+_RESULTS = "study.json", "scores.parquet", "report.html"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def run_study_file(path: Path, out: Path, seed: int = 0, say: Callable[[str], No
         warnings.simplefilter("ignore", FutureWarning)
         result = run_study(frame, spec, seed, on_step=lambda arm, step: say(f"{arm} · {step.replace('_', ' ')}"))
     say("writing the results")
-    files = StudyFiles(out / "study.json", out / "scores.parquet", out / "report.html", dict(result.facts["verdict"]))
+    facts, scores, report = (out / name for name in _RESULTS)
+    files = StudyFiles(facts, scores, report, dict(result.facts["verdict"]))
     _replace(files.facts, json.dumps(result.facts, indent=2, allow_nan=False, ensure_ascii=False).encode())
     partial = files.scores.with_suffix(".partial")
     result.scores.to_parquet(partial, index=False)
@@ -65,10 +69,13 @@ def _make_folder(out: Path) -> None:
     """Before hours are spent on a result that could not be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         raise ConfigError(
-            f"`--out`: the folder {out.name} cannot be made.", actual=error.strerror, todo="name another folder."
+            f"`--out`: the folder {out.name} cannot be written to.", actual=error.strerror, todo="name another folder."
         ) from None
+    if folders := [name for name in _RESULTS if (out / name).is_dir()]:
+        raise ConfigError(f"`--out`: {out.name} has a folder of the name {folders[0]}.", todo="name another folder.")
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -7,10 +7,12 @@ what a column means for the study (`causal.study_columns`).
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
 import lzma
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +28,9 @@ _DELIMITERS = ",;\t|"
 _OPEN: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 # What spreadsheets, R, SAS, Stata, SQL and pandas write for "not known".
 _MISSING = ["", ".", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "null"]
+_UNREADABLE = csv.Error, lzma.LZMAError, zlib.error, zipfile.BadZipFile
 _WHOLE = r"0|-?[1-9]\d{0,17}"
-_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?"
+_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 
 
 def read_data(spec: StudySpec, folder: Path) -> pd.DataFrame:
@@ -40,18 +43,21 @@ def read_data(spec: StudySpec, folder: Path) -> pd.DataFrame:
         return _read_table(spec.table)
     if spec.data is None:
         raise ConfigError("`data`: the study names no data.", expected="`data: file.csv` or `table: schema.name`")
-    path = folder / Path(spec.data).expanduser()
-    if not path.exists():
+    try:
+        path = folder / Path(spec.data).expanduser()
+        path.stat()
+    except (OSError, RuntimeError):  # no such file, too long a name, no such home
         raise ConfigError(
-            f"`data`: the file {path.name} does not exist.", todo="give a path relative to the study file."
-        )
+            f"`data`: the file {Path(spec.data).name[:100]} does not exist.",
+            todo="give a path relative to the study file.",
+        ) from None
     try:
         if path.is_dir() or path.suffix in (".parquet", ".pq") or _start(path)[:4] == b"PAR1":
             return _read_parquet(path)
         return _read_csv(path, spec)
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
-    except (ValueError, OSError, EOFError, NotImplementedError, csv.Error, lzma.LZMAError, zlib.error) as error:
+    except (ValueError, OSError, EOFError, NotImplementedError, *_UNREADABLE) as error:
         # The reader's own words could quote a row.
         raise ConfigError(
             f"`data`: {path.name} can be read neither as CSV nor as Parquet.",
@@ -120,7 +126,7 @@ def _read_csv(path: Path, spec: StudySpec) -> pd.DataFrame:
 def _header(path: Path, spec: StudySpec) -> tuple[list[str], str]:
     """Column names, and the delimiter that makes most of the study's columns appear (else the most frequent one)."""
     start = _start(path)
-    if not start.strip():
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise ConfigError(f"`data`: {path.name} is empty.")
     if b"\0" in start or start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise _not_utf8(path)
@@ -135,7 +141,8 @@ def _header(path: Path, spec: StudySpec) -> tuple[list[str], str]:
     names = named(delimiter)
     twice = sorted({c for c in names if c and names.count(c) > 1})
     if twice:
-        raise ConfigError(f"`data`: the column `{twice[0]}` occurs twice in {path.name}.")
+        where = " and ".join(str(i + 1) for i, name in enumerate(names) if name == twice[0])
+        raise ConfigError(f"`data`: columns {where} of {path.name} have the same name.")
     return _placeholders(names), delimiter
 
 

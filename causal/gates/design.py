@@ -9,16 +9,17 @@ import pandas as pd
 
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
+from causal.support import MIN_UNEXPLAINED, unexplained_share
 
 MAX_TRIMMED = 0.10
 MAX_IMBALANCE = 0.10
-# Crump's rule sees no need to trim where every chance is equally extreme; but where nine tenths of the variance of the
-# treatment are explained, each group is compared with what a model makes up for it.
-MIN_UNEXPLAINED = 0.10
 
 
 def design(ctx: GateContext) -> GateResult:
-    """Follow-up complete, arms and events large enough to learn from. Fails softly: the fallback rule ranks."""
+    """Follow-up complete, arms and events large enough to learn from, people in both arms alike once chances are known.
+
+    Fails softly: the fallback rule ranks.
+    """
     trial = ctx.trial
     late = _days_too_early(ctx)
     if late > 0:
@@ -42,6 +43,12 @@ def design(ctx: GateContext) -> GateResult:
         return GateResult("design", trial.arm, "fail", False, 0.0, 0.0, "The outcome is the same for everyone.")
     if ctx.encoder is not None and not ctx.encoder.names:
         return GateResult("design", trial.arm, "fail", False, 0.0, 1.0, "No feature varies, so nobody can be ranked.")
+    if ctx.nuisances is not None and ctx.inside is not None:
+        inside = ctx.inside
+        unexplained = unexplained_share(ctx.nuisances.propensity[inside], trial.weight[inside])
+        if unexplained < MIN_UNEXPLAINED:
+            said = f"The features decide who was offered ({1 - unexplained:.0%} of it): nobody has comparable people."
+            return GateResult("design", trial.arm, "fail", False, unexplained, MIN_UNEXPLAINED, said)
     how = {"randomized": "chance decided", "mixed": "chance decided for some", "observational": "people decided"}
     said = f"{people[1]} people were offered and {people[0]} were not; {how[trial.design]} who was"
     said += "." if trial.follow_up is None else "; every follow-up and its claims run-out are complete."
@@ -61,11 +68,9 @@ def overlap(ctx: GateContext) -> GateResult:
     e = ctx.nuisances.propensity
     outside = float(np.average(~ctx.inside, weights=ctx.trial.weight))
     extreme = float(np.average((e < 0.1) | (e > 0.9), weights=ctx.trial.weight))
-    unexplained = _unexplained(e, ctx.trial.weight)
+    unexplained = unexplained_share(e, ctx.trial.weight)
     if unexplained < MIN_UNEXPLAINED:
-        said = (
-            f"The features all but decide who was offered ({1 - unexplained:.0%} of it): nobody has comparable people."
-        )
+        said = f"The features all but decide who was offered ({1 - unexplained:.0%} of it): few have comparable people."
         return GateResult("overlap", ctx.trial.arm, "fail", False, unexplained, MIN_UNEXPLAINED, said)
     status: Status = "pass" if outside <= MAX_TRIMMED else "fail" if outside > 3 * MAX_TRIMMED else "inconclusive"
     said = (
@@ -75,12 +80,6 @@ def overlap(ctx: GateContext) -> GateResult:
         + (f"; {ctx.nuisances.clipped} estimated chances were held off 0 and 1." if ctx.nuisances.clipped else ".")
     )
     return GateResult("overlap", ctx.trial.arm, status, False, outside, MAX_TRIMMED, said)
-
-
-def _unexplained(e: np.ndarray, weight: np.ndarray) -> float:
-    """Share of the treatment's variance that its chances leave to chance: mean e (1 - e) over that of the mean chance."""
-    mean = float(np.average(e, weights=weight))
-    return float(np.average(e * (1 - e), weights=weight)) / max(mean * (1 - mean), 1e-300)
 
 
 def balance(ctx: GateContext) -> GateResult:

@@ -26,6 +26,7 @@ from causal.learners.little_bags import (
 from causal.learners.point import fit_constant
 from causal.learners.recalibrated import Recalibrated, fit_shrinkage
 from causal.learners.registry import REGISTRY
+from causal.learners.screen import fit_screen
 from causal.nuisance import Nuisances, cross_fit
 from causal.selection import predict_folds
 from causal.stability import population_stability
@@ -359,3 +360,18 @@ def test_psi_is_zero_at_home_and_grows_with_a_shift() -> None:
     assert population_stability(here, here + 1.0) > 0.25
     gone = np.where(rng.random(5000) < 0.3, np.nan, here)
     assert population_stability(here, gone) > 0.25
+
+
+def test_the_screen_finds_modifiers_in_dollars_as_in_cents_of_a_dollar() -> None:
+    """Trees do not split below a sum of weights, and the weights are one over the outcome's variance."""
+    rng = np.random.default_rng(4)
+    n = 4_000
+    Z, t = rng.normal(size=(n, 30)), rng.binomial(1, 0.5, n)
+    y = t * (Z[:, 27] + (Z[:, 22] > 0)) + rng.normal(size=n)
+    found = []
+    for unit in (1.0, 1e6, 1e-6):
+        nuisances = Nuisances(np.zeros(n), np.full(n, 0.5 * unit), np.full(n, 0.5))
+        data = LearnerData(Z, t, y * unit, np.ones(n), np.arange(n), nuisances)
+        found.append(fit_screen(data, 4, seed=1).columns.tolist())
+    assert {22, 27} <= set(found[0])
+    assert found[1] == found[2] == found[0]

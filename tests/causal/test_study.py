@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,73 @@ def test_a_malformed_study_names_the_field(change: dict[str, object], field: str
         run_study(arms_frame(150), parse_study(arms_spec(**change)), 1, options=QUICK)
 
 
+DAYS = pd.date_range("2019-01-01", periods=40).strftime("%Y-%m-%d").to_numpy()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(np.r_[DAYS[:38], ["9999-12-31"] * 2]),
+        pd.Series([*map(date.fromisoformat, DAYS[:38]), date(9999, 12, 31), date(9999, 12, 31)]),
+        pd.Series(np.r_[DAYS[:38], ["9999-12-31"] * 2].astype("datetime64[us]")),
+        pd.Series(np.r_[DAYS[:38], ["0001-01-01"] * 2].astype("datetime64[s]")),
+    ],
+    ids=["text", "dates", "microseconds", "year 1"],
+)
+def test_dates_are_days_and_a_year_that_stands_for_open_is_missing(column: pd.Series) -> None:
+    frame = trial_frame(40).assign(since=column)
+    since = read_frame(frame, parse_study(trial_spec(unit_id=None))).features["since"].to_numpy(dtype=float)
+    assert since[:38].tolist() == list(range(17_897, 17_935)), "days since 1970"
+    assert np.isnan(since[38:]).all()
+
+
+@pytest.mark.parametrize("wrong", ["2019-13-45", "2019-01-01 25:00", "1/15/2019", "unknown"])
+def test_a_date_that_is_none_does_not_turn_the_others_into_words(wrong: str) -> None:
+    frame = trial_frame(40).assign(since=np.r_[DAYS[:39], [wrong]])
+    with pytest.raises(ConfigError, match=r"column `since` holds dates and 1 values that are none") as raised:
+        read_frame(frame, parse_study(trial_spec()))
+    assert wrong not in str(raised.value)
+
+
+def test_words_too_varied_to_tell_people_apart_are_named() -> None:
+    frame = trial_frame().assign(
+        name=lambda f: "member " + f["id"].astype(str), region=np.resize(["north", "south"], 400)
+    )
+    found = read_frame(frame, parse_study(trial_spec()))
+    assert found.unused == {"name": "is text of which no value is in 0.5% of the rows"}
+    assert found.features["region"].nunique() == 2
+
+
+@pytest.mark.parametrize(("column", "field"), [("a", "covariates"), ("arm", "treatment.column"), ("home", "cluster")])
+@pytest.mark.parametrize("value", [b"\xff\x00", [1, 2]], ids=["bytes", "list"])
+def test_a_cell_that_is_no_single_value_names_its_field(column: str, field: str, value: object) -> None:
+    frame = trial_frame(60).assign(home=lambda f: f["id"])
+    frame[column] = pd.Series([value] * len(frame), dtype=object)
+    with pytest.raises(ConfigError, match=f"`{field}`: column `{column}` holds lists, records or bytes"):
+        read_frame(frame, parse_study(trial_spec(cluster="home")))
+
+
+def test_a_file_without_a_header_shows_nobody_in_its_error() -> None:
+    frame = trial_frame(60)
+    frame.columns = pd.Index(["M0012345", "mail", "-0.1", "0.7", "1958-02-03"])
+    with pytest.raises(
+        ConfigError, match=r"`treatment\.column`: the data have no column `arm`.*one of the 5 columns"
+    ) as raised:
+        read_frame(frame, parse_study(trial_spec()))
+    assert not any(name in str(raised.value) for name in frame.columns)
+    with pytest.raises(ConfigError, match=r"columns 1 and 5 have the same name") as raised:
+        read_frame(frame.set_axis(["M0012345", "arm", "a", "y", "M0012345"], axis=1), parse_study(trial_spec()))
+    assert "M0012345" not in str(raised.value)
+
+
+def test_a_slip_in_a_column_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="Expected: `arm`"):
+        read_frame(
+            trial_frame(60),
+            parse_study(trial_spec(treatment={"column": "arms", "control": "none", "treated": ["mail"]})),
+        )
+
+
 def test_a_learner_that_cannot_learn_the_outcome_is_named() -> None:
     frame = arms_frame(150)
     frame["visits"] -= 0.5
@@ -268,9 +336,14 @@ def test_odd_data_end_with_a_verdict(world: str) -> None:
 
 def test_separated_arms_are_not_believed() -> None:
     frame = trial_frame().assign(c=lambda f: (f["arm"] == "mail") * 1.0)
-    found = run_trial(frame, assignment="observational").facts
-    assert found["verdict"]["mail"] != "publish"
-    assert next(g["status"] for g in found["gates"] if g["name"] == "overlap") == "fail"
+    result = run_trial(frame, assignment="observational")
+    assert result.facts["verdict"]["mail"] == "fallback"
+    gate = next(g for g in result.facts["gates"] if g["name"] == "design")
+    assert gate["status"] == "fail"
+    assert "nobody has comparable people" in gate["sentence"]
+    assert result.facts["estimates"]["mail"]["ate"] is None, "no effect is claimed of people who cannot be compared"
+    assert result.scores["cate"].isna().all()
+    assert not result.scores["in_support"].any()
 
 
 @pytest.mark.parametrize(
@@ -307,6 +380,31 @@ def test_the_order_of_rows_and_the_process_change_nothing() -> None:
     assert (b.scores["unit_id"] == mixed["id"]).all(), "scores stand in the order of the data"
     assert a.scores["unit_id"].dtype == frame["id"].dtype
     pd.testing.assert_frame_equal(a.scores, b.scores.sort_values("unit_id", ignore_index=True))
+
+
+def test_several_rows_of_a_unit_may_come_in_any_order() -> None:
+    frame = trial_frame().assign(id=lambda f: f["id"] // 3, note=lambda f: np.where(f["a"] > 0, "up", None))
+    mixed = frame.sample(frac=1, random_state=5, ignore_index=True)
+    spec = parse_study(trial_spec(cluster="id"))
+    one, other = read_frame(frame, spec), read_frame(mixed, spec)
+    pd.testing.assert_frame_equal(one.features, other.features)
+    np.testing.assert_array_equal(one.outcome, other.outcome)
+
+
+def test_what_weights_sum_to_changes_no_effect() -> None:
+    """Confounded in a way that only trees see; their penalties are absolute."""
+    frame = trial_frame(800)
+    rng = np.random.default_rng(8)
+    frame["w"] = rng.uniform(0.5, 1.5, len(frame))
+    middle = frame["a"].abs() < 0.7
+    offered = rng.random(len(frame)) < np.where(middle, 0.8, 0.2)
+    frame["arm"] = np.where(offered, "mail", "none")
+    frame["y"] = 3 * middle + 0.5 * offered + rng.normal(size=len(frame))
+    whole = run_trial(frame, weights="w", assignment="observational").facts["estimates"]["mail"]
+    frame["w"] /= frame["w"].sum()
+    shares = run_trial(frame, weights="w", assignment="observational").facts["estimates"]["mail"]
+    assert shares["ate"] == pytest.approx(whole["ate"], rel=1e-3)
+    assert shares["ate"] < 0.6 * shares["naive_difference"], "trees still adjust"
 
 
 def test_rows_of_one_person_need_a_cluster_and_keep_their_own_scores() -> None:
@@ -415,6 +513,11 @@ def test_a_study_file_writes_its_three_results(tmp_path: Path) -> None:
     assert json.loads(files.facts.read_text())["verdict"] == {"mail": "fallback"}
     assert len(pd.read_parquet(files.scores)) == len(arms_frame(200).query("arm != 'call'"))
     assert "fallback" in files.report.read_text()
+    (tmp_path / "taken" / "report.html").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"`--out`: taken has a folder of the name report\.html"):
+        run_study_file(tmp_path / "study.yaml", tmp_path / "taken", 1)
+    with pytest.raises(ConfigError, match="`--out`: the folder sys cannot be written to"):
+        run_study_file(tmp_path / "study.yaml", Path("/proc/sys"), 1)
     (tmp_path / "broken.yaml").write_text("name: [")
     with pytest.raises(ConfigError, match=r"broken\.yaml"):
         run_study_file(tmp_path / "broken.yaml", tmp_path / "out")

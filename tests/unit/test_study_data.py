@@ -54,6 +54,17 @@ def test_compressed_text_and_parquet(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_data(spec(data="rows.parquet"), tmp_path), ROWS)
 
 
+def test_decimal_commas_with_exponents_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id;arm;visits\n007;NA;1,5E-09\n008;mail;-2,5e+3\n")
+    assert read_data(spec(), tmp_path)["visits"].tolist() == [1.5e-9, -2500.0]
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/rows.csv", "a" * 300 + ".csv"])
+def test_a_path_that_leads_nowhere_is_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"`data`: the file .* does not exist"):
+        read_data(spec(data=name), tmp_path)
+
+
 def test_whole_numbers_stay_numbers_and_missing_words_are_missing(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(",id,arm,visits,bmi\n0,1,0,NA,?\n1,2,1,3,31\n")
     found = read_data(spec(treatment={"column": "arm", "control": 0, "treated": [1]}), tmp_path)
@@ -69,7 +80,8 @@ def test_whole_numbers_stay_numbers_and_missing_words_are_missing(tmp_path: Path
         (b"", "empty"),
         (TEXT.encode("iso8859-2"), "UTF-8"),
         (TEXT.encode("utf-16"), "UTF-8"),
-        (b"id,arm,arm\n1,a,b\n", "`arm` occurs twice"),
+        (b"\xef\xbb\xbf\n", "empty"),
+        (b"id,arm,arm\n1,a,b\n", "columns 2 and 3 of rows.csv have the same name"),
         (b"id,arm,visits\n1,a,2,\n2,b,3,\n", "more fields than its header"),
         (b"id,arm,visits\n1,a,2\n2,b,3,4,5\n", "neither as CSV nor as Parquet"),
         (b'"' + b"id,arm\n" * 40_000, "neither as CSV nor as Parquet"),
@@ -97,6 +109,8 @@ def test_a_file_that_is_not_there_or_not_whole_is_named(tmp_path: Path, name: st
         ("- name", "not a mapping"),
         ("", "not a mapping"),
         ("name: a\nname: b", "line 2: the field `name` occurs twice"),
+        ("name: a\nsplit: &s\n  test_fraction: *s", "fields within fields without end"),
+        ("name: " + "[" * 3_000, "fields within fields without end"),
         ("name: !!python/object:os.system x", "not valid YAML"),
     ],
 )
