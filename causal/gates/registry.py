@@ -2,7 +2,7 @@
 
 | # | gate | hard | a fail means | asked of |
 |---|---|---|---|---|
-| 0 | design | no | too few people or events: the fallback rule ranks, no other gate is asked | all rows |
+| 0 | design | no | too few people or events, or features decide who was offered: the fallback rule ranks, no other gate is asked | all rows |
 | 1 | overlap | no | too many people without comparables | all rows |
 | 2 | balance | no | weighting leaves a measured difference | rows in support |
 | 3 | placebo_outcome | yes | a hidden difference of the groups: blocked | rows in support |
