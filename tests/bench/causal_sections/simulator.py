@@ -36,7 +36,7 @@ LARGE = 100_000
 PLANS = (
     (5_000, 0.13, 41),
     (20_000, 0.13, 41),
-    *((LARGE, share, seed) for share in (0.13, 0.5) for seed in (41, 42, 43, 44)),
+    *((LARGE, share, seed) for share in (0.13, 0.5) for seed in (41, 42, 43)),
 )
 REPEATS, SMALL_PLAN = 3, 6_000
 REFERENCE_MEMBERS = 100_000
@@ -154,7 +154,7 @@ def growth(plans: Sequence[tuple[int, float, int]]) -> str:
             if members_count == LARGE and serves:
                 large.setdefault((f"{share:.0%}", program), []).append(found)
             rows.append(
-                (f"{members_count:,}", f"{share:.0%}", seed, program, f"{study.n:,}", study.learner, study.verdict,
+                (f"{members_count:,}", f"{share:.0%}", str(seed), program, f"{study.n:,}", study.learner, study.verdict,
                  *(f"{v[who]:.3g}" for who in ("everyone", "risk", "model")), f"{v['limited']:.3g}" if serves else "",
                  *(f"{v[who]:.3g}" for who in ("features", "own")),
                  *(f"{found.gain(best, 'limited' if serves else 'model'):.0%}" for best in ("features", "own")),
@@ -176,9 +176,9 @@ def _together(large: dict[tuple[str, str], list[Listed]]) -> str:
     """Means over plans. People of one plan share a model, so that coverage is of plans, not of people."""
     if not large:
         return ""
-    rows = [(*key, len(found), *_means(found)) for key, found in sorted(large.items(), key=lambda item: item[0])]
+    rows = [(*key, str(len(found)), *_means(found)) for key, found in sorted(large.items(), key=lambda item: item[0])]
     everything = [one for found in large.values() for one in found]
-    rows.append(("all", "both", len(everything), *_means(everything)))
+    rows.append(("all", "both", str(len(everything)), *_means(everything)))
     head = (
         "pilot", "program", "studies", "gain / best of features'", "lowest", "gain / own effects'", "harmed slice called",
         "without the limit", "intervals hold: people like this", "s.e.",
