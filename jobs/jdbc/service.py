@@ -10,6 +10,7 @@ import concurrent.futures as cf
 import functools
 import logging
 import re
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -306,8 +307,7 @@ class Service:
         if operation.result.done():
             return
         operation.is_cancelled = True
-        if operation.spark is not None:
-            operation.spark.interruptTag(operation.tag)
+        threading.Thread(target=interrupt, args=(operation,), name="interrupt", daemon=True).start()
 
     def _execute(self, operation: Operation, text: str, session: Session) -> None:
         try:
@@ -349,6 +349,13 @@ class Service:
         finally:
             operation.spark = None
             spark.removeTag(operation.tag)
+
+
+def interrupt(operation: Operation) -> None:
+    """Stop it in Spark; again until it has ended: a statement is several requests, and an interrupt stops what runs then."""
+    while (spark := operation.spark) is not None:
+        spark.interruptTag(operation.tag)
+        cf.wait([operation.result], timeout=_POLL_SECONDS)
 
 
 def _new_handle() -> t.THandleIdentifier:

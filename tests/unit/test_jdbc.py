@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures as cf
 import datetime as dt
 import decimal
 import errno
@@ -11,6 +12,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 import pytest
@@ -23,6 +25,7 @@ from contracts.settings import Settings
 from jobs.jdbc import catalogue, server
 from jobs.jdbc.logins import admitted, grant, logins, revoke
 from jobs.jdbc.rows import row_set, table_schema
+from jobs.jdbc.service import Operation, interrupt
 
 
 @pytest.fixture
@@ -236,3 +239,21 @@ def test_rows_travel_with_their_types_and_nulls() -> None:
     assert json.loads(texts[3]) == ["a", None]
     kinds = [c.typeDesc.types[0].primitiveEntry for c in table_schema(rows.schema).columns]
     assert kinds[8].typeQualifiers.qualifiers["scale"].i32Value == 2
+
+
+def test_a_cancelled_statement_is_interrupted_until_it_has_ended() -> None:
+    """The first interrupt may meet what prepares the statement; the statement itself begins after it."""
+    operation = Operation(b"one", 0, cf.Future())
+
+    class Spark:
+        interrupted: ClassVar[list[str]] = []
+
+        def interruptTag(self, tag: str) -> None:
+            self.interrupted.append(tag)
+            if len(self.interrupted) == 3:
+                operation.spark = None
+                operation.result.set_result(None)
+
+    operation.spark = cast("Any", Spark())
+    interrupt(operation)
+    assert Spark.interrupted == [operation.tag] * 3
