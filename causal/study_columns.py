@@ -17,8 +17,7 @@ NAMELESS = "Unnamed: "
 _TRUE, _FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"})
 _FLAGS = {**dict.fromkeys(_TRUE | {"t", "y"}, 1.0), **dict.fromkeys(_FALSE | {"f", "n"}, 0.0)}
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
-# What a cell may not hold: no number, word or date.
-NO_VALUE = (list, dict, tuple, set, np.ndarray, bytes, bytearray)
+_NO_VALUE = (list, dict, tuple, set, np.ndarray, bytes, bytearray)
 # Years outside (9999-12-31 stands for "open") are no dates of a person: missing.
 _YEARS = range(1678, 2262)
 
@@ -94,20 +93,25 @@ def covariates(frame: pd.DataFrame, spec: StudySpec) -> tuple[pd.DataFrame, dict
     return features, left_out
 
 
+def require_single_values(column: pd.Series, field: str) -> None:
+    """A cell is a number, a word, a flag or a date."""
+    if column.dtype == object and any(issubclass(kind, _NO_VALUE) for kind in set(map(type, column))):
+        raise ConfigError(f"`{field}`: column `{column.name}` holds lists, records or bytes, not single values.")
+
+
 def _feature(column: pd.Series) -> pd.Series:
     """Dates (also written as ISO text) as days since 1970, everything else as it is."""
+    require_single_values(column, "covariates")
     values = column
     if values.dtype == object:
         present = values.dropna()
         kinds = {type(v) for v in present}
-        if any(issubclass(kind, NO_VALUE) for kind in kinds):
-            raise ConfigError(f"`covariates`: column `{column.name}` holds lists, records or bytes, not single values.")
         if kinds and all(issubclass(kind, date) for kind in kinds):
             values = _dates(values, present.map(lambda day: day.year))
         elif kinds == {str} and 2 * (is_date := present.str.fullmatch(_ISO_DATE)).sum() > len(present):
             if not is_date.all():
                 raise _no_dates(column, int((~is_date).sum()))
-            values = _dates(values, present.str[:4].astype(int))
+            values = _dates(values, present.str[:4].astype(int), "ISO8601")
     if pd.api.types.is_datetime64_any_dtype(values):
         stamps = values if values.dt.tz is None else values.dt.tz_convert("UTC").dt.tz_localize(None)
         real = stamps.where(stamps.dt.year.isin(_YEARS))
@@ -117,10 +121,9 @@ def _feature(column: pd.Series) -> pd.Series:
     return column
 
 
-def _dates(values: pd.Series, year: pd.Series) -> pd.Series:
-    """Text or dates as stamps; `year` is of those that are not missing."""
-    is_text = isinstance(values.dropna().iloc[0], str)
-    found = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601" if is_text else None)
+def _dates(values: pd.Series, year: pd.Series, layout: str | None = None) -> pd.Series:
+    """Dates, or text of a layout, as stamps; `year` is of those that are not missing."""
+    found = pd.to_datetime(values, errors="coerce", utc=True, format=layout)
     lost = found.reindex(year.index).isna() & year.isin(_YEARS)
     if lost.any():
         raise _no_dates(values, int(lost.sum()))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from causal.aipw import clustered_se
-from causal.study_columns import NO_VALUE, arm_names, covariates, number
+from causal.study_columns import arm_names, covariates, number, require_single_values
 from causal.trial import Better, Placebo, Trial, make_trial
 from contracts.errors import ConfigError
 from contracts.study import Randomized, RandomizedArms, RandomizedColumn, StudySpec
@@ -129,8 +129,8 @@ def _order(rows: pd.DataFrame, unit_id: str) -> np.ndarray:
     content = np.zeros(len(rows), dtype=np.uint64)
     if several.any():
         part = rows[several]
-        words = {c: part[c].astype(str) for c in part.columns if part[c].dtype == object}
-        content[several] = pd.util.hash_pandas_object(part.assign(**words), index=False).to_numpy()
+        words = part.astype({c: str for c in part.columns if part[c].dtype == object})
+        content[several] = pd.util.hash_pandas_object(words, index=False).to_numpy()
     return np.lexsort((content, unit))
 
 
@@ -166,8 +166,7 @@ def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
             )
     roles = {column: field for field, column in reversed(fields) if column is not None and "covariates" not in field}
     for column, field in roles.items():
-        if frame[column].dtype == object and frame[column].map(lambda value: isinstance(value, NO_VALUE)).any():
-            raise ConfigError(f"`{field}`: column `{column}` holds lists, records or bytes, not single values.")
+        require_single_values(frame[column], field)
 
 
 def _unit_ids(kept: pd.DataFrame, at: np.ndarray, cluster: np.ndarray, spec: StudySpec) -> pd.Series:

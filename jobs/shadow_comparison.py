@@ -47,10 +47,6 @@ def compared(
     return found
 
 
-def _by_program(chosen: Sequence[Program], value: Any) -> str:
-    return "case m.program " + " ".join(f"when '{p.key}' then {value(p)}" for p in chosen) + " end"
-
-
 def _lists_sql(chosen: Sequence[Program], where: str) -> str:
     """One row per program: both lists, their agreement and their value by either model.
 
@@ -58,8 +54,9 @@ def _lists_sql(chosen: Sequence[Program], where: str) -> str:
     Spearman's rho demands. Sums are rounded, because their last digits depend on the order of summation.
     """
     tie = uniform_sql(("m.member_id", "m.program"), f"{programs().holdout_salt}|tie")
-    own_value = _by_program(chosen, lambda p: best_value_sql(p, benefit_sql(p, "m.cate"), "m.allowed_channels"))
-    places = _by_program(chosen, lambda p: f"{p.capacity_per_night}L")
+    value = {p.key: best_value_sql(p, benefit_sql(p, "m.cate"), "m.allowed_channels") for p in chosen}
+    own_value = by_key("m.program", value, "null")
+    places = by_key("m.program", {p.key: f"{p.capacity_per_night}L" for p in chosen}, "null")
     may_harm = by_key("program", {p.key: may_harm_sql(p) for p in chosen}, "false")
     by_served = "partition by program order by served_key desc nulls last, tie, member_id"
     by_challenger = "partition by program order by challenger_key desc nulls last, tie, member_id"

@@ -82,6 +82,6 @@ def _modifier_gain(data: LearnerData, seed: int) -> np.ndarray:
     }
     # Below a certain sum of weights it does not split, and weights are in squared units of the outcome: bring them near 1.
     # By a power of two, so that no digit changes.
-    scale = 2.0 ** np.round(np.log2(weight.mean())) if weight.mean() > 0 else 1.0
-    train = lgb.Dataset(data.Z, target, weight=weight / scale, params={"max_bin": 31, "verbose": -1})
+    near_one = np.ldexp(weight, -np.frexp(weight.mean())[1])
+    train = lgb.Dataset(data.Z, target, weight=near_one, params={"max_bin": 31, "verbose": -1})
     return np.asarray(lgb.train(params, train, num_boost_round=80).feature_importance("gain"))

@@ -17,7 +17,7 @@ from causal.aipw import estimate
 from causal.encoding import fit_encoder
 from causal.folds import cluster_folds
 from causal.gates.context import GateContext
-from causal.gates.design import design
+from causal.gates.design import design, overlap
 from causal.gates.refutation import MAX_SHIFT, refutation, refutation_shifts
 from causal.gates.registry import GATE_NAMES, run_gates
 from causal.gates.result import GateResult, Status, verdict
@@ -28,6 +28,7 @@ from causal.options import TrainOptions
 from causal.sensitivity import Benchmark, EValue, Sensitivity
 from causal.stability import top_overlap
 from causal.stopwatch import Stopwatch
+from causal.support import SupportBounds
 from causal.train import TrainedStudy, train_study
 from causal.trial import FollowUp, Trial, make_trial
 
@@ -192,6 +193,17 @@ def test_stability_answers() -> None:
     assert ranked_by(own, near, previous=far).status == "inconclusive"
     assert ranked_by(own, near, previous=near + 5).status == "inconclusive", "same order, other promises"
     assert ranked_by(own, near, previous=np.full(2000, np.nan)).status == "pass"
+
+
+def test_overlap_fails_where_features_all_but_decide_although_few_are_out_of_support() -> None:
+    trial = gate_world("observational", 400, 1)
+    chance = np.where(trial.t == 1, 0.975, 0.025)
+    few = np.arange(trial.n) < 0.05 * trial.n
+    chance[few] = np.where(trial.t[few] == 1, 0.9999, 0.0001)
+    u = Nuisances(np.zeros(trial.n), np.zeros(trial.n), chance)
+    found = overlap(GateContext(trial, nuisances=u, bounds=SupportBounds(0.02, 0.98), inside=~few))
+    assert found.status == "fail"
+    assert "few have comparable people" in found.sentence
 
 
 def test_top_overlap() -> None:

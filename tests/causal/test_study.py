@@ -384,6 +384,7 @@ def test_the_order_of_rows_and_the_process_change_nothing() -> None:
 
 def test_several_rows_of_a_unit_may_come_in_any_order() -> None:
     frame = trial_frame().assign(id=lambda f: f["id"] // 3, note=lambda f: np.where(f["a"] > 0, "up", None))
+    frame["self"] = frame["b"].round(1)  # a name that pandas' own arguments have
     mixed = frame.sample(frac=1, random_state=5, ignore_index=True)
     spec = parse_study(trial_spec(cluster="id"))
     one, other = read_frame(frame, spec), read_frame(mixed, spec)
