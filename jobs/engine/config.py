@@ -92,6 +92,9 @@ def spark_conf(config: Settings, paths: EnginePaths, port: int) -> dict[str, str
         "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:;databaseName=metastore_db;create=true",
         "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
         "spark.hadoop.hive.metastore.schema.verification": "false",
+        # A statement that is cancelled while it asks the metastore loses its connection, and a pool never hears of it: after
+        # eight such statements every other waited forever. The metastore is in this process; connecting takes no time.
+        "spark.hadoop.datanucleus.connectionPoolingType": "NONE",
         # Delta holds the schema; Hive would refuse, with a stack trace in the log, to note that a column changed.
         "spark.hadoop.hive.metastore.disallow.incompatible.col.type.changes": "false",
         "spark.sql.sources.default": "delta",

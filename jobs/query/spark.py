@@ -21,9 +21,15 @@ def run(query: Query, names: Readable) -> pa.Table:
     De-identified tables are temporary views of this session, and the statement names them instead of the tables.
 
     Raises:
-        UserError: Spark refuses the statement.
+        UserError: Spark refuses the statement, or could not stop it.
         EngineError: there is no engine.
     """
+    if any(clause.args.get("recursive") for clause in query.tree.find_all(exp.With)):
+        # Its rounds run in a thread of Spark's own, which neither an interrupt nor the statement's end stops.
+        raise UserError(
+            "Spark goes on with a recursive statement after it was cancelled, so that it is given none.",
+            todo="write it without recursion, or ask DuckDB: `outreach sql --engine duckdb`.",
+        )
     from pyspark.errors import AnalysisException, PySparkException
 
     from jobs.session import spark_session

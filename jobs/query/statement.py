@@ -112,7 +112,7 @@ def _tables(tree: exp.Expression, schema: str | None) -> tuple[str, ...]:
     ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     found: dict[str, None] = {}
     for table in tree.find_all(exp.Table):
-        if isinstance(table.this, exp.GenerateSeries):
+        if isinstance(table.this, exp.GenerateSeries) or table.find_ancestor(exp.Hint):  # a hint names aliases
             continue
         if isinstance(table.this, exp.Identifier) and not table.db and table.name.lower() in ctes:
             continue

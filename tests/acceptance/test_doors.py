@@ -152,10 +152,9 @@ def test_readings_of_members_through_the_door_are_on_record(plan: Plan, bi_port:
 
 
 def test_a_statement_is_stopped_where_it_runs(plan: Plan, bi_port: int) -> None:
-    # Ninety rounds of a join; Spark looks for interrupts between tasks, not within a join's inner loop.
-    long = """with recursive t(n) as (
-        select 1 union all select n + 1 from t, (select count(*) from priority a, priority b where a.cate < b.cate) s where n < 90
-    ) select max(n) from t"""
+    # Hours of work. Spark looks for interrupts between rows that come out of a shuffle, not within a join's inner loop.
+    long = """select count(*) from (select cate from priority distribute by cate) a, priority b, priority c
+        where a.cate + b.cate < c.cate"""
     engine = psutil.Process(json.loads((plan.home / "engine" / "engine.json").read_text())["pid"])
 
     def is_busy() -> bool:

@@ -127,6 +127,34 @@ print(json.dumps({"format": provider, "n": row.n, "m": row.m, "zone": row.zone, 
     )
 
 
+def test_cancelled_statements_leave_the_metastore_open(env: dict[str, str], engine: EngineState) -> None:
+    """Each may lose its connection to the metastore; a pool of eight was then empty for good."""
+    script = """
+import threading, time
+from jobs.session import spark_session
+
+spark = spark_session()
+def ask(number):
+    spark.addTag(f"number-{number}")
+    try:
+        spark.sql("select count(*) from core.kept").collect()
+    except Exception as error:
+        assert "OPERATION_CANCELED" in str(error) or "interrupt" in str(error).lower(), error
+for number in range(40):
+    asking = threading.Thread(target=ask, args=(number,), daemon=True)
+    asking.start()
+    time.sleep(number % 10 / 100)
+    spark.interruptTag(f"number-{number}")
+    asking.join(30)
+    assert not asking.is_alive(), f"statement {number} waits"
+print(spark.table("core.kept").count())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout.split() == ["10"], done.stderr[-3000:]
+
+
 def test_a_session_from_the_environment_alone_opens_the_same_tables(env: dict[str, str], engine: EngineState) -> None:
     """What dbt does: a plain builder that knows nothing of this project but `SPARK_REMOTE`."""
     script = """

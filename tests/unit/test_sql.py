@@ -355,6 +355,31 @@ def test_spark_is_given_the_same_limits(role: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with recursive t(n) as (select 1 union all select n + 1 from t where n < 9) select max(n) from t",
+        "select * from (with recursive t(n) as (select 1 union all select n + 1 from t where n < 9) select n from t) as inner_one",
+    ],
+)
+def test_spark_is_given_no_recursive_statement(sql: str) -> None:
+    """Cancelled, it would go on; DuckDB answers it."""
+    from contracts.errors import UserError
+    from jobs.query.answer import answer
+
+    with pytest.raises(UserError, match="goes on with a recursive statement"):
+        answer(sql, "spark", settings())
+    assert answer(sql, "duckdb", settings()).rows.num_rows >= 1
+
+
+def test_a_hint_names_no_table() -> None:
+    from jobs.query.statement import Query, parse
+
+    query = parse("select /*+ broadcast(b) */ a.cate from priority a join causal.model b on true", "spark", "outreach")
+    assert isinstance(query, Query)
+    assert query.tables == ("outreach.priority", "causal.model")
+
+
 def test_the_first_answer_imports_nothing_slow(world: Path) -> None:
     """The contracts' models take 1.6 s of CPU, Spark's client more; pyarrow's data sets load pandas (0.4 s) whatever we do."""
     code = (
