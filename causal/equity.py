@@ -208,9 +208,11 @@ def _near_cut(score: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def _levels(column: pd.Series) -> np.ndarray:
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if is_number:
+        column = column.replace([np.inf, -np.inf], np.nan)
     known = column.notna().to_numpy()
     text = np.full(len(column), NOT_RECORDED, dtype=object)
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if is_number and column.nunique() > _MOST_LEVELS:
         values = column.astype(float).to_numpy()[known]
         edges = np.unique(np.quantile(values, np.linspace(0, 1, _BANDS + 1)))

@@ -146,6 +146,7 @@ def main() -> None:
     except OutreachError as error:
         typer.secho(str(error), err=True, fg=typer.colors.RED)
         sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        typer.secho("Interrupted; what was published stands, and the command can be run again.", err=True)
-        sys.exit(int(ExitCode.INTERRUPTED))
+    except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED:  # what typer makes of an interrupt, without a word
+            typer.secho("Interrupted; what was published stands, and the command can be run again.", err=True)
+        raise

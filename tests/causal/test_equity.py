@@ -126,6 +126,9 @@ def test_attributes_become_levels() -> None:
     assert set(found["sex"]) == {"f", NOT_RECORDED}
     assert set(found["flag"]) == {"True", "False"}
     assert set(found["few"]) == {"1", "2"}
+    endless = banded(pd.DataFrame({"income": np.r_[np.arange(98.0), np.inf, -np.inf]}))["income"]
+    assert list(endless[98:]) == [NOT_RECORDED] * 2
+    assert set(endless[:98]) == set(banded(pd.DataFrame({"income": np.arange(98.0)}))["income"])
 
 
 def test_only_people_kept_aside_and_in_support_are_looked_at() -> None:

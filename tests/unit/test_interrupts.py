@@ -10,7 +10,8 @@ from unittest.mock import patch
 import dagster as dg
 import pytest
 
-from dagster_project import runs
+from contracts.errors import ExitCode
+from dagster_project import cli, runs
 from dagster_project.policies import RETRY
 
 
@@ -49,3 +50,15 @@ def test_an_error_is_still_retried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert dg.materialize([shaky], raise_on_error=False).success
     assert len(attempts) == 2
+
+
+def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["outreach", "--version"])
+    monkeypatch.setattr("importlib.metadata.version", interrupted)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == ExitCode.INTERRUPTED
+    assert "Interrupted; what was published stands" in capsys.readouterr().err
