@@ -22,7 +22,7 @@ def test_average_effects_are_recovered(plan: Plan) -> None:
 
 
 def test_a_list_claims_no_value_unless_its_ranking_beats_risk(plan: Plan) -> None:
-    """3,000 people can be too few to learn whom to call (12,000 are not: tests/causal/test_simulated_trials.py).
+    """2,000 people can be too few to learn whom to call (12,000 are not: tests/causal/test_simulated_trials.py).
 
     Compared by the mean true benefit of the best fifth of tonight's eligible members, by effect and by predicted risk.
     """
