@@ -27,7 +27,7 @@ def run(query: Query, names: Readable) -> pa.Table:
     if any(clause.args.get("recursive") for clause in query.tree.find_all(exp.With)):
         # Its rounds run in a thread of Spark's own, which neither an interrupt nor the statement's end stops.
         raise UserError(
-            "Spark goes on with a recursive statement after it was cancelled, so that it is given none.",
+            "Spark goes on with a recursive statement after it was cancelled, so it is given none.",
             todo="write it without recursion, or ask DuckDB: `outreach sql --engine duckdb`.",
         )
     from pyspark.errors import AnalysisException, PySparkException
