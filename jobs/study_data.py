@@ -82,7 +82,10 @@ def _read_table(name: str) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow.parquet as pq
 
+    if path.is_file():
+        _require_different(pq.read_schema(path).names, path)
     frame = pd.read_parquet(path)
     if frame.index.name is not None:
         frame = frame.reset_index()
@@ -139,11 +142,15 @@ def _header(path: Path, spec: StudySpec) -> tuple[list[str], str]:
 
     delimiter = max(_DELIMITERS, key=lambda d: (len(wanted.intersection(named(d))), len(named(d))))
     names = named(delimiter)
+    _require_different(names, path)
+    return _placeholders(names), delimiter
+
+
+def _require_different(names: Sequence[str], path: Path) -> None:
     twice = sorted({c for c in names if c and names.count(c) > 1})
     if twice:
         where = " and ".join(str(i + 1) for i, name in enumerate(names) if name == twice[0])
         raise ConfigError(f"`data`: columns {where} of {path.name} have the same name.")
-    return _placeholders(names), delimiter
 
 
 def _not_utf8(path: Path) -> ConfigError:

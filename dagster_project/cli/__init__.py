@@ -140,13 +140,15 @@ def _root(
 
 def main() -> None:
     """Run the command line: errors of the error tree print without a traceback and exit with their code."""
-    _register(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
+        _register(sys.argv[1] if len(sys.argv) > 1 else None)
         app(standalone_mode=True)
     except OutreachError as error:
         typer.secho(str(error), err=True, fg=typer.colors.RED)
         sys.exit(int(error.exit_code))
-    except SystemExit as end:
-        if end.code == ExitCode.INTERRUPTED:  # what typer makes of an interrupt, without a word
-            typer.secho("Interrupted; what was published stands, and the command can be run again.", err=True)
-        raise
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Within a command typer makes of an interrupt an exit without a word.
+        if isinstance(end, SystemExit) and end.code != ExitCode.INTERRUPTED:
+            raise
+        typer.secho("Interrupted; what was published stands, and the command can be run again.", err=True)
+        sys.exit(int(ExitCode.INTERRUPTED))

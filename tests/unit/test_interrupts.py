@@ -52,12 +52,17 @@ def test_an_error_is_still_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(attempts) == 2
 
 
-def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("where", ["dagster_project.cli.import_module", "typer.echo"])
+def test_an_interrupted_command_says_so(
+    where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the command is imported, and within it."""
+
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sys.argv", ["outreach", "--version"])
-    monkeypatch.setattr("typer.echo", interrupted)  # within the command, whatever was imported before
+    monkeypatch.setattr(where, interrupted)
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == ExitCode.INTERRUPTED

@@ -6,6 +6,8 @@ import gzip
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from contracts.errors import ConfigError
@@ -52,6 +54,13 @@ def test_compressed_text_and_parquet(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_data(spec(data="rows.csv.gz"), tmp_path), ROWS)
     ROWS.set_index("id").to_parquet(tmp_path / "rows.parquet")
     pd.testing.assert_frame_equal(read_data(spec(data="rows.parquet"), tmp_path), ROWS)
+
+
+def test_parquet_with_two_columns_of_one_name(tmp_path: Path) -> None:
+    twice = pa.table([["1"], ["a"], ["b"]], names=["id", "arm", "arm"])
+    pq.write_table(twice, tmp_path / "rows.parquet")
+    with pytest.raises(ConfigError, match=r"columns 2 and 3 of rows\.parquet have the same name"):
+        read_data(spec(data="rows.parquet"), tmp_path)
 
 
 def test_decimal_commas_with_exponents_are_numbers(tmp_path: Path) -> None:
