@@ -45,4 +45,17 @@ def ui(
         for child in children:
             child.terminate()
         for child in children:
-            child.wait(timeout=30)
+            end(child)
+
+
+def end(child: subprocess.Popen[bytes], patience: float = 5.0) -> None:
+    """Wait for a process that was told to end, and kill it after `patience` seconds.
+
+    The web server would first answer every request of pages that are closed by now, which takes it half a minute; neither it
+    nor the daemon holds anything that is not in the database.
+    """
+    try:
+        child.wait(timeout=patience)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from unittest.mock import patch
 
@@ -12,6 +14,7 @@ import pytest
 
 from contracts.errors import ExitCode
 from dagster_project import cli, runs
+from dagster_project.cli.ui import end
 from dagster_project.policies import RETRY
 
 
@@ -67,3 +70,16 @@ def test_an_interrupted_command_says_so(
         cli.main()
     assert end.value.code == ExitCode.INTERRUPTED
     assert "Interrupted; what was published stands" in capsys.readouterr().err
+
+
+def test_a_server_that_goes_on_answering_is_ended() -> None:
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    with child.stdout as said:
+        said.readline()
+        child.terminate()
+        end(child, patience=0.2)
+    assert child.returncode == -signal.SIGKILL
