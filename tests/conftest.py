@@ -86,7 +86,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
-    """A plan of 2,000 members, simulated, trained and published once for all tests that look at a night."""
+    """A plan of 1,500 members, simulated, trained and published once for all tests that look at a night."""
     made = Plan(tmp_path_factory.mktemp("plan"))
     try:
         made.demo()

@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-MEMBERS, NIGHT, NEXT = 2000, "2026-07-01", "2026-07-02"
+MEMBERS, NIGHT, NEXT = 1500, "2026-07-01", "2026-07-02"
 
 
 class Plan:
