@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -20,6 +21,20 @@ _ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
 _NO_VALUE = (list, dict, tuple, set, np.ndarray, bytes, bytearray)
 # Years outside (9999-12-31 stands for "open") are no dates of a person: missing.
 _YEARS = range(1678, 2262)
+
+
+def require_different(names: Sequence[str] | pd.Index, of: str = "") -> None:
+    """Refuse columns of one name, by their places: where a file has no header, names are somebody's values.
+
+    Raises:
+        ConfigError: two columns have the same name; the message names `data` and the file, if `of` says which.
+    """
+    index = pd.Index(names)
+    if index.has_duplicates:
+        first = index[index.duplicated()][0]
+        where = " and ".join(str(i + 1) for i, name in enumerate(index) if name == first)
+        file = f" of {of}" if of else ""
+        raise ConfigError(f"`data`: columns {where}{file} have the same name.")
 
 
 def arm_names(column: pd.Series, spec: StudySpec) -> np.ndarray:

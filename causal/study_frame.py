@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from causal.aipw import clustered_se
-from causal.study_columns import arm_names, covariates, number, require_single_values
+from causal.study_columns import arm_names, covariates, number, require_different, require_single_values
 from causal.trial import Better, Placebo, Trial, make_trial
 from contracts.errors import ConfigError
 from contracts.study import Randomized, RandomizedArms, RandomizedColumn, StudySpec
@@ -135,11 +135,7 @@ def _order(rows: pd.DataFrame, unit_id: str) -> np.ndarray:
 
 
 def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
-    # Names are not repeated in complaints: where a file has no header, they are somebody's values.
-    if frame.columns.duplicated().any():
-        first = frame.columns[frame.columns.duplicated()][0]
-        where = [str(i + 1) for i, name in enumerate(frame.columns) if name == first]
-        raise ConfigError(f"`data`: columns {' and '.join(where)} have the same name.")
+    require_different(frame.columns)
     if len(frame) == 0:
         raise ConfigError("`data`: there are no rows.")
     fields: list[tuple[str, str | None]] = [

@@ -84,8 +84,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
     import pyarrow.parquet as pq
 
+    from causal.study_columns import require_different
+
     if path.is_file():
-        _require_different(pq.read_schema(path).names, path)
+        require_different(pq.read_schema(path).names, path.name)
     frame = pd.read_parquet(path)
     if frame.index.name is not None:
         frame = frame.reset_index()
@@ -128,6 +130,8 @@ def _read_csv(path: Path, spec: StudySpec) -> pd.DataFrame:
 
 def _header(path: Path, spec: StudySpec) -> tuple[list[str], str]:
     """Column names, and the delimiter that makes most of the study's columns appear (else the most frequent one)."""
+    from causal.study_columns import require_different
+
     start = _start(path)
     if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise ConfigError(f"`data`: {path.name} is empty.")
@@ -141,16 +145,9 @@ def _header(path: Path, spec: StudySpec) -> tuple[list[str], str]:
         return [c.strip() for c in next(rows)]
 
     delimiter = max(_DELIMITERS, key=lambda d: (len(wanted.intersection(named(d))), len(named(d))))
-    names = named(delimiter)
-    _require_different(names, path)
-    return _placeholders(names), delimiter
-
-
-def _require_different(names: Sequence[str], path: Path) -> None:
-    twice = sorted({c for c in names if c and names.count(c) > 1})
-    if twice:
-        where = " and ".join(str(i + 1) for i, name in enumerate(names) if name == twice[0])
-        raise ConfigError(f"`data`: columns {where} of {path.name} have the same name.")
+    names = _placeholders(named(delimiter))
+    require_different(names, path.name)
+    return names, delimiter
 
 
 def _not_utf8(path: Path) -> ConfigError:
