@@ -78,8 +78,11 @@ def test_a_server_that_goes_on_answering_is_ended() -> None:
     )
     child = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
     assert child.stdout is not None
-    with child.stdout as said:
-        said.readline()
-        child.terminate()
-        end(child, patience=0.2)
+    try:
+        with child.stdout as said:
+            said.readline()
+            child.terminate()
+            end(child, patience=0.2)
+    finally:
+        child.kill()  # no more than a word to a process that has ended
     assert child.returncode == -signal.SIGKILL
