@@ -16,7 +16,7 @@ from contracts.compile.rules import Scope, rules_of
 from contracts.compile.survey import tables_read
 from contracts.model import Survey, TableContract
 from jobs.contract_results import Fingerprint, fingerprint
-from jobs.delta import conform, only_appended_since, read_version, table_exists, table_version
+from jobs.delta import conform, existing_tables, only_appended_since, read_version, table_version
 from jobs.profile import other_tables, profile_answer, survey_answer
 
 # More files than this make a condition longer than the scan that it saves.
@@ -83,7 +83,8 @@ def _target(
 def _beside(spark: SparkSession, contract: TableContract) -> dict[str, int | None]:
     names = {reference.table for reference in contract.references} | set(other_tables(contract))
     others = sorted(names - {contract.name})
-    return {name: table_version(spark, name) if table_exists(spark, name) else None for name in others}
+    there = existing_tables(spark, others) if others else frozenset()
+    return {name: table_version(spark, name) if name in there else None for name in others}
 
 
 def selection(target: AuditTarget) -> str | None:

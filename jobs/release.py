@@ -18,7 +18,7 @@ from contracts.compile.literals import sql_string
 from contracts.compile.rules import Scope, rules_of
 from contracts.errors import ContractError
 from contracts.model import Severity, TableContract
-from jobs.delta import append, commit_note, ensure_table, table_exists
+from jobs.delta import append, commit_note, ensure_tables, table_exists
 from jobs.enforce import prepare
 from jobs.held import quarantined
 from jobs.quarantine import QUARANTINE
@@ -71,7 +71,7 @@ def release(
     prepare(spark)
     if not table_exists(spark, contract.name):
         raise ContractError(f"{contract.name} does not exist.", todo="build it before rows are released into it.")
-    ensure_table(spark, contract)
+    ensure_tables(spark, [contract])
     held = quarantined(spark, contract.name, rule).where("status = 'held'")
     if ids:
         held = held.where(F.col("quarantine_id").isin(list(ids)))

@@ -12,7 +12,7 @@ from contracts.model import TableContract
 from contracts.settings import settings
 from jobs.audit_result import AuditResult
 from jobs.dbt import PROJECT, run_dbt
-from jobs.delta import create_layers, table_exists, table_version
+from jobs.delta import create_layers, existing_tables, table_version
 from jobs.enforce import audit_layer
 from jobs.ledger import step
 from jobs.lineage import record as lineage
@@ -97,8 +97,9 @@ def _built_stamp(name: str) -> str | None:
 def _stamp(name: str) -> str:
     """Hash of the Delta versions of what a layer reads and holds, and of the dbt project."""
     spark = spark_session()
-    tables = [*layer(_READS[name]), *_written_by_dbt(name)]
-    versions = {t.name: table_version(spark, t.name) if table_exists(spark, t.name) else None for t in tables}
+    tables = [table.name for table in (*layer(_READS[name]), *_written_by_dbt(name))]
+    there = existing_tables(spark, tables)
+    versions = {table: table_version(spark, table) if table in there else None for table in tables}
     digest = hashlib.sha256(json.dumps([settings().warehouse_url, versions], sort_keys=True).encode())
     for path in sorted(
         p for p in PROJECT.rglob("*") if p.suffix in (".sql", ".yml", ".csv") and "target" not in p.parts

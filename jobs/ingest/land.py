@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +13,9 @@ from pyspark.sql.connect.session import SparkSession
 
 from contracts.catalog import contract, layer
 from contracts.errors import InputFileError
-from contracts.model import TableContract
 from contracts.settings import settings
 from contracts.sources import Source, source
-from jobs.delta import create_layers, ensure_table
+from jobs.delta import ensure_tables
 from jobs.ingest import ledger
 from jobs.ingest.check import Checked, check, make_ready
 from jobs.ingest.delivery import Delivery, describe, find_files, is_data_file
@@ -27,22 +25,12 @@ from jobs.ingest.report import DUPLICATE, IGNORED, LANDED, PARKED, FileOutcome, 
 from jobs.ingest.stage import Stage, staging
 
 Progress = Callable[[str], None]
+_AT_ONCE = 4
 
 
 def ensure_raw(spark: SparkSession) -> None:
     """Create every source's raw tables empty where missing, so that dbt's staging models can always be built."""
-    _ensure(spark, layer("raw"))
-
-
-def _ensure(spark: SparkSession, tables: Sequence[TableContract]) -> frozenset[str]:
-    """Bring tables to their contracts, several at a time (each waits on the catalog); the names of those created now."""
-    create_layers(spark)
-    present = {
-        f"{schema}.{row[1]}" for schema in ("raw", "ops") for row in spark.sql(f"SHOW TABLES IN {schema}").collect()
-    }
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda table: ensure_table(spark, table), tables))
-    return frozenset(table.name for table in tables) - present
+    ensure_tables(spark, layer("raw"), at_once=_AT_ONCE)
 
 
 def land(
@@ -76,7 +64,7 @@ def land(
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(lock), staging(which.name, run_id) as stage:
         tables = [which.raw_table(layout.entity) for layout in which.files]
-        created = _ensure(spark, [contract(table) for table in (*tables, ledger.TABLE)])
+        created = ensure_tables(spark, [contract(table) for table in (*tables, ledger.TABLE)], at_once=_AT_ONCE)
         landing = _Landing(spark, which, stage, moment, run_id, progress, created)
         landing.take(found)
     return LandingReport(which.name, run_id, tuple(landing.outcomes.values()), time.monotonic() - started)
