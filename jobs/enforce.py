@@ -183,16 +183,16 @@ def _history(spark: SparkSession, targets: Iterable[AuditTarget]) -> _History:
     results = results_by_fingerprint(spark, {target.fingerprint.all: target.contract for target in filled})
     changed = [target for target in filled if target.fingerprint.all not in results]
     by_file = [target.fingerprint.rules for target in changed if is_audited_by_file(target.contract)]
-    profiled = [target for target in changed if target.contract.profile]
-    nights = {}
-    if profiled:
-        night, names = profiled[0].night, [target.contract.name for target in profiled]
-        nights = trailing_statistics(spark, names, night.data_source, night.run_date)
-    return _History(results, nights, audited_versions(spark, by_file))
+    return _History(results, _nights_before(spark, changed), audited_versions(spark, by_file))
 
 
-def _before(target: AuditTarget, history: _History) -> Sequence[Sequence[Statistic]]:
-    return history.nights.get(target.contract.name, ())
+def _nights_before(spark: SparkSession, targets: Iterable[AuditTarget]) -> Mapping[str, Sequence[Sequence[Statistic]]]:
+    """Statistics of the trailing nights, by table."""
+    profiled = [target for target in targets if target.contract.profile]
+    if not profiled:
+        return {}
+    night, names = profiled[0].night, [target.contract.name for target in profiled]
+    return trailing_statistics(spark, names, night.data_source, night.run_date)
 
 
 def _is_unfilled(target: AuditTarget) -> bool:
@@ -209,7 +209,7 @@ def _audit(spark: SparkSession, target: AuditTarget, run_id: str, history: _Hist
     target = narrowed(spark, target, history.versions.get(target.contract.name))
     assert target.version is not None
     rows = flagged(rows_of(spark, target), target.contract, left_to_ask(target.contract, target.version))
-    seen = inspect(spark, target, rows, _before(target, history))
+    seen = inspect(spark, target, rows, history.nights.get(target.contract.name, ()))
     try:
         result = _result(target, seen)
         if result.rows_quarantined:
@@ -291,7 +291,8 @@ def write_audited(
     staged = flagged(conform(df, contract), contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         target = unwritten_target(spark, contract, where, Night(data_source, run_date))
-        before = _before(target, _history(spark, [target]))
+        # What earlier audits found does not matter here: these rows have not been seen.
+        before = _nights_before(spark, [target]).get(contract.name, ())
         seen = inspect(spark, target, staged, before, with_content=mode == "replace")
         result = _result(target, seen)
         if not result.blocked:
