@@ -78,12 +78,10 @@ def append_accesses(spark: SparkSession) -> int:
     if not waiting:
         return 0
     from contracts.catalog import contract
-    from jobs.delta import append_idempotent, ensure_tables, rows_of_contract, table_exists
+    from jobs.delta import append_idempotent, ensure_tables, rows_of_contract
 
     table = contract(_TABLE)
-    is_new = not table_exists(spark, _TABLE)
-    ensure_tables(spark, [table])
-    if is_new:
+    if ensure_tables(spark, [table]):
         spark.sql(f"alter table {_TABLE} set tblproperties ('delta.appendOnly' = 'true')")
     count = 0
     for path in waiting:

@@ -83,7 +83,7 @@ def _target(
 def _beside(spark: SparkSession, contract: TableContract) -> dict[str, int | None]:
     names = {reference.table for reference in contract.references} | set(other_tables(contract))
     others = sorted(names - {contract.name})
-    there = existing_tables(spark, others) if others else frozenset()
+    there = existing_tables(spark, others)
     return {name: table_version(spark, name) if name in there else None for name in others}
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
 
-from deltalake import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql.connect import functions as F
@@ -28,6 +27,7 @@ from contracts.errors import ContractError
 from contracts.model import TableContract
 from contracts.settings import settings
 from jobs.lineage import record as lineage
+from jobs.query.duck import delta_folder
 
 # What the writer option `userMetadata` is for statements that have no options.
 _COMMIT_NOTE = "spark.databricks.delta.commitInfo.userMetadata"
@@ -145,8 +145,7 @@ def _local_commits(name: str) -> dict[int, Path]:
     """The commit files of a table of the embedded engine's warehouse by version; none for any other table."""
     if settings().spark_remote is not None:
         return {}
-    schema, table = name.split(".")
-    log = Path(settings().warehouse_url) / f"{schema}.db" / table / "_delta_log"
+    log = delta_folder(name, settings()) / "_delta_log"
     return {int(path.stem): path for path in log.glob("*.json") if path.stem.isdigit()}
 
 
@@ -378,9 +377,10 @@ def join_small_files(spark: SparkSession, name: str, most: int = 50) -> bool:
 
 def _file_count(spark: SparkSession, name: str) -> int:
     """Of the current version; from the table's log where that is here, as `DESCRIBE DETAIL` costs a second."""
+    from deltalake import DeltaTable
+
     if _local_commits(name):
-        schema, table = name.split(".")
-        return len(DeltaTable(Path(settings().warehouse_url) / f"{schema}.db" / table).file_uris())
+        return len(DeltaTable(delta_folder(name, settings())).file_uris())
     return int(spark.sql(f"DESCRIBE DETAIL {name}").select("numFiles").collect()[0][0])
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.model import Contract, TableContract, column, resolve, table
 from contracts.types import Str
+from jobs import enforce
 from jobs.delta import (
     append,
     data_files,
@@ -60,6 +61,15 @@ def test_another_error_than_a_missing_schema_is_told(spark: Any) -> None:
 
     with pytest.raises(ParseException):
         existing_tables(spark, ["a b.table_made"])
+
+
+def test_a_session_joins_the_files_of_what_every_step_adds_to_once(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    monkeypatch.setattr(enforce, "_PREPARED", set())
+    monkeypatch.setattr(enforce, "join_small_files", lambda _, name: looked_at.append(name))
+    enforce.prepare(spark)
+    enforce.prepare(spark)
+    assert looked_at == ["ops.contract_result", "ops.table_profile", "ops.run_ledger"]
 
 
 def test_rows_of_the_driver_are_one_file_and_many_small_files_become_one(spark: Any, made: TableContract) -> None:
