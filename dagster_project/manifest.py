@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +22,9 @@ if TYPE_CHECKING:
 DBT_PROJECT = Path(__file__).resolve().parents[1] / "dbt"
 
 
-def _newest_source() -> float:
-    files = (p for p in DBT_PROJECT.rglob("*") if p.is_file() and not {"target", "logs"} & set(p.parts))
-    return max(p.stat().st_mtime for p in files)
+def _files() -> list[Path]:
+    """The dbt project's own files."""
+    return sorted(p for p in DBT_PROJECT.rglob("*") if p.is_file() and not {"target", "logs"} & set(p.parts))
 
 
 def ensure_manifest() -> Path:
@@ -29,20 +32,37 @@ def ensure_manifest() -> Path:
     from jobs.dbt import parse_project
 
     path = settings().home / "dbt" / "target" / "manifest.json"
-    if not path.exists() or path.stat().st_mtime < _newest_source():
+    if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in _files()):
         parse_project()
     return path
 
 
 @cache
-def manifest() -> Mapping[str, Any]:
-    """The parsed manifest."""
-    return json.loads(ensure_manifest().read_text())
-
-
-@cache
 def _models() -> Mapping[str, Sequence[str]]:
-    """Per table that dbt builds, the tables it is built from."""
+    """Per table that dbt builds, the tables it is built from.
+
+    Kept beside dbt's own artifacts while the project's files and the packages are the same: to import dagster-dbt, and
+    dbt with it, takes every process two seconds.
+    """
+    path, state = settings().home / "dbt" / "models.json", _state()
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    if kept.get("of") != state:
+        kept = {"of": state, "models": _read_models()}
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(json.dumps(kept))
+        unfinished.replace(path)
+    return kept["models"]
+
+
+def _state() -> str:
+    """Hash of what the models follow from: the project's files, and the versions of what reads them."""
+    digest = sha256(f"{version('dbt-core')} {version('dagster-dbt')}".encode())
+    for file in _files():
+        digest.update(str(file.relative_to(DBT_PROJECT)).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _read_models() -> Mapping[str, Sequence[str]]:
     import dagster as dg
     from dagster_dbt import DagsterDbtTranslator, build_dbt_asset_specs
 
@@ -52,7 +72,8 @@ def _models() -> Mapping[str, Sequence[str]]:
         def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
             return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
-    specs = build_dbt_asset_specs(manifest=manifest(), dagster_dbt_translator=Translator())
+    manifest = json.loads(ensure_manifest().read_text())
+    specs = build_dbt_asset_specs(manifest=manifest, dagster_dbt_translator=Translator())
     return {".".join(spec.key.path): [".".join(dep.asset_key.path) for dep in spec.deps] for spec in specs}
 
 

@@ -102,17 +102,6 @@ def test_killed_night_leaves_yesterday_and_can_be_run_again(plan: Plan) -> None:
     assert not plan.night(NEXT).empty
 
 
-def test_same_night_twice_writes_nothing_new(plan: Plan) -> None:
-    """Undisturbed, it finds what the night found that was begun anew after a kill."""
-    before = plan.night(NEXT)
-    published = ("outreach.priority", "outreach.capacity_price", "outreach.program_summary")
-    versions = {name: plan.delta(name).version() for name in published}
-    plan.run("nightly", "--date", NEXT)
-    after = plan.night(NEXT)
-    pd.testing.assert_frame_equal(before, after)
-    assert versions == {name: plan.delta(name).version() for name in versions}
-
-
 def test_called_members_rest_the_next_night(plan: Plan) -> None:
     tonight, next_night = plan.night(NIGHT), plan.night(NEXT)
     called = set(tonight.query("decision in ['outreach', 'explore']")["member_id"])

@@ -26,6 +26,7 @@ from contracts.programs import program, programs
 from contracts.settings import settings
 from jobs.decision_table import record_decisions
 from jobs.decisions import Actor, approve, promote, trail
+from jobs.delta import table_version
 from jobs.registry import model_name
 
 NIGHT = date(2025, 4, 1)
@@ -252,6 +253,16 @@ def test_alerts_tell_of_both_and_hold_no_member(night: dict[str, pd.DataFrame]) 
     told = alerts.set_index("subject")["severity"].to_dict()
     assert told == {f"outreach.{SOURCE}.{TOC}": "error", f"outreach.{SOURCE}.{MED}/1": "warn"}
     assert not alerts["message"].str.contains("shadow-\\d|Traceback", regex=True).any()
+
+
+def test_the_same_night_again_writes_nothing_new(spark: Any, night: dict[str, pd.DataFrame]) -> None:
+    from jobs.night import publish_night, score_night
+
+    tables = ("causal.member_score", "outreach.priority", "outreach.program_summary", "outreach.capacity_price")
+    before = {name: table_version(spark, name) for name in tables}
+    assert not score_night(SOURCE, NIGHT, run_id="shadow-again").blocked
+    publish_night(SOURCE, NIGHT, run_id="shadow-again")
+    assert {name: table_version(spark, name) for name in tables} == before
 
 
 def test_decisions_are_appended_once(spark: Any, night: dict[str, pd.DataFrame], registry: Registry) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from plan import Plan
 
@@ -52,3 +53,22 @@ def test_a_list_is_published_and_says_how_it_was_ranked(plan: Plan, real_data: P
     )
     assert contacts["assignment_probability"].notna().any(), "no randomised pilot was laid over the members"
     assert contacts["is_offered"].sum() > 100
+
+
+@pytest.mark.timeout(3600)
+def test_the_same_night_again_writes_nothing_new(plan: Plan) -> None:
+    """What it finds is what it found the first time, with its contacts, models and files as they are by now."""
+    source = "synthea_csv"
+    _, night, _ = NIGHTS[source]
+    published = ("outreach.priority", "outreach.capacity_price", "outreach.program_summary")
+    before, versions = _listed(plan, source), {name: plan.delta(name).version() for name in published}
+    assert not before.empty, "the night before was not published"
+    plan.run("nightly", "--source", source, "--date", night)
+    pd.testing.assert_frame_equal(_listed(plan, source), before)
+    assert {name: plan.delta(name).version() for name in published} == versions
+
+
+def _listed(plan: Plan, source: str) -> pd.DataFrame:
+    return plan.sql(
+        f"select * from p where data_source = '{source}' order by program, member_id", p="outreach.priority"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -20,6 +21,20 @@ YAML = (
 def counted():
     yield dg.MaterializeResult(
         check_results=[dg.AssetCheckResult(check_name="holds", passed=False, severity=dg.AssetCheckSeverity.WARN)]
+    )
+
+
+RULES = [f"rule_{i}" for i in range(20)]
+
+
+@dg.multi_asset(
+    name="judged",
+    specs=[dg.AssetSpec("night", partitions_def=dg.StaticPartitionsDefinition(["monday"]))],
+    check_specs=[dg.AssetCheckSpec(rule, asset="night") for rule in RULES],
+)
+def judged():
+    yield dg.MaterializeResult(
+        "night", check_results=[dg.AssetCheckResult(check_name=rule, passed=True) for rule in RULES]
     )
 
 
@@ -54,3 +69,44 @@ def test_connections_are_bounded_and_closed(home: Path) -> None:
         log.dispose()
         assert not log.open_shards
         assert len(instance.get_runs()) == OPEN_SHARDS + 2
+
+
+def test_the_newest_materialization_is_the_newest_whoever_wrote_it(home: Path) -> None:
+    key = dg.AssetKey("counted")
+    with dg.DagsterInstance.from_config(str(home)) as mine, dg.DagsterInstance.from_config(str(home)) as other:
+
+        def newest() -> list[str]:
+            """As kept in memory, and as Dagster's own storage reads it from the file."""
+            theirs = SqliteEventLogStorage(str(home / "history" / "runs"))
+            kept, read = (log.fetch_materializations(key, limit=1) for log in (mine.event_log_storage, theirs))
+            assert kept == read
+            return [record.run_id for record in kept.records]
+
+        assert newest() == []
+        for instance in (mine, mine, other, mine, other):
+            assert newest() == newest()
+            run = dg.materialize([counted], instance=instance)
+            assert newest() == [run.run_id]
+        mine.wipe_assets([key])
+        assert newest() == []
+
+
+def test_what_all_checks_of_a_table_ask_is_read_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("fetch_materializations", "has_table"):
+        original = getattr(SqliteEventLogStorage, name)
+
+        def counted_call(self: object, *given: object, _name: str = name, _original: Any = original) -> Any:
+            asked.append(_name)
+            return _original(self, *given)
+
+        monkeypatch.setattr(SqliteEventLogStorage, name, counted_call)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert dg.materialize([judged], instance=instance, partition_key="monday").success
+        stored = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey("night"), RULES[-1]), 5
+        )
+    (evaluation,) = [record.event.dagster_event.asset_check_evaluation_data for record in stored if record.event]
+    assert evaluation.target_materialization_data is not None, "the check does not know what it judged"
+    assert 1 <= asked.count("fetch_materializations") <= 3
+    assert asked.count("has_table") < len(RULES) / 2
