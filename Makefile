@@ -3,7 +3,7 @@
 #   OUTREACH_HOME=path state and warehouse (default .outreach)
 #   ARGS="…"           passed on to outreach or pytest
 #   AGAINST=revision   whose contracts `make lint` compares with (default HEAD)
-#   WORKERS=n          processes that share `make test` (default 2; 0: none but pytest's own)
+#   WORKERS=n          processes that share `make test` (default 3; 0: none but pytest's own)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -11,7 +11,7 @@ SHELL := /bin/sh
 VENV ?= .venv
 ARGS ?=
 AGAINST ?= HEAD
-WORKERS ?= 2
+WORKERS ?= 3
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.outreach-setup
 BENCHES := $(patsubst tests/bench/bench_%.py,%,$(wildcard tests/bench/bench_*.py))
@@ -33,7 +33,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 	echo "No Python 3.11 or 3.12 with its venv module found (Debian: apt-get install python3.11-venv)." >&2; exit 1
 
 # With few tests per code path, the JVM's second compiler costs more than it saves: 78 instead of 116 CPU seconds
-# for the same short series of statements. Two workers share two cores, so that a second thread of linear algebra only waits.
+# for the same short series of statements. Workers share the cores, so that a second thread of linear algebra only waits; three, because one waits now and then.
 TEST_ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 JAVA_TOOL_OPTIONS="$(strip $(JAVA_TOOL_OPTIONS) -XX:TieredStopAtLevel=1)"
 
 .PHONY: help setup demo notebooks docs pictures ui test $(KINDS:%=test-%) lint format lock bench engine-stop clean
