@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as db
@@ -23,6 +24,19 @@ from sqlalchemy.pool import StaticPool
 # The index and the shards of a few runs; a web server that lists many runs must not keep them all open.
 OPEN_SHARDS = 8
 _BUSY_SECONDS = 60
+# Materializations kept in memory; a web server that is only looked at would otherwise keep those of every night.
+_MOST_NEWEST = 100
+
+
+@dataclass(frozen=True)
+class _Newest:
+    """The newest materialization of what was asked for, as long as nobody has written one.
+
+    `version` is SQLite's number of the file's content, another one whenever another connection has written.
+    """
+
+    version: int = -1
+    found: dict[Hashable, EventRecordsResult] = field(default_factory=dict)
 
 
 class KeptOpenEventLogStorage(SqliteEventLogStorage):
@@ -35,8 +49,7 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, db.Engine] = OrderedDict()
         self._found: set[str] = set()
-        self._newest: dict[Hashable, EventRecordsResult] = {}
-        self._version = 0
+        self._newest = _Newest()
         self._this_thread = threading.local()
         super().__init__(base_dir, inst_data)
 
@@ -54,9 +67,8 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
             with engine.connect() as connection, connection.begin():
                 before = _changes(connection)
                 yield connection
-                changed = _changes(connection) != before
-            if changed and shard == INDEX_SHARD_NAME and not self._stores_a_check:
-                self._newest = {}
+                if _changes(connection) != before and shard == INDEX_SHARD_NAME and not self._stores_a_check:
+                    self._newest = _Newest()  # before the commit: who reads again waits for the lock
 
     def _engine(self, shard: str) -> db.Engine:
         if shard in self._engines:
@@ -70,7 +82,7 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         db.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = NORMAL"))
         self._engines[shard] = engine
         if shard == INDEX_SHARD_NAME:
-            self._newest = {}
+            self._newest = _Newest()
         while len(self._engines) > OPEN_SHARDS:
             self._engines.popitem(last=False)[1].dispose()
         return engine
@@ -106,14 +118,13 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         if asked is None:
             return super().fetch_materializations(records_filter, limit, cursor, ascending)
         with self.index_connection() as connection:
-            # another number whenever another connection has written
             version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-        if version != self._version:
-            self._version, self._newest = version, {}
         kept = self._newest
-        if asked not in kept:
-            kept[asked] = super().fetch_materializations(records_filter, limit)
-        return kept[asked]
+        if version != kept.version or len(kept.found) >= _MOST_NEWEST:
+            kept = self._newest = _Newest(version)
+        if asked not in kept.found:
+            kept.found[asked] = super().fetch_materializations(records_filter, limit)
+        return kept.found[asked]
 
     @property
     def open_shards(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from contracts.settings import settings
@@ -45,26 +46,38 @@ def _models() -> Mapping[str, Sequence[str]]:
     dbt with it, takes every process two seconds.
     """
     path, state = settings().home / "dbt" / "models.json", _state()
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    if kept.get("of") != state:
-        kept = {"of": state, "models": _read_models()}
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(json.dumps(kept))
-        unfinished.replace(path)
-    return kept["models"]
+    found = _kept_models(path, state)
+    if found is None:
+        found = _read_models()
+        with NamedTemporaryFile("w", dir=path.parent, prefix="models.", delete=False) as unfinished:
+            json.dump({"of": state, "models": found}, unfinished)
+        os.replace(unfinished.name, path)
+    return found
+
+
+def _kept_models(path: Path, state: str) -> Mapping[str, Sequence[str]] | None:
+    """What was kept of this state of the project; None when it is of another, or cannot be read."""
+    try:
+        kept = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return kept["models"] if kept.get("of") == state else None
 
 
 def _state() -> str:
-    """Hash of what the models follow from: the project's files, and the versions of what reads them."""
-    digest = sha256(f"{version('dbt-core')} {version('dagster-dbt')}".encode())
+    """Hash of what the models follow from: the project's files, and what reads them."""
+    digest = sha256(f"{version('dbt-core')} {version('dagster-dbt')}".encode() + Path(__file__).read_bytes())
     for file in _files():
         digest.update(str(file.relative_to(DBT_PROJECT)).encode() + file.read_bytes())
     return digest.hexdigest()
 
 
 def _read_models() -> Mapping[str, Sequence[str]]:
+    """From a manifest parsed now: a file that went, or came with an old date, does not make the one that is there look old."""
     import dagster as dg
     from dagster_dbt import DagsterDbtTranslator, build_dbt_asset_specs
+
+    from jobs.dbt import parse_project
 
     class Translator(DagsterDbtTranslator):
         """Keys are table names; everything else comes from the contract."""
@@ -72,7 +85,7 @@ def _read_models() -> Mapping[str, Sequence[str]]:
         def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
             return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
-    manifest = json.loads(ensure_manifest().read_text())
+    manifest = json.loads(parse_project().read_text())
     specs = build_dbt_asset_specs(manifest=manifest, dagster_dbt_translator=Translator())
     return {".".join(spec.key.path): [".".join(dep.asset_key.path) for dep in spec.deps] for spec in specs}
 

@@ -62,9 +62,10 @@ def ensure_tables(spark: SparkSession, contracts: Iterable[TableContract], *, at
     Raises:
         ContractError: a table has a column that its contract lacks, or one of another type.
     """
-    create_layers(spark)
     wanted = list(contracts)
     missing = {contract.name for contract in wanted} - existing_tables(spark, [contract.name for contract in wanted])
+    if missing:
+        create_layers(spark)
 
     def ensure(contract: TableContract) -> None:
         if contract.name in missing:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import deltalake
@@ -34,6 +36,18 @@ class Plan:
             f"outreach {' '.join(arguments)}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )
         return done
+
+    def kill(self, *arguments: str, after: str) -> None:
+        """Start a command and end it with SIGKILL as soon as it has said `after`."""
+        log = self.home / "killed.log"
+        with log.open("w") as sink:
+            child = subprocess.Popen(self.command(*arguments), env=self.env, cwd=ROOT, stderr=sink, stdout=sink)
+            deadline = time.monotonic() + 1200
+            while after not in log.read_text() and child.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert child.poll() is None, f"it ended before it could be killed:\n{log.read_text()[-2000:]}"
+            child.send_signal(signal.SIGKILL)
+            child.wait(timeout=30)
 
     def delta(self, name: str) -> deltalake.DeltaTable:
         schema, table = name.split(".")

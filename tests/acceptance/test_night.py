@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
-import time
 
 import duckdb
 import pandas as pd
-from plan import NEXT, NIGHT, ROOT, Plan
+from plan import NEXT, NIGHT, Plan
 
 DECISIONS = {"outreach", "explore", "holdout", "below_capacity", "suppressed", "outside_support", "not_eligible"}
 
@@ -84,17 +81,7 @@ def test_every_called_member_has_a_reason_and_a_probability(plan: Plan) -> None:
 def test_killed_night_leaves_yesterday_and_can_be_run_again(plan: Plan) -> None:
     """kill -9 between core and publication; then the same command publishes."""
     yesterday = plan.night(NIGHT)
-    log = plan.home / "killed.log"
-    with log.open("w") as sink:
-        child = subprocess.Popen(
-            plan.command("nightly", "--date", NEXT), env=plan.env, cwd=ROOT, stderr=sink, stdout=sink
-        )
-        deadline = time.monotonic() + 1200
-        while "contracts core" not in log.read_text() and child.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert child.poll() is None, f"the night ended before it could be killed:\n{log.read_text()[-2000:]}"
-        child.send_signal(signal.SIGKILL)
-        child.wait(timeout=30)
+    plan.kill("nightly", "--date", NEXT, after="contracts core")
     assert plan.night(NEXT).empty, "a killed night published"
     pd.testing.assert_frame_equal(plan.night(NIGHT), yesterday)
 

@@ -261,7 +261,9 @@ def test_the_same_night_again_writes_nothing_new(spark: Any, night: dict[str, pd
     tables = ("causal.member_score", "outreach.priority", "outreach.program_summary", "outreach.capacity_price")
     before = {name: table_version(spark, name) for name in tables}
     assert not score_night(SOURCE, NIGHT, run_id="shadow-again").blocked
-    publish_night(SOURCE, NIGHT, run_id="shadow-again")
+    audits = publish_night(SOURCE, NIGHT, run_id="shadow-again")
+    assert len(audits) == 3
+    assert not [audit.reason for audit in audits if audit.blocked]
     assert {name: table_version(spark, name) for name in tables} == before
 
 
