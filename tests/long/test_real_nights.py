@@ -1,4 +1,4 @@
-"""Nights over the real files, with outreach laid over their members: `make test-long`, about ten minutes.
+"""Nights over the real files, with outreach laid over their members, and one run again: a good half of `make test-long`.
 
 Not a part of `make test`: it shows nothing about one change that the simulated plan does not show sooner.
 """
