@@ -1,14 +1,12 @@
-"""The dbt manifest that the asset graph is read from, parsed anew when a file of the dbt project changed."""
+"""The dbt models that the asset graph is made of, read from a manifest parsed anew when the dbt project changed."""
 
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from contracts.settings import settings
@@ -20,38 +18,25 @@ if TYPE_CHECKING:
 
     from contracts.model import Column
 
-DBT_PROJECT = Path(__file__).resolve().parents[1] / "dbt"
-
-
-def _files() -> list[Path]:
-    """The dbt project's own files."""
-    return sorted(p for p in DBT_PROJECT.rglob("*") if p.is_file() and not {"target", "logs"} & set(p.parts))
-
-
-def ensure_manifest() -> Path:
-    """Path of an up-to-date `manifest.json` in the state folder; parses the project (a few seconds) when needed."""
-    from jobs.dbt import parse_project
-
-    path = settings().home / "dbt" / "target" / "manifest.json"
-    if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in _files()):
-        parse_project()
-    return path
-
 
 @cache
-def _models() -> Mapping[str, Sequence[str]]:
+def models() -> Mapping[str, Sequence[str]]:
     """Per table that dbt builds, the tables it is built from.
 
-    Kept beside dbt's own artifacts while the project's files and the packages are the same: to import dagster-dbt, and
-    dbt with it, takes every process two seconds.
+    Kept beside dbt's own artifacts while the project's files and the packages are the same: to parse the project takes
+    seconds, and to import dagster-dbt, and dbt with it, takes every process two.
     """
-    path, state = settings().home / "dbt" / "models.json", _state()
+    from jobs.dbt import project_digest
+
+    path = settings().home / "dbt" / "models.json"
+    read_by = sha256(Path(__file__).read_bytes()).hexdigest()
+    state = " ".join((project_digest(), read_by, version("dbt-core"), version("dagster-dbt")))
     found = _kept_models(path, state)
     if found is None:
+        from jobs.report.write import replace_file
+
         found = _read_models()
-        with NamedTemporaryFile("w", dir=path.parent, prefix="models.", delete=False) as unfinished:
-            json.dump({"of": state, "models": found}, unfinished)
-        os.replace(unfinished.name, path)
+        replace_file(path, json.dumps({"of": state, "models": found}))
     return found
 
 
@@ -64,16 +49,8 @@ def _kept_models(path: Path, state: str) -> Mapping[str, Sequence[str]] | None:
     return kept["models"] if kept.get("of") == state else None
 
 
-def _state() -> str:
-    """Hash of what the models follow from: the project's files, and what reads them."""
-    digest = sha256(f"{version('dbt-core')} {version('dagster-dbt')}".encode() + Path(__file__).read_bytes())
-    for file in _files():
-        digest.update(str(file.relative_to(DBT_PROJECT)).encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
 def _read_models() -> Mapping[str, Sequence[str]]:
-    """From a manifest parsed now: a file that went, or came with an old date, does not make the one that is there look old."""
+    """From a manifest parsed now: the one that is there may be of other files."""
     import dagster as dg
     from dagster_dbt import DagsterDbtTranslator, build_dbt_asset_specs
 
@@ -98,7 +75,7 @@ def dbt_specs(layer: str) -> Sequence[AssetSpec]:
 
     return [
         described_spec(name, deps=[dg.AssetKey(dep.split(".")) for dep in deps], kinds={"dbt", "spark", "delta"})
-        for name, deps in _models().items()
+        for name, deps in models().items()
         if name.startswith(f"{layer}.") and name in catalog()
     ]
 

@@ -106,6 +106,15 @@ def ensure_seeds(*, run_id: str) -> bool:
     return True
 
 
+def project_digest() -> str:
+    """SHA-256 of the project's own files: the same files give the same SQL and the same graph."""
+    digest = sha256()
+    for path in sorted(PROJECT.rglob("*")):
+        if path.suffix in (".sql", ".yml", ".csv") and path.is_file() and not {"target", "logs"} & set(path.parts):
+            digest.update(str(path.relative_to(PROJECT)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def parse_project() -> Path:
     """Parse the project without a Spark endpoint; the path of its manifest."""
     _invoke("parse", [], "parse", remote={"SPARK_REMOTE": "sc://localhost"})

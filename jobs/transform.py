@@ -11,7 +11,7 @@ from contracts.catalog import layer
 from contracts.model import TableContract
 from contracts.settings import settings
 from jobs.audit_result import AuditResult
-from jobs.dbt import PROJECT, run_dbt
+from jobs.dbt import project_digest, run_dbt
 from jobs.delta import create_layers, existing_tables, table_version
 from jobs.enforce import audit_layer
 from jobs.ledger import step
@@ -100,9 +100,5 @@ def _stamp(name: str) -> str:
     tables = [table.name for table in (*layer(_READS[name]), *_written_by_dbt(name))]
     there = existing_tables(spark, tables)
     versions = {table: table_version(spark, table) if table in there else None for table in tables}
-    digest = hashlib.sha256(json.dumps([settings().warehouse_url, versions], sort_keys=True).encode())
-    for path in sorted(
-        p for p in PROJECT.rglob("*") if p.suffix in (".sql", ".yml", ".csv") and "target" not in p.parts
-    ):
-        digest.update(str(path.relative_to(PROJECT)).encode() + path.read_bytes())
-    return digest.hexdigest()
+    state = json.dumps([settings().warehouse_url, versions, project_digest()], sort_keys=True)
+    return hashlib.sha256(state.encode()).hexdigest()

@@ -21,7 +21,7 @@ def ui(
     import socket
 
     from dagster_project.instance import dagster_home
-    from dagster_project.manifest import ensure_manifest
+    from dagster_project.manifest import models
 
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -29,7 +29,7 @@ def ui(
                 f"Port {port} is in use.", todo=f"open http://127.0.0.1:{port} if it is this UI, or pass --port"
             )
     dagster_home()
-    ensure_manifest()
+    models()  # once, for the processes that it starts
     module = ["-m", "dagster_project.definitions"]
     children = [
         subprocess.Popen([sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *module])

@@ -9,16 +9,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from contracts.compile.rules import Scope
 from contracts.model import Severity, Tier
 from contracts.settings import settings
 from jobs.audit_result import AuditResult, RuleResult, Verdict
-from jobs.dbt import PROJECT, DbtError, DbtResult, NodeResult, target
+from jobs.dbt import PROJECT, DbtError, DbtResult, NodeResult, project_digest, target
 from jobs.lineage import naming, record
 from jobs.lineage.columns import ColumnLineage, How, Source, of_query
 from jobs.lineage.work import JobLineage, Read, Work
@@ -126,7 +125,7 @@ def compile_offline() -> Path:
     Raises:
         DbtError: the project does not compile.
     """
-    folder = settings().home / "dbt" / "offline" / _digest()
+    folder = settings().home / "dbt" / "offline" / project_digest()[:16]
     if (folder / "manifest.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,20 +139,6 @@ def compile_offline() -> Path:
             todo=f"read {folder / 'logs' / 'dbt.log'}",
         )
     return folder
-
-
-def _digest() -> str:
-    """Of the project's files: the same files give the same SQL."""
-    digest = sha256()
-    for path in sorted(_files()):
-        digest.update(str(path.relative_to(PROJECT)).encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _files() -> Iterator[Path]:
-    for path in PROJECT.rglob("*"):
-        if path.is_file() and path.suffix in (".sql", ".yml") and not {"target", "logs"} & set(path.parts):
-            yield path
 
 
 def _compile(folder: Path) -> int:

@@ -79,7 +79,7 @@ def _future(world: World) -> None:
 
 
 def _features(spark: Any, source: str) -> dict[str, dict[str, Any]]:
-    """Features of the planted members as this source tells of them, without its name."""
+    """Features of the planted members as this source tells of them."""
     run_dbt("path:models/features", {"data_source": source, "as_of_dates": [AS_OF]}, run_id="two-clocks")
     rows = spark.sql(
         f"select * from features.member_feature where data_source = '{source}' and as_of_date = date'{AS_OF}' "

@@ -1,6 +1,7 @@
 """Nights over the real files, with outreach laid over their members, and one run again: a good half of `make test-long`.
 
-Not a part of `make test`: it shows nothing about one change that the simulated plan does not show sooner.
+Not a part of `make test`: but for the night that is run again, it shows nothing about one change that the simulated plan
+does not show sooner.
 """
 
 from __future__ import annotations

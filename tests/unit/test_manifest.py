@@ -9,6 +9,7 @@ import pytest
 
 from contracts.settings import settings
 from dagster_project import manifest
+from jobs import dbt
 
 Models = Mapping[str, Sequence[str]]
 
@@ -22,7 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "dbt").mkdir()
     folder.mkdir()
     (folder / "one.sql").write_text("select 1")
-    monkeypatch.setattr(manifest, "DBT_PROJECT", folder)
+    monkeypatch.setattr(dbt, "PROJECT", folder)
     yield folder
     settings.cache_clear()
 
@@ -40,7 +41,7 @@ def load(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[M
 
     def again() -> tuple[Models, bool]:
         reads.clear()
-        return manifest._models.__wrapped__(), bool(reads)
+        return manifest.models.__wrapped__(), bool(reads)
 
     return again
 
