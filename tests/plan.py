@@ -14,7 +14,7 @@ import duckdb
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-MEMBERS, NIGHT, NEXT = 1500, "2026-07-01", "2026-07-02"
+MEMBERS, PILOT_SHARE, NIGHT, NEXT = 1500, 0.13, "2026-07-01", "2026-07-02"
 
 
 class Plan:
@@ -67,4 +67,5 @@ class Plan:
 
     def demo(self) -> None:
         """From nothing to the list of NIGHT."""
-        self.output = self.run("demo", "--members", str(MEMBERS), "--months", "24", "--date", NIGHT).stdout
+        plan = ("--members", str(MEMBERS), "--months", "24", "--pilot-share", str(PILOT_SHARE), "--date", NIGHT)
+        self.output = self.run("demo", *plan).stdout

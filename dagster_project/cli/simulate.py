@@ -11,7 +11,7 @@ import typer
 
 from contracts.errors import UserError
 from contracts.settings import settings
-from dagster_project.cli.options import Json
+from dagster_project.cli.options import Json, PilotShare
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,6 +23,7 @@ def run(
     members: Annotated[int, typer.Option(help="People ever enrolled.", min=3)] = 20_000,
     months: Annotated[int, typer.Option(help="Calendar months of history.", min=6, max=120)] = 30,
     seed: Annotated[int | None, typer.Option(help="Root of the random draws; default: the project's seed.")] = None,
+    pilot_share: PilotShare = 0.13,
     delivered_until: Annotated[
         str | None, typer.Option(help="Write only what was delivered up to this day; the plan is the same.")
     ] = None,
@@ -38,7 +39,11 @@ def run(
     from jobs.simulate.run import Part, published_offers
 
     config = SimulationConfig(
-        members=members, months=months, end_date=_day(end_date), seed=settings().seed if seed is None else seed
+        members=members,
+        months=months,
+        end_date=_day(end_date),
+        seed=settings().seed if seed is None else seed,
+        pilot_share=pilot_share,
     )
     spark = spark_session("simulate")
     part = Part(

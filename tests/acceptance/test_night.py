@@ -7,7 +7,7 @@ import re
 
 import duckdb
 import pandas as pd
-from plan import NEXT, NIGHT, Plan
+from plan import NEXT, NIGHT, PILOT_SHARE, Plan
 
 DECISIONS = {"outreach", "explore", "holdout", "below_capacity", "suppressed", "outside_support", "not_eligible"}
 
@@ -18,6 +18,20 @@ def test_demo_says_where_everything_is(plan: Plan) -> None:
     report = plan.home / "reports" / "tuva" / NIGHT / "index.html"
     assert report.stat().st_size > 5_000
     assert "ed_diversion" in plan.output
+
+
+def test_the_pilot_randomises_the_share_that_was_asked_for(plan: Plan) -> None:
+    randomised = plan.sql(
+        """with pilot as (select member_id, date_trunc('month', assigned_date) as index_date from c
+                          where program = 'ed_diversion' and assigned_by = 'pilot')
+           select count(p.member_id) as drawn, count(*) as eligible
+           from t left join pilot p using (member_id, index_date)
+           where t.program = 'ed_diversion' and t.is_eligible and t.index_date in (select index_date from pilot)""",
+        c="core.outreach_contact",
+        t="truth.potential_outcome",
+    ).iloc[0]
+    # Some are in their wash-out after an earlier offer, and a few of the files' rows break a contract.
+    assert 0.5 * PILOT_SHARE < randomised["drawn"] / randomised["eligible"] < 1.1 * PILOT_SHARE, randomised
 
 
 def test_one_row_per_member_and_program(plan: Plan) -> None:
