@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 MIN_CLUSTERS = 5
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its standard error (outcome units) and two-sided normal interval."""
+    """A number with its standard error (outcome units) and two-sided interval."""
 
     value: float
     se: float
@@ -33,9 +33,9 @@ class Estimate:
         return 0.0 if self.value == 0 else float(np.copysign(np.inf, self.value))
 
 
-def estimate(value: float, se: float, n: int, alpha: float = 0.05) -> Estimate:
-    """Wrap value and standard error with the (1 - alpha) interval."""
-    half = float(ndtri(1 - alpha / 2)) * se
+def estimate(value: float, se: float, n: int, alpha: float = 0.05, freedom: float = np.inf) -> Estimate:
+    """Wrap value and standard error with the (1 - alpha) interval: normal, or Student's with so many degrees of freedom."""
+    half = float(ndtri(1 - alpha / 2) if np.isinf(freedom) else stdtrit(freedom, 1 - alpha / 2)) * se
     return Estimate(value, se, value - half, value + half, n)
 
 
@@ -56,6 +56,14 @@ def clustered_se(influence: np.ndarray, cluster: np.ndarray, weight: np.ndarray)
         return float("nan")
     factor = n_clusters / (n_clusters - 1)
     return float(np.sqrt(factor * np.sum((total - total.mean()) ** 2)) / weight.sum())
+
+
+def effective_share(weight: np.ndarray) -> float:
+    """What weights leave of the rows: (sum w)^2 / (n sum w^2), Kish 1965; 1 where all are equal, 0 without any weight."""
+    if not weight.sum() > 0:
+        return 0.0
+    w = weight / weight.max()
+    return float(w.sum() ** 2 / np.sum(w**2) / len(w))
 
 
 def mean_estimate(
@@ -89,16 +97,19 @@ def unmodelled_effects(
 ) -> tuple[Estimate | None, Estimate | None]:
     """Average effects of everyone and of the treated with known propensities and no model but the arms' weighted means.
 
-    None, None where an arm has fewer than MIN_CLUSTERS clusters (their spread says little of the error), or nobody's outcome
-    differs from another's.
+    Intervals are Student's with the clusters less two, as of two means. None, None where an arm's weights leave it fewer than
+    MIN_CLUSTERS clusters (their spread says little of the error), or nobody's outcome differs from another's.
     """
     w = [weight * (t == 1) / propensity, weight * (t == 0) / (1 - propensity)]
-    if min(len(np.unique(cluster[v > 0])) for v in w) < MIN_CLUSTERS or np.ptp(y) == 0:
+    left = [len(np.unique(cluster[v > 0])) * effective_share(v[v > 0]) for v in w if v.any()]
+    if len(left) < 2 or min(left) < MIN_CLUSTERS or np.ptp(y) == 0:
         return None, None
+    freedom = len(np.unique(cluster[weight > 0])) - 2
     mu1, mu0 = (np.full(len(y), np.average(y, weights=v)) for v in w)
     gamma = aipw_scores(t, y, mu0, mu1, propensity)
-    att = att_estimate(t, y, mu0, propensity, cluster, weight, alpha)
-    return mean_estimate(gamma, cluster, weight, alpha), att
+    found = mean_estimate(gamma, cluster, weight), att_estimate(t, y, mu0, propensity, cluster, weight)
+    ate, att = (estimate(e.value, e.se, e.n, alpha, freedom) for e in found)
+    return ate, att
 
 
 def naive_difference(t: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:

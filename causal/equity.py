@@ -2,12 +2,15 @@
 
 Measured on people kept aside (by models that have not seen them). "Need" is the predicted outcome without outreach in
 the bad direction; "benefit" comes from AIPW scores, so it is what happened, not what was promised. A group of whom too
-few would be called is named without a number (HIPAA's usual cell of 11).
+few would be called is named without a number (HIPAA's usual cell of 11). A group of too few people is not even named,
+because a level of few may be a person's name or date: see `named_groups`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +19,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from causal.aipw import Estimate, clustered_se, estimate
+from causal.encoding import is_numeric
 
 RANKINGS = ("model", "baseline_risk")
 MIN_SELECTED = 11
@@ -25,6 +29,9 @@ _CUT_BAND = 0.05
 _BANDS = 4
 _MOST_LEVELS = 20
 NOT_RECORDED = "not recorded"
+OTHER = "other (small groups)"
+_YEARS = range(1678, 2262)
+_ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
 
 EQUITY_COLUMNS = (
     "dimension",
@@ -90,12 +97,36 @@ def ranked(
 
 
 def banded(groups: pd.DataFrame) -> pd.DataFrame:
-    """Attributes as text: numbers with many values become quarters, missing values a level of their own."""
+    """Attributes as text: numbers and dates with many values become quarters, missing values a level of their own.
+
+    Small levels still have their names here, so this is not for showing: `named_groups` is.
+    """
     return pd.DataFrame({str(name): _levels(groups[name]) for name in groups}, index=groups.index)
 
 
+def named_groups(people: Ranked, dimension: str) -> dict[str, np.ndarray]:
+    """Members (boolean (n,)) of every group of an attribute that may be named, in the order of the names.
+
+    Levels of fewer than MIN_PEOPLE people are together in OTHER, which is there if it has enough people itself. Empty
+    where every level is small, as those of an identifier are.
+    """
+    small = _is_small(people, dimension)
+    if small.all():
+        return {}
+    levels = np.where(small, OTHER, people.groups[dimension].to_numpy(dtype=object))
+    found = {str(level): levels == level for level in sorted(set(levels))}
+    return {name: member for name, member in found.items() if name != OTHER or _large_enough(people, member)}
+
+
+def unnamed_levels(people: Ranked, dimension: str) -> int:
+    """How many levels of an attribute are too small to be named."""
+    levels = people.groups[dimension].to_numpy(dtype=object)
+    return len(set(levels[_is_small(people, dimension)]) - {NOT_RECORDED})
+
+
 def equity_report(people: Ranked) -> pd.DataFrame:
-    """One row per dimension, group and ranking; EQUITY_COLUMNS. Numbers of groups that are too small are missing.
+    """One row per dimension, group that may be named (see `named_groups`) and ranking; EQUITY_COLUMNS. Where too few of
+    a group would be called its numbers are missing.
 
     `selection_ratio` is the group's selection rate over everyone's; `calibration_gap` (of the model only) is measured
     less predicted benefit in the group, less the same in everyone, outcome units.
@@ -104,11 +135,10 @@ def equity_report(people: Ranked) -> pd.DataFrame:
     for ranking in RANKINGS:
         score = people.benefit if ranking == "model" else people.need
         chosen, near = _selected(score, people), _near_cut(score, people.fraction)
-        for dimension in people.groups:
-            levels = people.groups[dimension].to_numpy()
+        for dimension in map(str, people.groups):
             rows += [
-                _row(people, str(dimension), str(level), levels == level, ranking, chosen, near)
-                for level in sorted(set(levels))
+                _row(people, dimension, name, member, ranking, chosen, near)
+                for name, member in named_groups(people, dimension).items()
             ]
     # As objects, so that counts stay whole numbers beside missing ones.
     return pd.DataFrame(rows, columns=list(EQUITY_COLUMNS), dtype=object)
@@ -149,11 +179,6 @@ def selected_by_model(people: Ranked) -> np.ndarray:
     return _selected(people.benefit, people)
 
 
-def large_enough(people: Ranked, member: np.ndarray) -> bool:
-    """Whether a group has enough people to be judged, however few of them are selected."""
-    return len(np.unique(people.cluster[member])) >= MIN_PEOPLE
-
-
 def bonferroni(alpha: float, tests: int) -> float:
     """Two-sided critical value for so many tests."""
     return float(norm.ppf(1 - alpha / (2 * max(tests, 1))))
@@ -166,7 +191,7 @@ def _row(
     picked = member & (chosen > 0)
     out: dict[str, object] = {"dimension": dimension, "group_name": group, "ranking": ranking}
     n_selected = len(np.unique(people.cluster[picked]))
-    if n_selected < MIN_SELECTED or not large_enough(people, member) or w[picked].sum() <= 0:
+    if n_selected < MIN_SELECTED or w[picked].sum() <= 0:
         return out | {"is_too_small": True}
     rate, everyone = np.average(chosen[member], weights=w[member]), np.average(chosen, weights=w)
     share = (w * chosen)[picked]
@@ -191,6 +216,17 @@ def _row(
     }
 
 
+def _is_small(people: Ranked, dimension: str) -> np.ndarray:
+    """Whether each row's level has too few people to be named or judged, however many of them are selected."""
+    levels = people.groups[dimension].to_numpy(dtype=object)
+    count = pd.Series(people.cluster).groupby(levels).transform("nunique")
+    return (count < MIN_PEOPLE).to_numpy()
+
+
+def _large_enough(people: Ranked, member: np.ndarray) -> bool:
+    return len(np.unique(people.cluster[member])) >= MIN_PEOPLE
+
+
 def _selected(score: np.ndarray, people: Ranked) -> np.ndarray:
     """Share of each row within the top `fraction` of the weight; a tie at the cut shares what is left of it."""
     w = people.weight
@@ -208,17 +244,50 @@ def _near_cut(score: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def _levels(column: pd.Series) -> np.ndarray:
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    if is_number:
-        column = column.replace([np.inf, -np.inf], np.nan)
-    known = column.notna().to_numpy()
     text = np.full(len(column), NOT_RECORDED, dtype=object)
-    if is_number and column.nunique() > _MOST_LEVELS:
-        values = column.astype(float).to_numpy()[known]
-        edges = np.unique(np.quantile(values, np.linspace(0, 1, _BANDS + 1)))
-        at = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
-        names = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
-        text[known] = np.array(names, dtype=object)[at]
+    is_number = is_numeric(column) and not pd.api.types.is_bool_dtype(column)
+    if is_number:
+        column = column.where(~column.isin([np.inf, -np.inf]))
+    measured, named = (column, _number_names) if is_number else (_days(column), _date_names)
+    if measured is not None and measured.nunique() > _MOST_LEVELS:
+        known = measured.notna().to_numpy()
+        text[known] = _quarters(measured[known].to_numpy(dtype=float), named)
         return text
+    known = column.notna().to_numpy()
     text[known] = column[known].astype(str).to_numpy()
     return text
+
+
+def _quarters(values: np.ndarray, named: Callable[[np.ndarray], list[str]]) -> np.ndarray:
+    """Name of each value's quarter; (n,), object."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, _BANDS + 1)))
+    at = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    return np.array(named(edges), dtype=object)[at]
+
+
+def _number_names(edges: np.ndarray) -> list[str]:
+    return _open_ended([f"{edge:g}" for edge in edges])
+
+
+def _date_names(edges: np.ndarray) -> list[str]:
+    return _open_ended([(pd.Timestamp(0) + pd.Timedelta(days=float(edge))).date().isoformat() for edge in edges])
+
+
+def _open_ended(edges: list[str]) -> list[str]:
+    """Names of quarters. The lowest and the highest value are somebody's: the outer quarters are open."""
+    return [f"{low} to {high}" for low, high in pairwise(["...", *edges[1:-1], "..."])]
+
+
+def _days(column: pd.Series) -> pd.Series | None:
+    """Dates, also as ISO text, as days since 1970; None where the column holds anything else."""
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        present = column.dropna()
+        kinds = set(map(type, present))
+        is_text = kinds == {str} and bool(present.str.fullmatch(_ISO_DATE).all())
+        if not is_text and not (kinds and all(issubclass(kind, date) for kind in kinds)):
+            return None
+        column = column.astype(object)
+    stamps = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
+    # As for covariates, a day that stands for "open" (9999-12-31) is missing.
+    real = stamps.where(stamps.dt.year.isin(_YEARS))
+    return (real.astype("datetime64[us]") - pd.Timestamp(0)) / pd.Timedelta(days=1)

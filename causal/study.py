@@ -121,6 +121,7 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
         "n_treated": int(sum(study.n_treated for study in arms.values())),
         "n_by_arm": data.counts,
         "excluded": data.excluded,
+        "outcome_missing": {arm: {"treated": a.offered, "control": a.control} for arm, a in data.attrition.items()},
         "covariates": [c for c in data.features.columns if c not in data.unused],
         "unused_columns": data.unused,
         "arms": list(arms),
@@ -147,9 +148,9 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
 
 
 def _estimates(study: TrainedStudy, trial: Trial) -> dict[str, Any]:
-    """Natural sign. Where nothing could be learnt, a randomised trial still has its difference in means."""
+    """Natural sign. Where nothing could be learnt, a randomised trial still has its difference in means, if nothing blocks."""
     ate, att = study.ate, study.att
-    if ate is None and trial.design == "randomized":
+    if ate is None and trial.design == "randomized" and study.verdict != "blocked":
         ate, att = unmodelled_effects(trial.t, trial.y, trial.known_propensity, trial.cluster, trial.weight)
     return _plain(
         {

@@ -21,6 +21,8 @@ _ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
 _NO_VALUE = (list, dict, tuple, set, np.ndarray, bytes, bytearray)
 # Years outside (9999-12-31 stands for "open") are no dates of a person: missing.
 _YEARS = range(1678, 2262)
+# Larger numbers stand for "missing" or "infinite" (Stata: 8.99e307); squares and LightGBM's float32 must stay finite.
+LARGEST = 1e30
 
 
 def require_different(names: Sequence[str] | pd.Index, of: str = "") -> None:
@@ -56,7 +58,7 @@ def arm_names(column: pd.Series, spec: StudySpec) -> np.ndarray:
 
 
 def number(frame: pd.DataFrame, column: str, field: str, *, flags: bool = False) -> np.ndarray:
-    """A column as floats, missing as NaN; text that is no number is an error.
+    """A column as floats, missing as NaN, beyond LARGEST as infinite; text that is no number is an error.
 
     Args:
         flags: also read a column of yes and no (true and false, on and off, y and n, t and f) as 1 and 0.
@@ -77,7 +79,17 @@ def number(frame: pd.DataFrame, column: str, field: str, *, flags: bool = False)
             return words.map(_FLAGS).reindex(values.index).to_numpy(dtype=float)
     if lost:
         raise ConfigError(f"`{field}`: column `{column}` has {lost} values that are not numbers.")
-    return found.to_numpy(na_value=np.nan)
+    read = found.to_numpy(na_value=np.nan)
+    return np.where(np.abs(read) > LARGEST, np.copysign(np.inf, read), read)
+
+
+def without_infinite(column: pd.Series) -> pd.Series:
+    """A column whose infinite numbers, and those beyond LARGEST, are missing; words and dates as they are."""
+    if not is_numeric(column):
+        return column
+    read = pd.to_numeric(column, errors="coerce").astype("float64")
+    beyond = (read.abs() > LARGEST).to_numpy()
+    return read.mask(beyond) if beyond.any() else column
 
 
 def covariates(frame: pd.DataFrame, spec: StudySpec) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -115,7 +127,7 @@ def require_single_values(column: pd.Series, field: str) -> None:
 
 
 def _feature(column: pd.Series) -> pd.Series:
-    """Dates (also written as ISO text) as days since 1970, everything else as it is."""
+    """Dates (also written as ISO text) as days since 1970, infinite numbers as missing, everything else as it is."""
     require_single_values(column, "covariates")
     values = column
     if values.dtype == object:
@@ -133,7 +145,7 @@ def _feature(column: pd.Series) -> pd.Series:
         return (real.astype("datetime64[us]") - pd.Timestamp(0)) / pd.Timedelta(days=1)
     if pd.api.types.is_timedelta64_dtype(values):
         return values.dt.total_seconds() / 86_400
-    return column
+    return without_infinite(column)
 
 
 def _dates(values: pd.Series, year: pd.Series, layout: str | None = None) -> pd.Series:
@@ -177,7 +189,7 @@ def _equals(levels: pd.Series, level: Level) -> np.ndarray:
         found |= text.str.lower().isin(_TRUE if word in _TRUE else _FALSE).to_numpy()
     try:
         value = float(level)
-    except ValueError:
+    except (ValueError, OverflowError):  # a word, or more digits than a float has room for
         return found
     return found | (pd.to_numeric(levels, errors="coerce") == value).to_numpy(dtype=bool)
 
@@ -187,7 +199,7 @@ def _absent(field: str, level: Level, column: pd.Series) -> ConfigError:
     counts = column.dropna().astype(str).value_counts()
     common = sorted(counts[counts > 10].index)[:8]
     return ConfigError(
-        f"`{field}`: no row has the value `{level}`.",
+        f"`{field}`: no row has the value `{str(level)[:100]}`.",
         expected="a value of the treatment column" + (", such as " + ", ".join(common) if common else ""),
         actual=f"{len(counts)} different values, {int(column.isna().sum())} missing",
     )

@@ -10,8 +10,16 @@ import numpy as np
 import pandas as pd
 
 from causal.aipw import clustered_se
-from causal.study_columns import arm_names, covariates, number, require_different, require_single_values
-from causal.trial import Better, Placebo, Trial, make_trial
+from causal.study_columns import (
+    LARGEST,
+    arm_names,
+    covariates,
+    number,
+    require_different,
+    require_single_values,
+    without_infinite,
+)
+from causal.trial import Attrition, Better, Placebo, Trial, make_trial
 from contracts.errors import ConfigError
 from contracts.study import Randomized, RandomizedArms, RandomizedColumn, StudySpec
 
@@ -27,6 +35,7 @@ class StudyFrame:
         known: logged probability of each row's offer by arm (NaN = observational).
         control: what the treatment column says of control rows.
         excluded: rows left out, by reason.
+        attrition: by arm, what share of its rows and of control's are left out for want of an outcome.
         unused: columns that are not adjusted for or carry nothing, with the reason.
     """
 
@@ -45,6 +54,7 @@ class StudyFrame:
     arms: tuple[str, ...]
     control: str
     excluded: Mapping[str, int]
+    attrition: Mapping[str, Attrition]
     unused: Mapping[str, str]
 
     @property
@@ -75,6 +85,7 @@ class StudyFrame:
             negative_controls={k: Placebo(v[rows], (k,)) for k, v in self.negative_controls.items()},
             groups=None if self.groups is None else self.groups[rows],
             arm=arm,
+            attrition=self.attrition.get(arm),
         )
 
 
@@ -90,7 +101,7 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
     }
     taken = ~np.logical_or.reduce(list(excluded.values()))
     if not taken.any():
-        raise ConfigError("`outcome.column`: no row has both a listed arm and an outcome.")
+        raise _no_outcome(outcome[~unlisted])
     weight = _weights(frame, taken, arm_of, spec)
     excluded["weight of zero"] = taken & (weight == 0)
     at = np.flatnonzero(taken & (weight != 0))
@@ -98,8 +109,11 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         at = at[_order(frame.iloc[at], spec.unit_id)]
     kept = frame.iloc[at].reset_index(drop=True)
     arm, arms = arm_of[at], tuple(str(v) for v in spec.treatment.treated)
+    attrition: dict[str, Attrition] = {}
     for name in arms:
         _check_shares(frame[~unlisted], arm_of[~unlisted], name, spec)
+        lost = _attrition(frame[~unlisted], arm_of[~unlisted], ~np.isfinite(outcome[~unlisted]), name, spec)
+        attrition |= {} if lost is None else {name: lost}
     features, unused = covariates(kept, spec)
     cluster = _clusters(kept, spec)
     return StudyFrame(
@@ -114,11 +128,25 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         known={name: _known(kept, name, spec) for name in arms},
         placebos={c: number(kept, c, "placebo_outcomes", flags=True) for c in spec.placebo_outcomes},
         negative_controls={c: number(kept, c, "negative_controls", flags=True) for c in spec.negative_controls},
-        groups=kept[spec.groups] if spec.groups else None,
+        groups=kept[spec.groups].apply(without_infinite) if spec.groups else None,
         arms=arms,
         control=str(spec.treatment.control),
         excluded={k: int(v.sum()) for k, v in excluded.items() if v.any()},
+        attrition=attrition,
         unused=unused,
+    )
+
+
+def _no_outcome(outcome: np.ndarray) -> ConfigError:
+    """Nothing is left to learn from.
+
+    Args:
+        outcome: of the rows with a listed arm.
+    """
+    return ConfigError(
+        "`outcome.column`: no row has both a listed arm and an outcome.",
+        actual=f"numbers beyond {LARGEST:g}, which count as infinite" if np.isinf(outcome).any() else None,
+        todo="give the outcome in a larger unit." if np.isinf(outcome).any() else None,
     )
 
 
@@ -196,7 +224,10 @@ def _weights(frame: pd.DataFrame, taken: np.ndarray, arm_of: np.ndarray, spec: S
     weight = number(frame, spec.weights, "weights")
     wrong = int((taken & ~(np.isfinite(weight) & (weight >= 0))).sum())
     if wrong:
-        raise ConfigError(f"`weights`: column `{spec.weights}` has {wrong} missing, infinite or negative values.")
+        raise ConfigError(
+            f"`weights`: column `{spec.weights}` has {wrong} missing, infinite or negative values.",
+            expected=f"weights from 0 to {LARGEST:g}",
+        )
     for arm in set(arm_of[taken]):
         if not weight[taken & (arm_of == arm)].any():
             which = arm or str(spec.treatment.control)
@@ -234,6 +265,28 @@ def _check_shares(listed: pd.DataFrame, arm_of: np.ndarray, arm: str, spec: Stud
         actual=f"{mean + float(np.mean(excess)):.0%}",
         todo="check which arm each probability belongs to, or say `observational`.",
     )
+
+
+def _attrition(
+    listed: pd.DataFrame, arm_of: np.ndarray, lost: np.ndarray, arm: str, spec: StudySpec
+) -> Attrition | None:
+    """Shares of an arm and of control without an outcome, people of one chance of an offer compared where it is known.
+
+    Args:
+        listed: rows of every arm of the study, with and without an outcome.
+        lost: whether a row has none.
+    """
+    rows = (arm_of == arm) | (arm_of == "")
+    if not lost[rows].any() or len(set(arm_of[rows])) < 2:
+        return None
+    t, missing = (arm_of[rows] == arm).astype(int), lost[rows].astype(float)
+    known = _known(listed, arm, spec)[rows]
+    chance = np.where(np.isnan(known), t.mean(), known)
+    w = np.where(t == 1, 1 / chance, 1 / (1 - chance))
+    share = [float(np.average(missing[t == k], weights=w[t == k])) for k in (0, 1)]
+    influence = np.where(t == 1, 1, -1) * w * (missing - np.where(t == 1, share[1], share[0]))
+    gap_se = clustered_se(influence, _clusters(listed, spec)[rows], np.ones(len(t)))
+    return Attrition(share[1], share[0], gap_se)
 
 
 def _clusters(frame: pd.DataFrame, spec: StudySpec) -> np.ndarray:

@@ -56,6 +56,20 @@ class FollowUp:
 
 
 @dataclass(frozen=True)
+class Attrition:
+    """Rows of a trial that are not among its rows, because their outcome is not known.
+
+    Attributes:
+        offered, control: share of each arm's rows.
+        gap_se: standard error of the difference between the shares, by cluster; NaN where it cannot be told.
+    """
+
+    offered: float
+    control: float
+    gap_se: float
+
+
+@dataclass(frozen=True)
 class Trial:
     """Rows of one arm against control.
 
@@ -72,6 +86,7 @@ class Trial:
         groups: attributes for fairness and subgroup reports; never features.
         arm: name of the arm.
         follow_up: None where nobody knows when the outcomes were read.
+        attrition: who dropped out before the outcome; None where nobody did.
     """
 
     X: pd.DataFrame
@@ -86,6 +101,7 @@ class Trial:
     groups: pd.DataFrame | None = None
     arm: str = "treated"
     follow_up: FollowUp | None = None
+    attrition: Attrition | None = None
 
     def __post_init__(self) -> None:
         n = len(self.X)
@@ -142,6 +158,7 @@ class Trial:
             groups=None if self.groups is None else self.groups.iloc[at].reset_index(drop=True),
             arm=self.arm,
             follow_up=self.follow_up,
+            attrition=self.attrition,
         )
 
 
@@ -159,6 +176,7 @@ def make_trial(
     groups: pd.DataFrame | None = None,
     arm: str = "treated",
     follow_up: FollowUp | None = None,
+    attrition: Attrition | None = None,
 ) -> Trial:
     """Build a trial from plain arrays, with the usual defaults (own cluster per row, weight 1, nothing randomised)."""
     n = len(X)
@@ -177,6 +195,7 @@ def make_trial(
         groups=None if groups is None else groups.reset_index(drop=True),
         arm=arm,
         follow_up=follow_up,
+        attrition=attrition,
     )
 
 

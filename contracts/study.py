@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from contracts.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 LearnerName = Literal[
     "constant",
@@ -272,21 +276,56 @@ def _without_nulls(raw: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _named(error: ValidationError, source: str) -> ConfigError:
-    """First error as `field: reason`; union branch names are left out of the path."""
-    problems = []
+    """First wrong field as `field: reason`, and how many others there are; an unknown field before what it leaves missing."""
+    problems: dict[tuple[str, ...], tuple[str, str | None]] = {}
     for item in error.errors():
-        path = [str(p) for p in item["loc"] if not _is_union_branch(p)]
-        message = _PLAIN.get(item["type"], item["msg"].removeprefix("Value error, "))
-        if named := re.match(r"([a-z_.]+): (.*)", message):
-            path, message = [*path, named[1]], named[2]
-        problems.append((".".join(path), message))
-    # The deepest path is the most specific one when a union reports every branch.
-    field, message = max(problems, key=lambda p: p[0].count(".")) if len(problems) > 1 else problems[0]
-    where = f"`{field}`: " if field else ""
-    more = f" ({len(problems) - 1} further problems.)" if len(problems) > 1 else ""
-    return ConfigError(f"{source}: {where}{message}.{more}", todo="mend that field of the study.")
+        path, message, expected = _problem(item)
+        problems.setdefault(path, (message, expected))
+    # A union complains of the whole field too when something in it is wrong.
+    fields = [p for p in problems if not any(p == other[: len(p)] for other in problems if other != p)]
+    first = max(fields, key=lambda path: (problems[path][0] == _PLAIN["extra_forbidden"], len(path)))
+    message, expected = problems[first]
+    where = f"`{'.'.join(first)}`: " if first else ""
+    count = len(fields) - 1
+    more = f" ({count} further problem{'s' if count > 1 else ''}.)" if count else ""
+    return ConfigError(f"{source}: {where}{message}.{more}", expected=expected, todo="mend that field of the study.")
 
 
+def _problem(item: ErrorDetails) -> tuple[tuple[str, ...], str, str | None]:
+    """Path of a field without the names of union branches, what is wrong with it, and what may stand there."""
+    path = tuple(str(p) for p in item["loc"] if not _is_union_branch(p))
+    if path[:1] == ("treatment",) and path[-1] in _LEVEL_TYPES:
+        return path[:-1], "must be text, a number or a flag", None
+    if path in _FORMS:
+        return path, *_FORMS[path]
+    message = _PLAIN.get(item["type"], item["msg"].removeprefix("Value error, "))
+    if named := re.match(r"([a-z_.]+): (.*)", message):
+        path, message = (*path, *named[1].split(".")), named[2]
+    return path, message, _known_fields(path) if item["type"] == "extra_forbidden" else None
+
+
+def _known_fields(path: tuple[str, ...]) -> str | None:
+    """The fields nearest to an unknown one, or else all that its part of the study has."""
+    if path[0] == "assignment":
+        return _FORMS["assignment",][1]
+    part: Any = StudySpec
+    for name in path[:-1]:
+        part = part.model_fields[name].annotation if name in getattr(part, "model_fields", {}) else None
+    names = list(getattr(part, "model_fields", {}))
+    near = get_close_matches(path[-1], names, n=1, cutoff=0.7)
+    return " or ".join(f"`{name}`" for name in near or names) or None
+
+
+_LEVEL_TYPES = frozenset(kind.__name__ for kind in get_args(Level))
+# What may stand in a field of which pydantic would name one branch only.
+_FORMS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("assignment",): (
+        "must say who or what decided",
+        "`observational`, `{randomized: 0.5}`, `{randomized: {column: p_treated}}` or "
+        "`{randomized: {arms: {none: 0.5, mail: 0.5}}}`",
+    ),
+    ("learners",): ("must be `auto` or a list", "`[...]` with some of " + ", ".join(LEARNERS)),
+}
 _PLAIN = {
     "missing": "is missing",
     "extra_forbidden": "is no field of a study",

@@ -30,7 +30,9 @@ _OPEN: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MISSING = ["", ".", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "null"]
 _UNREADABLE = csv.Error, lzma.LZMAError, zlib.error, zipfile.BadZipFile
 _WHOLE = r"0|-?[1-9]\d{0,17}"
-_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
+# The two things that commas in numbers can mean: 1234,5 and 1.234,5 or 1,234.5. What fits both, as 1,234 does, is ambiguous.
+_DECIMAL_COMMA = r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+(?=,))(,\d+)?([eE][+-]?\d+)?"
+_THOUSANDS_COMMA = r"[+-]?(\d+|[1-9]\d{0,2}(,\d{3})+)(\.\d*)?([eE][+-]?\d+)?"
 
 
 def read_data(spec: StudySpec, folder: Path) -> pd.DataFrame:
@@ -89,7 +91,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     if path.is_file():
         require_different(pq.read_schema(path).names, path.name)
     frame = pd.read_parquet(path)
-    if frame.index.name is not None:
+    if any(name is not None for name in frame.index.names):
+        frame.index.names = _placeholders(["" if name is None else str(name) for name in frame.index.names])
         frame = frame.reset_index()
     frame.columns = [str(c) for c in frame.columns]
     return frame
@@ -120,12 +123,21 @@ def _read_csv(path: Path, spec: StudySpec) -> pd.DataFrame:
             expected=f"{len(names)} fields",
             todo="look for a delimiter at the end of the rows or a missing column name.",
         )
+    used = _used(names, spec)
     for column in names:
         if column in texts:
             frame[column] = _whole_numbers(frame[column])
-        elif delimiter != "," and frame[column].dtype == object:
-            frame[column] = _decimal_commas(frame[column])
+        elif column in used and frame[column].dtype == object:
+            frame[column] = _numbers_with_commas(frame[column], decimals=delimiter != ",")
     return frame
+
+
+def _used(names: Sequence[str], spec: StudySpec) -> set[str]:
+    """Columns that the study reads; none where the first line is no header, whose fields no message may quote."""
+    if not {spec.treatment.column, spec.outcome.column} <= set(names):
+        return set()
+    wanted = names if spec.covariates.include is None else spec.covariates.include
+    return set(wanted) - set(spec.covariates.exclude) | spec.role_columns | set(spec.groups)
 
 
 def _header(path: Path, spec: StudySpec) -> tuple[list[str], str]:
@@ -174,9 +186,30 @@ def _whole_numbers(column: pd.Series) -> pd.Series:
     return column
 
 
-def _decimal_commas(column: pd.Series) -> pd.Series:
-    """Numbers where every value is one with a comma for the decimal point, as semicolon files have it."""
-    text = column.dropna().astype(str)
-    if len(text) and text.str.fullmatch(_DECIMAL_COMMA).all():
-        return column.astype("string").str.replace(",", ".").astype("float64")
+def _numbers_with_commas(column: pd.Series, *, decimals: bool) -> pd.Series:
+    """Numbers where every value is one and its commas can mean only one thing; any other text as it is.
+
+    Args:
+        decimals: read decimal commas. In comma-separated files such text is more often a list of codes.
+
+    Raises:
+        ConfigError: the commas could mark decimals or thousands.
+    """
+    import pandas as pd
+
+    different = pd.Series(column.dropna().unique()).astype("string").str.strip()
+    if not different.str.contains(",", regex=False).any():
+        return column
+    is_decimal, is_thousands = (bool(different.str.fullmatch(p).all()) for p in (_DECIMAL_COMMA, _THOUSANDS_COMMA))
+    if is_decimal and is_thousands:
+        raise ConfigError(
+            f"`data`: the commas of column `{column.name}` may mark decimals or thousands.",
+            expected="a decimal point and no marks of thousands, as in 1234.5",
+            todo="write the numbers so, or leave the column out under `covariates.exclude`.",
+        )
+    text = column.astype("string").str.strip()
+    if is_thousands:
+        return text.str.replace(",", "").astype("float64")
+    if is_decimal and decimals:
+        return text.str.replace(".", "").str.replace(",", ".").astype("float64")
     return column

@@ -6,58 +6,123 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
+from causal.aipw import effective_share
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
 from causal.support import MIN_UNEXPLAINED, unexplained_share
+from causal.trial import Attrition
 
 MAX_TRIMMED = 0.10
 MAX_IMBALANCE = 0.10
+# Shares of outcomes not known may differ by this much between arms. If those lost are a standard deviation off the rest, a gap
+# moves the effect by as many standard deviations: half of what balance allows.
+MAX_ATTRITION_GAP = 0.05
+# A p-value, over all features together, that chance does not make: the feature was measured after the offer, or nobody drew lots.
+BEYOND_CHANCE = 1e-6
+# A feature that goes with the outcome like this within both arms is the outcome, in other words or another unit.
+MAX_LIKENESS = 0.999
 
 
 def design(ctx: GateContext) -> GateResult:
-    """Follow-up complete, arms and events large enough to learn from, people in both arms alike once chances are known.
+    """Follow-up complete, nobody lost by arm, arms and events large enough, people in both arms alike once chances are known.
 
-    Fails softly: the fallback rule ranks.
+    Fails softly (the fallback rule ranks), but for a trial whose arms lost different shares of their people: chance decided
+    who was offered and not who was left, so no estimate is to be believed.
     """
     trial = ctx.trial
-    late = _days_too_early(ctx)
-    if late > 0:
-        said = f"The last follow-up with its claims run-out ends {late} days after the outcomes were read: too early to tell."
-        return GateResult("design", trial.arm, "fail", False, float(late), 0.0, said)
     people = [len(np.unique(trial.cluster[trial.t == arm])) for arm in (0, 1)]
-    smallest = float(min(people))
-    if smallest < ctx.min_arm:
-        which = "offered" if people[1] <= people[0] else "comparison"
-        said = f"Only {int(smallest)} people in the {which} group; at least {ctx.min_arm} are needed to learn from."
-        return GateResult("design", trial.arm, "fail", False, smallest, float(ctx.min_arm), said)
-    if trial.outcome_kind != "continuous":
-        events = int((trial.y > 0).sum())
-        common = min(events, int((trial.y == 0).sum())) if trial.outcome_kind == "binary" else events
-        if common < ctx.min_events:
-            said = (
-                f"Only {common} people had (or, where nearly all had, lacked) the outcome; {ctx.min_events} are needed."
-            )
-            return GateResult("design", trial.arm, "fail", False, float(common), float(ctx.min_events), said)
-    elif np.ptp(trial.y) == 0:
-        return GateResult("design", trial.arm, "fail", False, 0.0, 0.0, "The outcome is the same for everyone.")
-    if ctx.encoder is not None and not ctx.encoder.names:
-        return GateResult("design", trial.arm, "fail", False, 0.0, 1.0, "No feature varies, so nobody can be ranked.")
-    if ctx.nuisances is not None and ctx.inside is not None:
-        inside = ctx.inside
-        unexplained = unexplained_share(ctx.nuisances.propensity[inside], trial.weight[inside])
-        if unexplained < MIN_UNEXPLAINED:
-            said = f"The features decide who was offered ({1 - unexplained:.0%} of it): nobody has comparable people."
-            return GateResult("design", trial.arm, "fail", False, unexplained, MIN_UNEXPLAINED, said)
+    for problem in (_too_early, _lost_by_arm, _too_few_people, _too_few_events, _nothing_to_learn):
+        found = problem(ctx)
+        if found is not None:
+            return found
     how = {"randomized": "chance decided", "mixed": "chance decided for some", "observational": "people decided"}
     said = f"{people[1]} people were offered and {people[0]} were not; {how[trial.design]} who was"
     said += "." if trial.follow_up is None else "; every follow-up and its claims run-out are complete."
-    return GateResult("design", trial.arm, "pass", False, smallest, float(ctx.min_arm), said)
+    said += "" if trial.attrition is None else f" {_lost(trial.attrition)}"
+    return GateResult("design", trial.arm, "pass", False, float(min(people)), float(ctx.min_arm), said)
 
 
-def _days_too_early(ctx: GateContext) -> int:
+def _failed(ctx: GateContext, value: float, threshold: float, said: str, *, hard: bool = False) -> GateResult:
+    return GateResult("design", ctx.trial.arm, "fail", hard, value, threshold, said)
+
+
+def _too_early(ctx: GateContext) -> GateResult | None:
     seen = ctx.trial.follow_up
-    return 0 if seen is None else (seen.complete_on - seen.seen_on).days
+    late = 0 if seen is None else (seen.complete_on - seen.seen_on).days
+    if late <= 0:
+        return None
+    said = (
+        f"The last follow-up with its claims run-out ends {late} days after the outcomes were read: too early to tell."
+    )
+    return _failed(ctx, float(late), 0.0, said)
+
+
+def _lost_by_arm(ctx: GateContext) -> GateResult | None:
+    found = ctx.trial.attrition
+    if found is None or not lost_differently(found) or ctx.trial.design == "observational":
+        return None
+    said = f"{_lost(found)} Chance does not explain the gap, and who was left is no longer a random choice."
+    return _failed(ctx, abs(found.offered - found.control), MAX_ATTRITION_GAP, said, hard=True)
+
+
+def lost_differently(attrition: Attrition) -> bool:
+    """Whether one arm lost more of its people than the other, by more than chance and enough to matter."""
+    gap = abs(attrition.offered - attrition.control)
+    return gap > MAX_ATTRITION_GAP and gap > 3 * attrition.gap_se
+
+
+def _lost(attrition: Attrition) -> str:
+    return (
+        f"The outcome of {attrition.offered:.1%} of those offered and of {attrition.control:.1%} of the others is not known; "
+        "they are left out."
+    )
+
+
+def _too_few_people(ctx: GateContext) -> GateResult | None:
+    """By what their weights leave of them (Kish 1965): a thousand people of whom one has all the weight are one."""
+    trial = ctx.trial
+    people = [len(np.unique(trial.cluster[trial.t == arm])) for arm in (0, 1)]
+    left = [n * effective_share(trial.weight[trial.t == arm]) for arm, n in enumerate(people)]
+    smallest = float(min(left))
+    if smallest >= ctx.min_arm:
+        return None
+    arm = int(left[1] <= left[0])
+    which = "offered" if arm else "comparison"
+    said = f"Only {people[arm]} people in the {which} group; at least {ctx.min_arm} are needed to learn from."
+    if people[arm] >= ctx.min_arm:
+        said = (
+            f"The weights leave as much to learn from as {int(smallest)} people of one weight would, of the {people[arm]} "
+            f"in the {which} group; at least {ctx.min_arm} are needed."
+        )
+    return _failed(ctx, float(int(smallest)), float(ctx.min_arm), said)
+
+
+def _too_few_events(ctx: GateContext) -> GateResult | None:
+    trial = ctx.trial
+    if trial.outcome_kind == "continuous":
+        if np.ptp(trial.y) > 0:
+            return None
+        return _failed(ctx, 0.0, 0.0, "The outcome is the same for everyone.")
+    events = int((trial.y > 0).sum())
+    common = min(events, int((trial.y == 0).sum())) if trial.outcome_kind == "binary" else events
+    if common >= ctx.min_events:
+        return None
+    said = f"Only {common} people had (or, where nearly all had, lacked) the outcome; {ctx.min_events} are needed."
+    return _failed(ctx, float(common), float(ctx.min_events), said)
+
+
+def _nothing_to_learn(ctx: GateContext) -> GateResult | None:
+    if ctx.encoder is not None and not ctx.encoder.names:
+        return _failed(ctx, 0.0, 1.0, "No feature varies, so nobody can be ranked.")
+    if ctx.nuisances is None or ctx.inside is None:
+        return None
+    unexplained = unexplained_share(ctx.nuisances.propensity[ctx.inside], ctx.trial.weight[ctx.inside])
+    if unexplained >= MIN_UNEXPLAINED:
+        return None
+    said = f"The features decide who was offered ({1 - unexplained:.0%} of it): nobody has comparable people."
+    return _failed(ctx, unexplained, MIN_UNEXPLAINED, said)
 
 
 def overlap(ctx: GateContext) -> GateResult:
@@ -83,11 +148,18 @@ def overlap(ctx: GateContext) -> GateResult:
 
 
 def balance(ctx: GateContext) -> GateResult:
-    """Largest weighted standardised mean difference; sampling noise alone does not fail it."""
+    """Largest weighted standardised mean difference; sampling noise alone does not fail it.
+
+    Hard where a feature cannot have been there before the offer: one that lots have not made alike, or that is the outcome.
+    Adjusting for what the offer changed hides the effect.
+    """
     assert ctx.nuisances is not None
     assert ctx.inside is not None
     assert ctx.Z is not None
     assert ctx.encoder is not None
+    later = _beyond_chance(ctx) or _is_the_outcome(ctx)
+    if later is not None:
+        return later
     trial, keep = ctx.trial, ctx.inside
     t, e, Z = trial.t[keep], ctx.nuisances.propensity[keep], ctx.Z[keep]
     w = trial.weight[keep] * np.where(t == 1, 1 / e, 1 / (1 - e))
@@ -99,6 +171,74 @@ def balance(ctx: GateContext) -> GateResult:
     status: Status = "pass" if value < MAX_IMBALANCE else "fail" if beyond_noise else "inconclusive"
     said = f"After weighting, offered and not offered differ most in `{name}`: {value:.2f} standard deviations."
     return GateResult("balance", trial.arm, status, False, value, MAX_IMBALANCE, said)
+
+
+def _beyond_chance(ctx: GateContext) -> GateResult | None:
+    """The feature in which rows assigned by lot differ more than lots can have made them, if there is one."""
+    assert ctx.Z is not None
+    assert ctx.encoder is not None
+    trial = ctx.trial
+    drawn = ~np.isnan(trial.known_propensity) & (trial.weight > 0)
+    t, e, Z, cluster = trial.t[drawn], trial.known_propensity[drawn], ctx.Z[drawn], trial.cluster[drawn]
+    if not 0 < t.sum() < len(t):
+        return None
+    w = trial.weight[drawn] * np.where(t == 1, 1 / e, 1 / (1 - e))
+    gap, noise = standardised_differences(Z, t, w)
+    freedom = min(len(np.unique(cluster[t == arm])) for arm in (0, 1)) - 1
+    if freedom < 1:
+        return None
+    limit = float(student.isf(BEYOND_CHANCE / Z.shape[1] / 2, freedom))
+    for j in np.argsort(-gap, kind="stable"):
+        # Errors by cluster take a pass over the rows, and are seldom smaller: only for features that are suspect without.
+        if gap[j] <= limit * noise[j] / 2:
+            return None
+        off = _gap_in_errors(Z[:, j], t, w, cluster)
+        if off > limit:
+            said = (
+                f"`{ctx.encoder.names[j]}` differs between offered and not offered by {off:.0f} standard errors. Lots do not do "
+                "that: it was measured after the offer and must not be adjusted for, or nobody drew lots."
+            )
+            return GateResult("balance", trial.arm, "fail", True, float(gap[j]), MAX_IMBALANCE, said)
+    return None
+
+
+def _gap_in_errors(z: np.ndarray, t: np.ndarray, w: np.ndarray, cluster: np.ndarray) -> float:
+    """Absolute difference of the arms' weighted means over its error by cluster, were the arms alike.
+
+    The error is taken around the mean of both arms: around its own, an arm that happens to hold none of a rare kind of
+    people has none, and fifty of them in the other would look like a miracle.
+    """
+    share = w / np.where(t == 1, w[t == 1].sum(), w[t == 0].sum())
+    influence = np.where(t == 1, share, -share) * (z - np.average(z, weights=w))
+    # Sums by cluster around zero, which is their mean where arms are alike.
+    _, code = np.unique(cluster, return_inverse=True)
+    spread = float(np.sqrt(np.sum(np.bincount(code, weights=influence) ** 2)))
+    return abs(float(influence.sum())) / spread if spread > 0 else 0.0
+
+
+def _is_the_outcome(ctx: GateContext) -> GateResult | None:
+    """The feature that is the outcome, if there is one; where lots were drawn an effect on it shows in `_beyond_chance`."""
+    assert ctx.Z is not None
+    assert ctx.encoder is not None
+    trial = ctx.trial
+    if trial.design == "randomized":
+        return None
+    likeness = np.min([_correlations(ctx.Z[trial.t == arm], trial.y[trial.t == arm]) for arm in (0, 1)], axis=0)
+    j = int(np.argmax(likeness))
+    if likeness[j] <= MAX_LIKENESS:
+        return None
+    said = (
+        f"`{ctx.encoder.names[j]}` all but equals the outcome (correlation {likeness[j]:.4f} in both groups): it was measured "
+        "with it and must not be adjusted for."
+    )
+    return GateResult("balance", trial.arm, "fail", True, float(likeness[j]), MAX_LIKENESS, said)
+
+
+def _correlations(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Absolute correlation of every column with y; 0 where either does not vary."""
+    centred, v = Z - Z.mean(axis=0), y - y.mean()
+    size = np.sqrt(np.einsum("ij,ij->j", centred, centred) * np.sum(v**2))
+    return np.abs(centred.T @ v) / np.where(size > 1e-12, size, np.inf)
 
 
 def balance_frame(

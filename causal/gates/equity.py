@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from causal.equity import (
     MIN_SELECTED,
     NOT_RECORDED,
+    OTHER,
     Ranked,
     bonferroni,
     gap_estimate,
-    large_enough,
+    named_groups,
     selected_by_model,
     selection_log_ratio,
+    unnamed_levels,
 )
 from causal.gates.context import GateContext
 from causal.gates.material import material
@@ -23,7 +27,8 @@ FOUR_FIFTHS = 0.8
 
 
 def equity(ctx: GateContext) -> GateResult:
-    """Soft. Looks at every group with enough people, of every attribute given, on people kept aside.
+    """Soft. Looks at every group with enough people, of every attribute given, on people kept aside. Groups of too few are
+    counted, never named: their names may be one person's.
 
     fail: the model promises a group more or less than it measurably got (against everyone; Bonferroni over groups, and
     by a material amount): its places follow from an error. Value: that gap in standard deviations of the outcome.
@@ -38,26 +43,32 @@ def equity(ctx: GateContext) -> GateResult:
     if len(people.benefit) == 0 or np.ptp(people.benefit) == 0:
         said = "The model ranks nobody before anybody, so no group can be left out by it."
         return GateResult("equity", arm, "inconclusive", False, None, FOUR_FIFTHS, said)
-    groups, too_small = _groups(people)
+    groups = _groups(people)
     if not groups:
         said = "Every group is too small to look at."
         return GateResult("equity", arm, "inconclusive", False, None, FOUR_FIFTHS, said)
     critical = bonferroni(ctx.alpha, len(groups))
-    return _miscalibrated(ctx, people, groups, critical) or _left_out(ctx, people, groups, critical, too_small)
+    found = _miscalibrated(ctx, people, groups, critical) or _left_out(ctx, people, groups, critical)
+    return replace(found, sentence=found.sentence + _skipped(people))
 
 
-def _groups(people: Ranked) -> tuple[dict[str, np.ndarray], int]:
-    """Members (boolean (n,)) of each group that can be judged, by its name in words, and how many cannot."""
-    found, too_small = {}, 0
-    for dimension in people.groups:
-        levels = people.groups[dimension].to_numpy()
-        for level in sorted(set(levels) - {NOT_RECORDED}):
-            member = levels == level
-            if not large_enough(people, member):
-                too_small += 1
-            elif not member.all():
-                found[f"{dimension} {level}"] = member
-    return found, too_small
+def _groups(people: Ranked) -> dict[str, np.ndarray]:
+    """Members (boolean (n,)) of each group that can be judged, by its name in words."""
+    return {
+        f"{dimension} {level}": member
+        for dimension in map(str, people.groups)
+        for level, member in named_groups(people, dimension).items()
+        # What is unknown and what is thrown together are no groups of people who share anything.
+        if level not in (NOT_RECORDED, OTHER) and not member.all()
+    }
+
+
+def _skipped(people: Ranked) -> str:
+    """What was not looked at: small groups by their number, attributes that have no others by name; empty if nothing."""
+    useless = [name for name in map(str, people.groups) if not named_groups(people, name)]
+    too_small = sum(unnamed_levels(people, name) for name in map(str, people.groups) if name not in useless)
+    said = f" {too_small} groups are too small to look at." if too_small else ""
+    return said + "".join(f" `{name}` has no group large enough to look at." for name in useless)
 
 
 def _miscalibrated(
@@ -76,14 +87,11 @@ def _miscalibrated(
     return GateResult("equity", ctx.trial.arm, "fail", False, abs(gap.value) / spread, limit, said)
 
 
-def _left_out(
-    ctx: GateContext, people: Ranked, groups: dict[str, np.ndarray], critical: float, too_small: int
-) -> GateResult:
+def _left_out(ctx: GateContext, people: Ranked, groups: dict[str, np.ndarray], critical: float) -> GateResult:
     chosen = selected_by_model(people)
     ratios = {k: selection_log_ratio(people, member, chosen) for k, member in groups.items()}
     lowest = min(ratios, key=lambda k: ratios[k].value)
     ratio = float(np.exp(ratios[lowest].value))
-    skipped = f" {too_small} groups are too small to look at." if too_small else ""
     few = len(np.unique(people.cluster[groups[lowest] & (chosen > 0)])) < MIN_SELECTED
     shown = "clearly less than four fifths" if few else f"{ratio:.2f} times"
     w, member = people.weight, groups[lowest]
@@ -91,13 +99,11 @@ def _left_out(
     if ratios[lowest].value + critical * _finite(ratios[lowest].se) < np.log(FOUR_FIFTHS) and in_need:
         said = (
             f"`{lowest}` is called at {shown} everyone's rate although its members are in no less need; "
-            f"the model finds less benefit there.{skipped}"
+            "the model finds less benefit there."
         )
         return GateResult("equity", ctx.trial.arm, "inconclusive", False, None if few else ratio, FOUR_FIFTHS, said)
-    said = (
-        f"No group of {len(groups)} looked at is promised more or less than it got"
-        + ("." if few else f"; `{lowest}` is called least, at {ratio:.2f} times everyone's rate.")
-        + skipped
+    said = f"No group of {len(groups)} looked at is promised more or less than it got" + (
+        "." if few else f"; `{lowest}` is called least, at {ratio:.2f} times everyone's rate."
     )
     return GateResult("equity", ctx.trial.arm, "pass", False, None if few else ratio, FOUR_FIFTHS, said)
 

@@ -57,7 +57,7 @@ def refutation(ctx: GateContext) -> GateResult:
 
 def refutation_shifts(ctx: GateContext) -> dict[str, float]:
     """Shift of the mean refuted estimate in standard errors, by refuter; of the original estimate, for the dummy outcome
-    (whose noise is another) of its own.
+    (whose noise is another) of its own. No dummy outcome where the baseline is one number for everybody.
     """
     frame, features = _sample(ctx)
     with warnings.catch_warnings():
@@ -199,24 +199,29 @@ def _run(frame: pd.DataFrame, features: list[str], simulations: int, seed: int) 
     cause = refute_random_common_cause(frame, estimand, original, random_state=generator, **shared)
     subset = refute_data_subset(frame, estimand, original, subset_fraction=0.8, random_state=generator, **shared)
     made, noise = _dummy_outcome(frame)
-    with _seeded(seed):
-        dummy = refute_dummy_outcome(
-            made,
-            estimand,
-            original,
-            ["_t"],
-            "_y",
-            required_variables=True,
-            num_simulations=simulations,
-            transformation_list=[("noise", {"std_dev": noise})],
-        )[0]
+    dummy = None
+    # Without variation there is nothing to make an outcome of: nobody has the outcome unless offered.
+    if noise > 0 or made["_y"].std() > 0:
+        with _seeded(seed):
+            dummy = refute_dummy_outcome(
+                made,
+                estimand,
+                original,
+                ["_t"],
+                "_y",
+                required_variables=True,
+                num_simulations=simulations,
+                transformation_list=[("noise", {"std_dev": noise})],
+            )[0]
     unit = original.se if np.isfinite(original.se) and original.se > 0 else float("nan")
-    return {
+    shifts = {
         "placebo_treatment": float(abs(placebo.new_effect) / unit),
         "random_common_cause": float(abs(cause.new_effect - original.value) / unit),
         "data_subset": float(abs(subset.new_effect - original.value) / unit),
-        "dummy_outcome": float(abs(dummy.new_effect) / np.mean(dummy_errors)),
     }
+    if dummy is None:
+        return shifts
+    return shifts | {"dummy_outcome": float(abs(dummy.new_effect) / np.mean(dummy_errors))}
 
 
 def _dummy_outcome(frame: pd.DataFrame) -> tuple[pd.DataFrame, float]:

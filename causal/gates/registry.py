@@ -2,9 +2,9 @@
 
 | # | gate | hard | a fail means | asked of |
 |---|---|---|---|---|
-| 0 | design | no | too few people or events, or features decide who was offered: the fallback rule ranks, no other gate is asked | all rows |
+| 0 | design | if arms of a trial lost different shares | too few people or events, or features decide who was offered: the fallback rule ranks, no other gate is asked | all rows |
 | 1 | overlap | no | too many people without comparables | all rows |
-| 2 | balance | no | weighting leaves a measured difference | rows in support |
+| 2 | balance | if a feature came after the offer | weighting leaves a measured difference | rows in support |
 | 3 | placebo_outcome | yes | a hidden difference of the groups: blocked | rows in support |
 | 4 | negative_controls | no | systematic error large enough to falsify sizes | rows in support |
 | 5 | refutation | unless randomised | the estimate is an artefact of the method: blocked | a sample of them |

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -11,20 +14,27 @@ import pytest
 from causal.aipw import estimate
 from causal.equity import (
     EQUITY_COLUMNS,
+    MIN_PEOPLE,
     MIN_SELECTED,
     NOT_RECORDED,
+    OTHER,
     Ranked,
     banded,
     equity_report,
     equity_rows,
     gap_estimate,
+    named_groups,
     ranked,
     selected_by_model,
     selection_log_ratio,
 )
 from causal.gates.context import GateContext
 from causal.gates.equity import equity
+from causal.options import TrainOptions
+from causal.study import StudyResult, run_study
 from causal.trial import make_trial
+from contracts.study import parse_study
+from jobs.study_report.render import render_report
 
 
 def people(n: int = 4000, seed: int = 0, *, unseen: float = 0.0, aversion: float = 0.0) -> Ranked:
@@ -90,11 +100,21 @@ def test_errors_of_gap_and_ratio_hold_over_repeated_samples() -> None:
     assert np.mean([g.value for g in gaps]) == pytest.approx(0.3 * 0.7, abs=0.02)
 
 
-def test_small_groups_are_named_without_a_number() -> None:
+def with_levels(found: Ranked, **small: int) -> Ranked:
+    """The people with so many of them, each of a cluster of its own, in levels of these names."""
+    race = found.groups["race"].to_numpy(dtype=object).copy()
+    start = 0
+    for name, n in small.items():
+        race[start : start + n] = name
+        start += n
+    return replace(found, groups=pd.DataFrame({"race": race}), cluster=np.arange(len(race)))
+
+
+def test_large_groups_of_whom_too_few_are_called_are_named_without_a_number() -> None:
     found = people(1000)
     race = found.groups["race"].to_numpy(dtype=object).copy()
-    race[np.argsort(-found.benefit)[:10]] = "ten called"
     race[np.argsort(found.benefit)[:300]] = "nobody called"
+    race[np.r_[np.argsort(-found.benefit)[:10], np.argsort(found.benefit)[:150]]] = "ten called"
     frame = equity_report(replace(found, groups=pd.DataFrame({"race": race})))
     for name in ("ten called", "nobody called"):
         row = frame[(frame["group_name"] == name) & (frame["ranking"] == "model")].iloc[0]
@@ -104,6 +124,98 @@ def test_small_groups_are_named_without_a_number() -> None:
     assert (shown["selected_count"] >= MIN_SELECTED).all()
     plain = equity_rows(frame)
     assert all(v is None or v == v for row in plain for v in row.values())
+
+
+def test_groups_of_too_few_people_have_no_name() -> None:
+    few = MIN_PEOPLE - 1
+    found = with_levels(people(), Ann=1, Bob=few, Cid=few, many=MIN_PEOPLE)
+    frame = equity_report(found)
+    names = ["a", "b", "many", OTHER]
+    assert list(frame["group_name"]) == names * 2, "in the order of the names, for both rankings"
+    row = frame[(frame["group_name"] == OTHER) & (frame["ranking"] == "model")].iloc[0]
+    assert (row["is_too_small"], row["people_count"]) == (False, 1 + 2 * few)
+    assert not frame.duplicated(["dimension", "group_name", "ranking"]).any()
+    kept = found.groups["race"] == "a"
+    assert (named_groups(found, "race")["a"] == kept).all()
+    result = equity(context(found))
+    assert result.status == "pass", result.sentence
+    assert "No group of 3 looked at" in result.sentence, "what is thrown together is not judged"
+    assert result.sentence.endswith("3 groups are too small to look at.")
+    assert not any(name in result.sentence + frame.to_string() for name in ("Ann", "Bob", "Cid"))
+
+
+def test_small_groups_that_are_few_together_have_no_row() -> None:
+    found = with_levels(people(unseen=0.8), Ann=20, Bob=MIN_PEOPLE - 21)
+    assert set(equity_report(found)["group_name"]) == {"a", "b"}
+    result = equity(context(found))
+    assert result.status == "fail"
+    assert result.sentence.endswith("2 groups are too small to look at."), "a failure counts them too"
+
+
+def test_people_who_are_not_recorded_are_a_group_like_any_other() -> None:
+    many, few = (with_levels(people(), **{NOT_RECORDED: n}) for n in (MIN_PEOPLE, MIN_PEOPLE - 1))
+    assert list(named_groups(many, "race")) == ["a", "b", NOT_RECORDED]
+    assert list(named_groups(few, "race")) == ["a", "b"]
+    with_others = with_levels(people(), **{NOT_RECORDED: MIN_PEOPLE - 1, "Ann": 1})
+    assert list(named_groups(with_others, "race")) == ["a", "b", OTHER]
+    assert equity(context(with_others)).sentence.endswith("1 groups are too small to look at.")
+
+
+def test_a_group_called_as_the_small_ones_together_is_one_of_them() -> None:
+    found = with_levels(people(), **{OTHER: 200, "Ann": 3})
+    assert named_groups(found, "race")[OTHER].sum() == 203
+
+
+def test_an_attribute_of_small_groups_only_is_left_out() -> None:
+    found = people()
+    names = [f"Ann {i}" for i in range(len(found.benefit))]
+    both = replace(found, groups=found.groups.assign(person=names))
+    pd.testing.assert_frame_equal(equity_report(both), equity_report(found))
+    result = equity(context(both))
+    assert result.sentence == equity(context(found)).sentence + " `person` has no group large enough to look at."
+    alone = replace(found, groups=both.groups[["person"]])
+    assert equity_report(alone).empty
+    assert equity(context(alone)).sentence == "Every group is too small to look at."
+
+
+def secrets_study() -> StudyResult:
+    """A trial whose groups are an identifier, a date, and a place of which some values are rare."""
+    rng = np.random.default_rng(63)
+    n = 900
+    x, t = rng.normal(size=n), rng.integers(0, 2, n)
+    place = np.where(np.arange(n) % 90 == 0, [f"SECRETPLACE{i}" for i in range(n)], "town")
+    frame = pd.DataFrame({"x": x, "t": t, "y": x + rng.normal(size=n) + 0.5 * t * (x > 0)}).assign(
+        person=[f"SECRETNAME{i}" for i in range(n)],
+        born=[str(date(1950, 1, 1) + timedelta(days=17 * i)) for i in range(n)],
+        place=place,
+    )
+    groups = ["person", "born", "place"]
+    spec = parse_study(
+        {
+            "name": "secrets",
+            "treatment": {"column": "t", "control": 0, "treated": [1]},
+            "outcome": {"column": "y", "better": "higher"},
+            "covariates": {"include": ["x"]},
+            "assignment": {"randomized": 0.5},
+            "learners": ["linear_dr"],
+            "groups": groups,
+        }
+    )
+    skip = frozenset({"refutation", "stability"})
+    return run_study(frame, spec, 1, options=TrainOptions(threads=1, skip_gates=skip))
+
+
+def test_a_study_prints_no_value_of_a_few_people() -> None:
+    facts = secrets_study().facts
+    said = json.dumps(facts, allow_nan=False) + render_report(facts)
+    assert "SECRET" not in said
+    rows = pd.DataFrame(facts["equity"]["1"])
+    assert set(rows["dimension"]) == {"born", "place"}
+    assert set(rows.loc[rows["dimension"] == "place", "group_name"]) == {"town"}
+    assert rows.loc[rows["dimension"] == "born", "group_name"].nunique() == 4
+    assert "1950-01-01" not in said
+    assert "`person` has no group large enough to look at." in said
+    assert "Groups of too few people are not named." in said
 
 
 def test_a_tie_at_the_cut_is_shared() -> None:
@@ -129,6 +241,60 @@ def test_attributes_become_levels() -> None:
     endless = banded(pd.DataFrame({"income": np.r_[np.arange(98.0), np.inf, -np.inf]}))["income"]
     assert list(endless[98:]) == [NOT_RECORDED] * 2
     assert set(endless[:98]) == set(banded(pd.DataFrame({"income": np.arange(98.0)}))["income"])
+
+
+DAYS = [date(2001, 1, 1) + timedelta(days=i) for i in range(100)]
+QUARTERS = ["... to 2001-01-25", "2001-01-25 to 2001-02-19", "2001-02-19 to 2001-03-16", "2001-03-16 to ..."]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(DAYS),
+        pd.Series([str(day) for day in DAYS]),
+        pd.Series([f"{day} 05:00:00" for day in DAYS]),
+        pd.Series([datetime(day.year, day.month, day.day, 5) for day in DAYS]),
+        pd.Series(pd.to_datetime(DAYS)),
+        pd.Series(pd.to_datetime(DAYS)).dt.tz_localize("UTC"),
+        pd.Series(pd.to_datetime(DAYS)).astype("datetime64[ms]"),
+        pd.Series(pd.to_datetime(DAYS)).astype("category"),
+    ],
+    ids=["date", "text", "time", "datetime", "stamp", "zone", "milliseconds", "category"],
+)
+def test_dates_become_quarters_without_the_first_and_the_last(column: pd.Series) -> None:
+    found = banded(column.to_frame("day"))["day"]
+    assert list(dict.fromkeys(found)) == QUARTERS == sorted(QUARTERS)
+    assert found.value_counts().max() == 25
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([*DAYS, None]),
+        pd.Series([*DAYS, date(9999, 12, 31)]),
+        pd.Series([*map(str, DAYS), "9999-12-31"]),
+        pd.Series(np.array([*DAYS, "9999-12-31"], dtype="datetime64[ms]")),
+    ],
+    ids=["missing", "date", "text", "stamp"],
+)
+def test_days_that_are_none_are_not_recorded(column: pd.Series) -> None:
+    found = banded(column.to_frame("day"))["day"]
+    assert set(found) == {*QUARTERS, NOT_RECORDED}
+    assert found.iloc[-1] == NOT_RECORDED
+
+
+def test_a_few_dates_stay_levels_and_what_is_no_date_stays_text() -> None:
+    few = banded(pd.DataFrame({"start": ["2024-01-01", "2024-02-01", None] * 40}))["start"]
+    assert set(few) == {"2024-01-01", "2024-02-01", NOT_RECORDED}
+    texts = [*map(str, DAYS), "unknown"]
+    assert set(banded(pd.DataFrame({"day": texts}))["day"]) == set(texts)
+    hours = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=24, freq="h")})
+    assert set(banded(hours)["at"]) == {"... to 2024-01-01", "2024-01-01 to 2024-01-01", "2024-01-01 to ..."}
+
+
+def test_decimals_are_numbers() -> None:
+    found = banded(pd.DataFrame({"income": [Decimal(i) / 4 for i in range(100)] + [None]}))["income"]
+    assert found.nunique() == 5
 
 
 def test_only_people_kept_aside_and_in_support_are_looked_at() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -17,6 +19,7 @@ import yaml
 
 from causal.options import TrainOptions
 from causal.study import SCORE_COLUMNS, StudyResult, run_study
+from causal.study_columns import LARGEST
 from causal.study_frame import read_frame
 from contracts.errors import ConfigError
 from contracts.study import StudySpec, parse_study
@@ -180,6 +183,47 @@ def test_words_too_varied_to_tell_people_apart_are_named() -> None:
     found = read_frame(frame, parse_study(trial_spec()))
     assert found.unused == {"name": "is text of which no value is in 0.5% of the rows"}
     assert found.features["region"].nunique() == 2
+
+
+STATA_MISSING = 8.98846567431158e307
+
+
+@pytest.mark.parametrize("value", [STATA_MISSING, -1e31, np.inf])
+def test_huge_numbers_are_treated_as_infinite_ones_are(value: float) -> None:
+    frame = trial_frame(60).assign(before=1.0, control=1.0, w=1.0, band=lambda f: f["b"], flat=1.0, p=0.5)
+    frame.loc[:1, ["a", "y", "before", "control", "band", "flat"]] = value
+    spec = trial_spec(unit_id=None, placebo_outcomes=["before"], negative_controls=["control"], groups=["band"])
+    found = read_frame(frame.assign(y=frame["b"]), parse_study({**spec, "weights": "w"}))
+    for column in (found.features["a"], found.features["flat"], found.groups["band"]):
+        assert column.isna().sum() == 2
+    for values in (found.placebos["before"], found.negative_controls["control"]):
+        assert np.isinf(values).sum() == 2
+    assert read_frame(frame, parse_study(spec)).excluded == {"missing or infinite outcome": 2}
+    assert read_frame(frame.assign(a=value), parse_study(trial_spec())).unused["a"] == "is empty"
+    for column, change in (("w", {"weights": "w"}), ("p", {"assignment": {"randomized": {"column": "p"}}})):
+        wrong = frame.assign(**{column: np.r_[[value], np.full(59, 0.5)], "y": frame["b"]})
+        with pytest.raises(ConfigError, match=f"`{next(iter(change))}.*`{column}`") as raised:
+            read_frame(wrong, parse_study(trial_spec(**change)))
+        assert not re.search(r"e\+3(07|08|1)", str(raised.value))
+    with pytest.raises(ConfigError, match=r"`outcome\.column`: no row has both.*beyond 1e\+30"):
+        read_frame(frame.assign(y=value), parse_study(trial_spec()))
+
+
+def test_a_number_as_large_as_is_read_ends_with_a_verdict_and_no_warning() -> None:
+    frame = trial_frame()
+    frame["c"] = LARGEST * frame["b"] / frame["b"].abs().max()
+    frame.loc[0, "a"] = -LARGEST
+    frame["before"] = frame["c"] * np.where(frame["id"] % 2, 1, -1)
+    frame["y"] *= LARGEST / frame["y"].abs().max()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        run_trial(frame, learners="auto", placebo_outcomes=["before"], assignment="observational")
+
+
+def test_an_arm_of_more_digits_than_a_float_holds_is_not_found() -> None:
+    treatment = {"column": "arm", "control": int("9" * 400), "treated": ["mail"]}
+    with pytest.raises(ConfigError, match=r"`treatment\.control`: no row has the value `9{100}`"):
+        read_frame(trial_frame(60), parse_study(trial_spec(treatment=treatment)))
 
 
 @pytest.mark.parametrize(("column", "field"), [("a", "covariates"), ("arm", "treatment.column"), ("home", "cluster")])

@@ -68,6 +68,59 @@ def test_decimal_commas_with_exponents_are_numbers(tmp_path: Path) -> None:
     assert read_data(spec(), tmp_path)["visits"].tolist() == [1.5e-9, -2500.0]
 
 
+COMMAS: dict[str, tuple[str, list[str], list[float] | None]] = {
+    "a comma before one digit": (";\t|", ["1,5", "2,125", "-3"], [1.5, 2.125, -3.0]),
+    "nothing before the comma": (";\t|", ["0,125", "-0,250", "7"], [0.125, -0.25, 7.0]),
+    "thousands would have a mark": (";\t|", ["1119,250", "152", ""], [1119.25, 152.0, float("nan")]),
+    "thousands by point": (";\t|", ["1.119,50", "-152,25", "3"], [1119.5, -152.25, 3.0]),
+    "two marks": (",;\t|", ["1,119,000", "-1,152", "3"], [1119000.0, -1152.0, 3.0]),
+    "a point behind the comma": (",;\t|", ["1,119.50", " 152 ", "-1,030"], [1119.5, 152.0, -1030.0]),
+    "either": (",;\t|", ["1,119", "152", "-1,030"], None),
+    "either without a thousand": (",;\t|", ["1,119", "1500", "2,030"], None),
+}
+
+
+@pytest.mark.parametrize("values", COMMAS)
+def test_commas_in_numbers_are_read_where_they_can_mean_one_thing_only(tmp_path: Path, values: str) -> None:
+    delimiters, visits, meant = COMMAS[values]
+    rows = pd.DataFrame({"id": range(3), "arm": ["NA", "mail", "mail"], "visits": visits})
+    for delimiter in delimiters:
+        rows.to_csv(tmp_path / "rows.csv", sep=delimiter, index=False)
+        if meant is None:
+            with pytest.raises(ConfigError, match="commas of column `visits` may mark decimals or thousands") as raised:
+                read_data(spec(), tmp_path)
+            assert not any(value in str(raised.value) for value in visits)
+            continue
+        assert read_data(spec(), tmp_path)["visits"].tolist() == pytest.approx(meant, nan_ok=True), delimiter
+
+
+def test_lists_of_codes_and_words_stay_text(tmp_path: Path) -> None:
+    codes = pd.DataFrame({"id": [1, 2], "arm": ["NA", "mail"], "visits": [1, 2], "codes": ["1,2", "3"]})
+    words = codes.assign(codes=["1,119", "1,119 or so"])
+    for rows in (codes, words):
+        rows.to_csv(tmp_path / "rows.csv", index=False)
+        assert read_data(spec(), tmp_path)["codes"].tolist() == rows["codes"].tolist()
+
+
+def test_commas_matter_only_in_columns_of_the_study(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"id": [1, 2], "arm": ["NA", "mail"], "visits": [1, 2], "codes": ["1,119", "2"]})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    for covariates in ({"exclude": ["codes"]}, {"include": ["age"]}):
+        assert read_data(spec(covariates=covariates), tmp_path)["codes"].tolist() == ["1,119", "2"]
+    with pytest.raises(ConfigError, match="`codes`"):
+        read_data(spec(covariates={"include": []}, groups=["codes"]), tmp_path)
+    rows.to_csv(tmp_path / "rows.csv", index=False, header=["7", "8", "9", "a name"])
+    assert list(read_data(spec(), tmp_path)) == ["7", "8", "9", "a name"], "a first row is nobody's message"
+
+
+def test_every_level_of_a_pandas_index_is_a_column(tmp_path: Path) -> None:
+    ROWS.set_index(["id", "town"]).to_parquet(tmp_path / "rows.parquet")
+    found = read_data(spec(data="rows.parquet"), tmp_path)
+    pd.testing.assert_frame_equal(found[list(ROWS)], ROWS)
+    ROWS.set_index(["id", pd.Index([8, 9])]).to_parquet(tmp_path / "rows.parquet")
+    assert [c for c in read_data(spec(data="rows.parquet"), tmp_path) if c not in ROWS] == ["Unnamed: 1"]
+
+
 @pytest.mark.parametrize("name", ["~nosuchuser/rows.csv", "a" * 300 + ".csv"])
 def test_a_path_that_leads_nowhere_is_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"`data`: the file .* does not exist"):
@@ -139,3 +192,29 @@ def test_words_of_yaml_that_are_names_of_arms_and_empty_fields(tmp_path: Path) -
     assert (found.name, found.outcome.column) == ("2019", "7")
     assert found.cluster is None
     assert found.covariates.exclude == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"outcome": {"column": "y", "bettr": "lower"}},
+            r"`outcome\.bettr`: is no field.*1 further problem\..*`better`",
+        ),
+        (
+            {"budgett": 1, "splitt": 2},
+            r"`budgett`: is no field of a study\. \(1 further problem\.\) Expected: `budget`\.",
+        ),
+        ({"budget": {"count": 9}}, r"`budget\.count`: is no field of a study\. Expected: `fraction`\."),
+        ({"assignment": {"randomised": 0.5}}, r"`assignment\.randomised`: is no field.*`\{randomized: 0\.5\}`"),
+        ({"assignment": "randomized"}, r"`assignment`: .*`observational`, `\{randomized: 0\.5\}`.*column.*arms"),
+        ({"learners": "causal_forest"}, r"`learners`: must be `auto` or a list\. Expected: .*linear_dr.*dr_boosted\."),
+        ({"learners": ["forest"]}, r"`learners\.0`: Input should be 'constant'.*'dr_boosted'\. Next"),
+        ({"treatment": {"column": "t", "control": 0, "treated": [None]}}, r"`treatment\.treated\.0`: must be.*\. Next"),
+        ({"treatment": {"column": "t", "control": [0], "treated": [1]}}, r"`treatment\.control`: must be.*\. Next"),
+        ({"outcome": {}, "placebo_outcomes": "y"}, r"`outcome\.column`: is missing\. \(2 further problems\.\)"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_may_stand_there(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        spec(**changes)

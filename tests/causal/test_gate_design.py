@@ -1,0 +1,198 @@
+"""Can the rows answer the question: who was lost, what was measured after the offer, what the weights leave."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal.aipw import effective_share, unmodelled_effects
+from causal.encoding import fit_encoder
+from causal.gates.context import GateContext
+from causal.gates.design import balance, design
+from causal.gates.refutation import refutation
+from causal.nuisance import Nuisances
+from causal.study import run_study
+from causal.trial import Trial, make_trial
+from contracts.study import StudySpec
+
+
+def spec(**changes: object) -> StudySpec:
+    return StudySpec.model_validate(
+        {
+            "name": "lost",
+            "data": "lost.csv",
+            "treatment": {"column": "t", "control": 0, "treated": [1]},
+            "outcome": {"column": "y", "better": "higher"},
+            "assignment": {"randomized": 0.5},
+            "learners": ["linear_dr"],
+            **changes,
+        }
+    )
+
+
+def trial_frame(n: int, seed: int, lost: tuple[float, float]) -> pd.DataFrame:
+    """People whose hidden part decides who of them is lost; `lost` shares of control and of those offered."""
+    draw = np.random.default_rng(seed)
+    a, hidden, t = draw.normal(size=n), draw.normal(size=n), draw.integers(0, 2, n)
+    y = a + hidden + 0.1 * t + draw.normal(size=n)
+    chance = np.where(t == 1, lost[1], lost[0])
+    y[(hidden < 0) & (draw.uniform(size=n) < 2 * chance)] = np.nan
+    return pd.DataFrame({"t": t, "y": y, "a": a})
+
+
+def test_a_trial_that_lost_more_of_one_arm_tells_no_effect() -> None:
+    result = run_study(trial_frame(2000, 1, (0.0, 0.25)), spec())
+    gate = result.facts["gates"][0]
+    assert (gate["name"], gate["status"], gate["hard"]) == ("design", "fail", True)
+    assert result.facts["verdict"] == {"1": "blocked"}
+    assert result.facts["estimates"]["1"]["ate"] is None, "people left by choice were passed for a trial"
+    shares = result.facts["outcome_missing"]["1"]
+    assert shares["control"] == 0.0
+    assert 0.2 < shares["treated"] < 0.3
+    assert f"{shares['treated']:.1%}" in gate["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "lost"),
+    [({"randomized": 0.5}, (0.2, 0.2)), ({"randomized": 0.5}, (0.02, 0.05)), ("observational", (0.0, 0.25))],
+)
+def test_losses_that_chance_or_people_explain_are_told_and_no_more(
+    assignment: object, lost: tuple[float, float]
+) -> None:
+    result = run_study(trial_frame(2000, 2, lost), spec(assignment=assignment))
+    gate = result.facts["gates"][0]
+    assert gate["status"] == "pass", gate
+    assert "is not known; they are left out" in gate["sentence"]
+
+
+def test_losses_are_compared_among_people_with_one_chance_of_an_offer() -> None:
+    """Who is offered more often is lost more often: the plain shares differ, the weighted ones do not."""
+    draw = np.random.default_rng(3)
+    n = 6000
+    high = draw.integers(0, 2, n)
+    p = np.where(high == 1, 0.8, 0.2)
+    t = (draw.uniform(size=n) < p).astype(int)
+    y = np.where(draw.uniform(size=n) < 0.4 * high, np.nan, draw.normal(size=n))
+    frame = pd.DataFrame({"t": t, "y": y, "a": draw.normal(size=n), "p": p})
+    lost = frame["y"].isna()
+    assert lost[t == 1].mean() - lost[t == 0].mean() > 0.15
+    gate = run_study(frame, spec(assignment={"randomized": {"column": "p"}})).facts["gates"][0]
+    assert gate["status"] == "pass", gate
+
+
+def judged(trial: Trial) -> GateContext:
+    """What `balance` looks at, without models."""
+    encoder = fit_encoder(trial.X)
+    e = np.where(np.isnan(trial.known_propensity), trial.t.mean(), trial.known_propensity)
+    zero = np.zeros(trial.n)
+    return GateContext(
+        trial,
+        encoder,
+        Z=encoder.transform(trial.X),
+        nuisances=Nuisances(zero, zero, e),
+        inside=np.ones(trial.n, dtype=bool),
+    )
+
+
+def test_a_feature_that_the_offer_changed_blocks_a_trial_and_is_named() -> None:
+    draw = np.random.default_rng(4)
+    n = 20_000
+    t, a = draw.integers(0, 2, n), draw.normal(size=n)
+    y = a + 0.1 * t + draw.normal(size=n)
+    X = pd.DataFrame({"a": a, "second_outcome": y + draw.normal(0, 0.1, n)})
+    gate = balance(judged(make_trial(X, t, y, "higher", known_propensity=0.5)))
+    assert (gate.status, gate.hard) == ("fail", True)
+    assert gate.value is not None
+    assert gate.value < 0.1, "the usual limit does not see it"
+    assert "`second_outcome`" in gate.sentence
+
+
+def test_chance_alone_never_looks_like_a_feature_from_after_the_offer() -> None:
+    """Few offered, rare kinds of people, heavy tails, lots drawn by cluster: 40 trials of 60 features."""
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        cluster = np.repeat(np.arange(400), 5)
+        drawn = draw.uniform(size=400) < 0.03 if seed % 2 else np.arange(400) % 2 == 0
+        t = draw.permutation(drawn)[cluster].astype(int)
+        shared = draw.normal(size=(400, 20))[cluster]
+        rare = (draw.uniform(size=(2000, 20)) < 0.02).astype(float)
+        heavy = np.exp(draw.normal(0, 2, size=(2000, 20)))
+        X = pd.DataFrame(np.hstack([shared, rare, heavy])).add_prefix("x")
+        known = 0.03 if seed % 2 else 0.5
+        gate = balance(
+            judged(make_trial(X, t, draw.normal(size=2000), "higher", cluster=cluster, known_propensity=known))
+        )
+        assert not gate.hard, (seed, gate.sentence)
+
+
+def test_a_rare_kind_of_people_who_were_not_drawn_is_chance() -> None:
+    """3 % are offered; of fifty people of a kind nobody is, which lots bring about in one of five trials."""
+    draw = np.random.default_rng(9)
+    n = 5000
+    t = np.zeros(n, dtype=int)
+    t[:150] = 1
+    rare = np.zeros(n)
+    rare[-50:] = 1
+    X = pd.DataFrame({"a": draw.normal(size=n), "rare": rare})
+    gate = balance(judged(make_trial(X, t, draw.normal(size=n), "higher", known_propensity=0.03)))
+    assert not gate.hard, gate.sentence
+
+
+def test_a_feature_that_is_the_outcome_blocks_what_people_decided() -> None:
+    draw = np.random.default_rng(5)
+    n = 800
+    a, t = draw.normal(size=n), draw.integers(0, 2, n)
+    y = a + 0.3 * t + draw.normal(size=n)
+    for leak, found in ((10 * y + 3, True), (y + draw.normal(0, 0.3, n), False)):
+        gate = balance(judged(make_trial(pd.DataFrame({"a": a, "leak": leak}), t, y, "higher")))
+        assert (gate.status == "fail" and gate.hard and "`leak`" in gate.sentence) is found, gate
+
+
+def test_weights_that_leave_nobody_are_too_few_people() -> None:
+    draw = np.random.default_rng(6)
+    n = 600
+    weight = np.exp(draw.normal(0, 3, n))
+    X, t, y = pd.DataFrame({"a": draw.normal(size=n)}), draw.integers(0, 2, n), draw.normal(size=n)
+    gate = design(GateContext(make_trial(X, t, y, "higher", weight=weight, known_propensity=0.5)))
+    assert gate.status == "fail"
+    assert "weights" in gate.sentence
+    assert (
+        design(GateContext(make_trial(X, t, y, "higher", weight=np.full(n, 7.0), known_propensity=0.5))).status
+        == "pass"
+    )
+    one = np.ones(n)
+    one[0] = 1e9
+    assert unmodelled_effects(t, y, np.full(n, 0.5), np.arange(n), one) == (None, None)
+
+
+def test_what_weights_leave() -> None:
+    assert effective_share(np.full(9, 3.0)) == pytest.approx(1.0)
+    assert effective_share(np.array([1.0, 0.0, 0.0, 0.0])) == pytest.approx(0.25)
+    assert effective_share(np.array([1e200, 1e200])) == pytest.approx(1.0)
+    assert effective_share(np.zeros(3)) == 0.0
+
+
+def test_an_outcome_that_only_the_offered_can_have_is_not_refuted() -> None:
+    draw = np.random.default_rng(7)
+    n = 1500
+    X = pd.DataFrame({"a": draw.normal(size=n), "b": draw.normal(size=n)})
+    t = (draw.uniform(size=n) < 1 / (1 + np.exp(-0.5 * X["a"]))).astype(int).to_numpy()
+    y = (t * (draw.uniform(size=n) < 0.3)).astype(float)
+    ctx = judged(make_trial(X, t, y, "higher"))
+    gate = refutation(GateContext(**{**vars(ctx), "refutation_rows": 1500, "refutation_simulations": 3}))
+    assert gate.status != "fail", gate.sentence
+
+
+def test_a_difference_in_means_of_few_clusters_holds_the_truth_as_often_as_it_says() -> None:
+    """Ten clusters, five offered; normal limits would hold it in 90 %."""
+    draw = np.random.default_rng(8)
+    held = 0
+    for _ in range(1500):
+        cluster = np.repeat(np.arange(10), 20)
+        t = draw.permutation(np.arange(10) % 2)[cluster]
+        y = draw.normal(0, 0.3, 10)[cluster] + draw.normal(size=200)
+        ate, _ = unmodelled_effects(t, y, np.full(200, 0.5), cluster, np.ones(200))
+        assert ate is not None
+        held += ate.ci_low <= 0 <= ate.ci_high
+    assert 0.93 < held / 1500 < 0.97
