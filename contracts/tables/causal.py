@@ -104,7 +104,9 @@ class Equity(Trained):
     """
 
     dimension: Str = column("`sex`, `age_band`, `race`, `ethnicity`, `area_deprivation`.")
-    group_name: Str = column("Level of the dimension; `not recorded` where the source does not say.")
+    group_name: Str = column(
+        "Level of the dimension; `not recorded` where the source does not say, `other (small groups)` for levels of too few people together."
+    )
     ranking: Str = column("`model` or `baseline_risk`.", isin=("model", "baseline_risk"))
     is_too_small: Bool = column("Fewer than 11 members would be called, or fewer than 50 were there to look at.")
     people_count: Int = column("Members kept aside.", unit="count", nullable=True, ge=50)
