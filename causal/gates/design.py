@@ -61,13 +61,13 @@ def _too_early(ctx: GateContext) -> GateResult | None:
 
 def _lost_by_arm(ctx: GateContext) -> GateResult | None:
     found = ctx.trial.attrition
-    if found is None or not lost_differently(found) or ctx.trial.design == "observational":
+    if found is None or not _lost_differently(found) or ctx.trial.design == "observational":
         return None
     said = f"{_lost(found)} Chance does not explain the gap, and who was left is no longer a random choice."
     return _failed(ctx, abs(found.offered - found.control), MAX_ATTRITION_GAP, said, hard=True)
 
 
-def lost_differently(attrition: Attrition) -> bool:
+def _lost_differently(attrition: Attrition) -> bool:
     """Whether one arm lost more of its people than the other, by more than chance and enough to matter."""
     gap = abs(attrition.offered - attrition.control)
     return gap > MAX_ATTRITION_GAP and gap > 3 * attrition.gap_se
