@@ -124,3 +124,12 @@ def _frequent(values: np.ndarray) -> tuple[str, ...]:
     order = np.lexsort((names, -counts))
     kept = [str(names[i]) for i in order if counts[i] >= MIN_LEVEL_SHARE * len(values)][:MAX_LEVELS]
     return tuple(kept[1:]) if len(kept) > 1 else tuple(kept)
+
+
+def correlations(Z: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Absolute correlation of every encoded column with `values` (n,); 0 where either does not vary; (p,)."""
+    spread, size = Z.std(axis=0), values.std()
+    if not size > 0:
+        return np.zeros(Z.shape[1])
+    centred = (Z - Z.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)
+    return np.abs(centred.T @ ((values - values.mean()) / size)) / len(values)

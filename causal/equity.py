@@ -19,6 +19,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from causal.aipw import Estimate, clustered_se, estimate
+from causal.dates import ISO_DATE, days
 from causal.encoding import is_numeric
 
 RANKINGS = ("model", "baseline_risk")
@@ -30,8 +31,6 @@ _BANDS = 4
 _MOST_LEVELS = 20
 NOT_RECORDED = "not recorded"
 OTHER = "other (small groups)"
-_YEARS = range(1678, 2262)
-_ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
 
 EQUITY_COLUMNS = (
     "dimension",
@@ -131,15 +130,16 @@ def equity_report(people: Ranked) -> pd.DataFrame:
     `selection_ratio` is the group's selection rate over everyone's; `calibration_gap` (of the model only) is measured
     less predicted benefit in the group, less the same in everyone, outcome units.
     """
+    groups = {str(dimension): named_groups(people, str(dimension)) for dimension in people.groups}
     rows = []
     for ranking in RANKINGS:
         score = people.benefit if ranking == "model" else people.need
         chosen, near = _selected(score, people), _near_cut(score, people.fraction)
-        for dimension in map(str, people.groups):
-            rows += [
-                _row(people, dimension, name, member, ranking, chosen, near)
-                for name, member in named_groups(people, dimension).items()
-            ]
+        rows += [
+            _row(people, dimension, name, member, ranking, chosen, near)
+            for dimension, named in groups.items()
+            for name, member in named.items()
+        ]
     # As objects, so that counts stay whole numbers beside missing ones.
     return pd.DataFrame(rows, columns=list(EQUITY_COLUMNS), dtype=object)
 
@@ -283,11 +283,8 @@ def _days(column: pd.Series) -> pd.Series | None:
     if not pd.api.types.is_datetime64_any_dtype(column):
         present = column.dropna()
         kinds = set(map(type, present))
-        is_text = kinds == {str} and bool(present.str.fullmatch(_ISO_DATE).all())
+        is_text = kinds == {str} and bool(present.str.fullmatch(ISO_DATE).all())
         if not is_text and not (kinds and all(issubclass(kind, date) for kind in kinds)):
             return None
         column = column.astype(object)
-    stamps = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
-    # As for covariates, a day that stands for "open" (9999-12-31) is missing.
-    real = stamps.where(stamps.dt.year.isin(_YEARS))
-    return (real.astype("datetime64[us]") - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    return days(pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601"))

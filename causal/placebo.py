@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causal.aipw import Estimate, aipw_scores, mean_estimate
-from causal.encoding import FeatureEncoder
+from causal.encoding import FeatureEncoder, correlations
 from causal.nuisance import cross_fit
 from causal.trial import Placebo, Trial, outcome_kind
 
@@ -90,6 +90,4 @@ def bounded(propensity: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def _copies(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Columns that are the placebo outcome itself under another name."""
-    spread = Z.std(axis=0)
-    centred = (Z - Z.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)
-    return np.abs(centred.T @ ((y - y.mean()) / y.std()) / len(y)) > _SAME_COLUMN
+    return correlations(Z, y) > _SAME_COLUMN

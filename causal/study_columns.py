@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from causal.dates import ISO_DATE, YEARS, days
 from causal.encoding import MIN_LEVEL_SHARE, is_numeric
 from contracts.errors import ConfigError
 from contracts.study import Level, StudySpec
@@ -17,10 +18,7 @@ NAMELESS = "Unnamed: "
 
 _TRUE, _FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"})
 _FLAGS = {**dict.fromkeys(_TRUE | {"t", "y"}, 1.0), **dict.fromkeys(_FALSE | {"f", "n"}, 0.0)}
-_ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
 _NO_VALUE = (list, dict, tuple, set, np.ndarray, bytes, bytearray)
-# Years outside (9999-12-31 stands for "open") are no dates of a person: missing.
-_YEARS = range(1678, 2262)
 # Larger numbers stand for "missing" or "infinite" (Stata: 8.99e307); squares and LightGBM's float32 must stay finite.
 LARGEST = 1e30
 
@@ -135,14 +133,12 @@ def _feature(column: pd.Series) -> pd.Series:
         kinds = {type(v) for v in present}
         if kinds and all(issubclass(kind, date) for kind in kinds):
             values = _dates(values, present.map(lambda day: day.year))
-        elif kinds == {str} and 2 * (is_date := present.str.fullmatch(_ISO_DATE)).sum() > len(present):
+        elif kinds == {str} and 2 * (is_date := present.str.fullmatch(ISO_DATE)).sum() > len(present):
             if not is_date.all():
                 raise _no_dates(column, int((~is_date).sum()))
             values = _dates(values, present.str[:4].astype(int), "ISO8601")
     if pd.api.types.is_datetime64_any_dtype(values):
-        stamps = values if values.dt.tz is None else values.dt.tz_convert("UTC").dt.tz_localize(None)
-        real = stamps.where(stamps.dt.year.isin(_YEARS))
-        return (real.astype("datetime64[us]") - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        return days(values)
     if pd.api.types.is_timedelta64_dtype(values):
         return values.dt.total_seconds() / 86_400
     return without_infinite(column)
@@ -151,7 +147,7 @@ def _feature(column: pd.Series) -> pd.Series:
 def _dates(values: pd.Series, year: pd.Series, layout: str | None = None) -> pd.Series:
     """Dates, or text of a layout, as stamps; `year` is of those that are not missing."""
     found = pd.to_datetime(values, errors="coerce", utc=True, format=layout)
-    lost = found.reindex(year.index).isna() & year.isin(_YEARS)
+    lost = found.reindex(year.index).isna() & year.isin(YEARS)
     if lost.any():
         raise _no_dates(values, int(lost.sum()))
     return found

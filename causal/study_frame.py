@@ -110,10 +110,11 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
     kept = frame.iloc[at].reset_index(drop=True)
     arm, arms = arm_of[at], tuple(str(v) for v in spec.treatment.treated)
     attrition: dict[str, Attrition] = {}
+    listed, arm_listed, lost = frame[~unlisted], arm_of[~unlisted], ~np.isfinite(outcome[~unlisted])
     for name in arms:
-        _check_shares(frame[~unlisted], arm_of[~unlisted], name, spec)
-        lost = _attrition(frame[~unlisted], arm_of[~unlisted], ~np.isfinite(outcome[~unlisted]), name, spec)
-        attrition |= {} if lost is None else {name: lost}
+        _check_shares(listed, arm_listed, name, spec)
+        found = _attrition(listed, arm_listed, lost, name, spec)
+        attrition |= {} if found is None else {name: found}
     features, unused = covariates(kept, spec)
     cluster = _clusters(kept, spec)
     return StudyFrame(

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from causal.aipw import effective_share
+from causal.encoding import correlations
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
 from causal.support import MIN_UNEXPLAINED, unexplained_share
@@ -223,7 +224,7 @@ def _is_the_outcome(ctx: GateContext) -> GateResult | None:
     trial = ctx.trial
     if trial.design == "randomized":
         return None
-    likeness = np.min([_correlations(ctx.Z[trial.t == arm], trial.y[trial.t == arm]) for arm in (0, 1)], axis=0)
+    likeness = np.min([correlations(ctx.Z[trial.t == arm], trial.y[trial.t == arm]) for arm in (0, 1)], axis=0)
     j = int(np.argmax(likeness))
     if likeness[j] <= MAX_LIKENESS:
         return None
@@ -232,13 +233,6 @@ def _is_the_outcome(ctx: GateContext) -> GateResult | None:
         "with it and must not be adjusted for."
     )
     return GateResult("balance", trial.arm, "fail", True, float(likeness[j]), MAX_LIKENESS, said)
-
-
-def _correlations(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Absolute correlation of every column with y; 0 where either does not vary."""
-    centred, v = Z - Z.mean(axis=0), y - y.mean()
-    size = np.sqrt(np.einsum("ij,ij->j", centred, centred) * np.sum(v**2))
-    return np.abs(centred.T @ v) / np.where(size > 1e-12, size, np.inf)
 
 
 def balance_frame(

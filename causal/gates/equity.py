@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -43,30 +44,31 @@ def equity(ctx: GateContext) -> GateResult:
     if len(people.benefit) == 0 or np.ptp(people.benefit) == 0:
         said = "The model ranks nobody before anybody, so no group can be left out by it."
         return GateResult("equity", arm, "inconclusive", False, None, FOUR_FIFTHS, said)
-    groups = _groups(people)
+    named = {str(dimension): named_groups(people, str(dimension)) for dimension in people.groups}
+    groups = _groups(named)
     if not groups:
         said = "Every group is too small to look at."
         return GateResult("equity", arm, "inconclusive", False, None, FOUR_FIFTHS, said)
     critical = bonferroni(ctx.alpha, len(groups))
     found = _miscalibrated(ctx, people, groups, critical) or _left_out(ctx, people, groups, critical)
-    return replace(found, sentence=found.sentence + _skipped(people))
+    return replace(found, sentence=found.sentence + _skipped(people, named))
 
 
-def _groups(people: Ranked) -> dict[str, np.ndarray]:
+def _groups(named: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Members (boolean (n,)) of each group that can be judged, by its name in words."""
     return {
         f"{dimension} {level}": member
-        for dimension in map(str, people.groups)
-        for level, member in named_groups(people, dimension).items()
+        for dimension, levels in named.items()
+        for level, member in levels.items()
         # What is unknown and what is thrown together are no groups of people who share anything.
         if level not in (NOT_RECORDED, OTHER) and not member.all()
     }
 
 
-def _skipped(people: Ranked) -> str:
+def _skipped(people: Ranked, named: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     """What was not looked at: small groups by their number, attributes that have no others by name; empty if nothing."""
-    useless = [name for name in map(str, people.groups) if not named_groups(people, name)]
-    too_small = sum(unnamed_levels(people, name) for name in map(str, people.groups) if name not in useless)
+    useless = [dimension for dimension, levels in named.items() if not levels]
+    too_small = sum(unnamed_levels(people, dimension) for dimension, levels in named.items() if levels)
     said = f" {too_small} groups are too small to look at." if too_small else ""
     return said + "".join(f" `{name}` has no group large enough to look at." for name in useless)
 

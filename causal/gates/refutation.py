@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from causal.aipw import aipw_scores, mean_estimate
+from causal.encoding import correlations
 from causal.folds import cluster_folds, cluster_sample
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
@@ -128,9 +129,7 @@ def _sample(ctx: GateContext) -> tuple[pd.DataFrame, list[str]]:
 
 def _most_related(Z: np.ndarray, t: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Columns most correlated with treatment or outcome: the refuted estimate has to be quick, not complete."""
-    spread = Z.std(axis=0)
-    centred = (Z - Z.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)
-    score = np.maximum(*(np.abs(centred.T @ (v - v.mean())) / max(v.std(), 1e-12) for v in (t.astype(float), y)))
+    score = np.maximum(correlations(Z, t.astype(float)), correlations(Z, y))
     return np.sort(np.argsort(-score, kind="stable")[:_MAX_FEATURES])
 
 
