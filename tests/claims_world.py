@@ -33,7 +33,8 @@ def day(text: str) -> date:
 
 
 def at(text: str) -> datetime:
-    return datetime.fromisoformat(f"{text}T06:00:00+00:00")
+    """A moment in UTC; of a day alone its morning."""
+    return datetime.fromisoformat(f"{text if 'T' in text else f'{text}T06:00:00'}+00:00")
 
 
 def _literal(value: Any) -> str:

@@ -42,7 +42,7 @@ def _past(world: World, source: str) -> None:
 
 def _future(world: World) -> None:
     """Everything that must not reach back: later service, later knowledge, later changes of what was known."""
-    known_late = "2024-03-01"
+    known_late = f"{AS_OF}T00:00:00"  # what is delivered on a day is known from its first moment
     # service on or after D, although (wrongly) known before it
     for number, (member, start) in enumerate(
         [("clock-a", "2024-03-01"), ("clock-b", "2024-03-02"), ("clock-c", "2024-05-01")]
