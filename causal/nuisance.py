@@ -1,7 +1,8 @@
 """Outcome and propensity models, cross-fitted by cluster.
 
-Each nuisance is a mix of a penalised linear model and LightGBM (see `causal.regression`); the penalty is chosen on
-the training folds, the mixing share on the folds left out.
+Each nuisance is a mix of a penalised linear model and LightGBM (see `causal.regression`), the penalty chosen on the training
+folds, the mixing share on the folds left out. Where chances of being treated are estimated these also choose whether the
+mix has curves.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from causal.lasso import Linear, standardised, unfinished_paths
-from causal.regression import Mixed, Pair, Predictor, best_share, fit_pair, outcome_range
+from causal.regression import Curved, Mixed, Pair, best_share, fit_pair, outcome_range
 from causal.trial import OutcomeKind
 
 PROPENSITY_FLOOR = 1e-4
@@ -23,9 +24,9 @@ PROPENSITY_FLOOR = 1e-4
 class NuisanceModels:
     """Models of one fold (or an average of several, see `predict_average`)."""
 
-    mu0: Predictor
-    mu1: Predictor
-    propensity: Predictor
+    mu0: Mixed
+    mu1: Mixed
+    propensity: Mixed
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,15 @@ def cross_fit(
         Out-of-fold nuisances for every row, and the models of each fold.
     """
     folds = np.unique(fold)
+    # Weights that sum to something else differ in their last digits, and trees would split otherwise for it.
+    weight = (weight / weight.mean()).astype(np.float32).astype(float)
     unknown = np.isnan(known_propensity)
+    # With known chances the effect is right whatever the models are; without, what they leave of a curve is bias.
+    curved = bool(unknown.any())
     targets: list[_Target] = [
-        _Target(t == 0, y, kind),
-        _Target(t == 1, y, kind),
-        _Target(unknown, t.astype(float), "binary"),
+        _Target(t == 0, y, kind, curved),
+        _Target(t == 1, y, kind, curved),
+        _Target(unknown, t.astype(float), "binary", curved),
     ]
     jobs = [(int(k), i) for k in folds for i in range(3)]
     with unfinished_paths():
@@ -88,10 +93,10 @@ def cross_fit(
             delayed(targets[i].fit)(Z, weight, fold, k, seed + 17 * k + i) for k, i in jobs
         )
     pairs = dict(zip(jobs, fitted, strict=True))
-    shares = [
-        target.share(Z, weight, fold, {k: pairs[k, i] for k, j in jobs if j == i}) for i, target in enumerate(targets)
+    mixes = [
+        target.mixes(Z, weight, fold, {k: pairs[k, i] for k, j in jobs if j == i}) for i, target in enumerate(targets)
     ]
-    models = [NuisanceModels(*(_mixed(pairs[int(k), i], shares[i], targets[i].kind) for i in range(3))) for k in folds]
+    models = [NuisanceModels(*(mix[int(k)] for mix in mixes)) for k in folds]
     out = Nuisances(np.empty(len(t)), np.empty(len(t)), np.empty(len(t)))
     for k, model in zip(folds, models, strict=True):
         here = fold == k
@@ -116,10 +121,21 @@ def predict_average(models: Sequence[NuisanceModels], Z: np.ndarray, known_prope
 
 
 def fit_single(
-    Z: np.ndarray, y: np.ndarray, weight: np.ndarray, fold: np.ndarray, kind: OutcomeKind, *, share: float, seed: int
-) -> Predictor:
-    """One model on all the rows given, with a mixing share found elsewhere; `fold` chooses the linear penalty."""
-    return _mixed(fit_pair(Z, y, weight, fold, kind, seed), share, kind)
+    Z: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    fold: np.ndarray,
+    kind: OutcomeKind,
+    like: Mixed | None,
+    seed: int,
+) -> Mixed:
+    """One model on all the rows given, of the same parts and with the same share as a fold's; `fold` chooses the penalty.
+
+    Without a fold's to go by it is half linear, half boosted.
+    """
+    curved = like is not None and isinstance(like.linear, Curved)
+    pair = fit_pair(Z, y, weight, fold, kind, seed, curved=curved)
+    return _mixed(pair, 0.5 if like is None else like.share, kind)
 
 
 def _mixed(pair: Pair, share: float, kind: OutcomeKind) -> Mixed:
@@ -134,14 +150,28 @@ class _Target:
     rows: np.ndarray
     values: np.ndarray
     kind: OutcomeKind
+    curved: bool
 
-    def fit(self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, left_out: int, seed: int) -> Pair:
+    def fit(self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, left_out: int, seed: int) -> tuple[Pair, ...]:
+        """The straight pair, and the one with curves if there is to be one."""
         at = np.flatnonzero(self.rows & (fold != left_out))
-        return fit_pair(Z[at], self.values[at], weight[at], fold[at], self.kind, seed)
+        return tuple(
+            fit_pair(Z[at], self.values[at], weight[at], fold[at], self.kind, seed, curved=curved)
+            for curved in ((False, True) if self.curved else (False,))
+        )
 
-    def share(self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, pairs: Mapping[int, Pair]) -> float:
+    def mixes(
+        self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, fitted: Mapping[int, tuple[Pair, ...]]
+    ) -> dict[int, Mixed]:
+        """Per fold the mix of the pair that errs least on the folds left out: the same choice and share in all."""
         at = np.flatnonzero(self.rows)
-        return best_share(Z[at], self.values[at], weight[at], fold[at], pairs)
+        n_pairs = len(next(iter(fitted.values())))
+        found = [
+            best_share(Z[at], self.values[at], weight[at], fold[at], {k: pairs[i] for k, pairs in fitted.items()})
+            for i in range(n_pairs)
+        ]
+        best = min(range(n_pairs), key=lambda i: found[i][1])
+        return {k: _mixed(pairs[best], found[best][0], self.kind) for k, pairs in fitted.items()}
 
 
 def fit_linear(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, *, logistic: bool) -> Linear:

@@ -1,8 +1,10 @@
 """Regression models that nuisances and learners are made of: a penalised linear one, LightGBM, and a mix of both.
 
 Boosting alone is noisy on the few hundred treated rows of a small study, a linear model alone misses interactions on
-large ones; the share of each is chosen by squared error on rows that neither has seen. One thread per model and fixed
-seeds: equal results on any number of cores.
+large ones; the share of each is chosen by squared error on rows that neither has seen. Where people decided who was
+treated, what an adjustment leaves of a curve is bias, and boosting as short as small samples allow leaves much: the linear
+model then has bends and products of the features that boosting splits on most (`Curved`), and boosting goes on from it
+(`Continued`). One thread per model and fixed seeds: equal results on any number of cores.
 """
 
 from __future__ import annotations
@@ -13,11 +15,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from causal.lasso import fit_lasso
+from causal.lasso import Linear, fit_lasso
+from causal.learners.basis import Basis, fit_basis
 from causal.trial import OutcomeKind
 
 _MIX = np.linspace(0.0, 1.0, 5)
 MIN_ROWS = 20
+# Curves: of so many features, one per so many rows, learnt from so many rows (a few hundred columns need no more).
+_MOST_CURVED = 12
+_ROWS_PER_CURVE = 25
+_CURVED_ROWS = 15_000
+_AT_A_TIME = 1_024
+# Boosting goes on from chances no nearer to 0 and 1, and from expected counts no smaller than this share of their mean.
+_LEAST_CHANCE = 1e-4
+_LEAST_OF_MEAN = 0.1
 
 
 class Predictor(Protocol):
@@ -66,6 +77,36 @@ class Mixed:
 
 
 @dataclass(frozen=True)
+class Curved:
+    """A linear model of lines, bends and products (see `Basis`)."""
+
+    basis: Basis
+    linear: Linear
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        # A few hundred columns per row: of as many rows as a cache holds.
+        starts = range(0, max(len(Z), 1), _AT_A_TIME)
+        return np.concatenate([self._of_few(Z[start : start + _AT_A_TIME]) for start in starts])
+
+    def _of_few(self, Z: np.ndarray) -> np.ndarray:
+        return self.linear.predict(np.column_stack(self.basis.blocks(Z)))
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A LightGBM booster that went on from what `start` predicts, on the scale of its objective."""
+
+    start: Curved
+    booster: Any
+    kind: OutcomeKind
+    least: float
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        found = self.booster.predict(Z, raw_score=True, num_threads=1)
+        return _unlinked(_linked(self.start.predict(Z), self.kind, self.least) + found, self.kind)
+
+
+@dataclass(frozen=True)
 class Sum:
     """The sum of two predictions."""
 
@@ -84,24 +125,74 @@ def outcome_range(kind: OutcomeKind) -> tuple[float, float]:
     return (0.0, 1.0) if kind == "binary" else (0.0, np.inf) if kind == "count" else (-np.inf, np.inf)
 
 
+def _linked(mean: np.ndarray, kind: OutcomeKind, least: float) -> np.ndarray:
+    """Means on the scale on which LightGBM's objective of this kind adds up trees; expected counts are at least `least`."""
+    if kind == "binary":
+        inside = np.clip(mean, _LEAST_CHANCE, 1 - _LEAST_CHANCE)
+        return np.log(inside / (1 - inside))
+    return np.log(np.maximum(mean, least)) if kind == "count" else mean
+
+
+def _unlinked(score: np.ndarray, kind: OutcomeKind) -> np.ndarray:
+    if kind == "binary":
+        return 1 / (1 + np.exp(-score))
+    return np.exp(score) if kind == "count" else score
+
+
 def fit_pair(
-    Z: np.ndarray, target: np.ndarray, weight: np.ndarray, fold: np.ndarray, kind: OutcomeKind, seed: int
+    Z: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    fold: np.ndarray,
+    kind: OutcomeKind,
+    seed: int,
+    *,
+    curved: bool = False,
 ) -> Pair:
-    """Linear and boosted model of the same rows; `fold` cross-validates the linear one's penalty."""
+    """Linear and boosted model of the same rows; `fold` cross-validates the former's penalty.
+
+    When `curved`, the linear model has curves, and boosting goes on from it.
+    """
     if len(target) < MIN_ROWS or np.ptp(target) == 0 or weight.sum() == 0:
         usable = weight.sum() > 0
         flat = Constant(float(np.average(target, weights=weight)) if usable else 0.5 * (kind == "binary"))
         return flat, flat
+    if curved:
+        start = _fit_curved(Z, target, weight, fold, kind, seed)
+        return start, _fit_continued(start, Z, target, weight, kind, seed)
     return (
         fit_lasso(Z, target, weight, fold, logistic=kind == "binary"),
         fit_boosted(Z, target, weight, kind, seed),
     )
 
 
+def _fit_curved(
+    Z: np.ndarray, target: np.ndarray, weight: np.ndarray, fold: np.ndarray, kind: OutcomeKind, seed: int
+) -> Curved:
+    """Curves are those of the features that boosting splits on most: a curve need have no slope to be found so."""
+    if len(target) > _CURVED_ROWS:
+        at = np.sort(np.random.default_rng(seed).permutation(len(target))[:_CURVED_ROWS])
+        Z, target, weight, fold = Z[at], target[at], weight[at], fold[at]
+    gain = np.asarray(fit_boosted(Z, target, weight, kind, seed).booster.feature_importance("gain"))
+    order = np.argsort(-gain, kind="stable")[: min(_MOST_CURVED, len(target) // _ROWS_PER_CURVE)]
+    basis, blocks = fit_basis(Z, weight, np.sort(order[gain[order] > 0]), steps=False)
+    columns, logistic = np.column_stack(blocks), kind == "binary"
+    return Curved(basis, fit_lasso(columns, target, weight, fold, logistic=logistic, overcomplete=True))
+
+
+def _fit_continued(
+    start: Curved, Z: np.ndarray, target: np.ndarray, weight: np.ndarray, kind: OutcomeKind, seed: int
+) -> Continued:
+    least = _LEAST_OF_MEAN * float(np.average(target, weights=weight)) if kind == "count" else 0.0
+    score = _linked(start.predict(Z), kind, least)
+    params, rounds = _sized(len(target), kind, seed)
+    return Continued(start, _grown(params, Z, target, weight, rounds, score).booster, kind, least)
+
+
 def best_share(
     Z: np.ndarray, target: np.ndarray, weight: np.ndarray, fold: np.ndarray, pairs: Mapping[int, Pair]
-) -> float:
-    """Share of boosting with the least squared error on the fold that each pair has not seen.
+) -> tuple[float, float]:
+    """Share of boosting with the least squared error on the fold that each pair has not seen, and that error (a sum).
 
     One number from all folds, so no overfitting to speak of.
     """
@@ -113,7 +204,7 @@ def best_share(
         a, b = linear.predict(Z[here]), boosted.predict(Z[here])
         for j, share in enumerate(_MIX):
             loss[j] += np.sum(weight[here] * (target[here] - share * b - (1 - share) * a) ** 2)
-    return float(_MIX[int(np.argmin(loss))])
+    return float(_MIX[int(np.argmin(loss))]), float(loss.min())
 
 
 def fit_mixed(
@@ -129,18 +220,23 @@ def fit_mixed(
         int(k): fit_pair(Z[fold != k], target[fold != k], weight[fold != k], fold[fold != k], kind, seed)
         for k in np.unique(fold)
     }
-    share = best_share(Z, target, weight, fold, pairs)
+    share, _ = best_share(Z, target, weight, fold, pairs)
     return Mixed(*fit_pair(Z, target, weight, fold, kind, seed), share, *outcome_range(kind))
 
 
 def fit_boosted(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, kind: OutcomeKind, seed: int) -> Boosted:
     """LightGBM sized by the number of rows: shallow and short below a few thousand."""
-    objective = {"binary": "binary", "count": "poisson", "continuous": "regression"}[kind]
+    params, rounds = _sized(len(y), kind, seed)
+    return _grown(params, Z, y, weight, rounds)
+
+
+def _sized(rows: int, kind: OutcomeKind, seed: int) -> tuple[dict[str, Any], int]:
+    """Parameters and rounds of boosting."""
     params = {
-        "objective": objective,
+        "objective": {"binary": "binary", "count": "poisson", "continuous": "regression"}[kind],
         "learning_rate": 0.08,
-        "num_leaves": 6 if len(y) < 5000 else 15,
-        "min_data_in_leaf": max(10, min(100, len(y) // 50)),
+        "num_leaves": 6 if rows < 5000 else 15,
+        "min_data_in_leaf": max(10, min(100, rows // 50)),
         "lambda_l2": 5.0,
         "feature_fraction": 0.7,
         "max_bin": 63,
@@ -150,7 +246,7 @@ def fit_boosted(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, kind: OutcomeK
         "seed": seed,
         "verbose": -1,
     }
-    return _grown(params, Z, y, weight, 40 if len(y) < 1000 else 80)
+    return params, 40 if rows < 1000 else 80
 
 
 def fit_distilled(Z: np.ndarray, predicted: np.ndarray, weight: np.ndarray, fold: np.ndarray) -> Predictor:
@@ -170,11 +266,24 @@ def fit_distilled(Z: np.ndarray, predicted: np.ndarray, weight: np.ndarray, fold
     return Sum(linear, _grown(params, Z, predicted - linear.predict(Z), weight, 100))
 
 
-def _grown(params: Mapping[str, Any], Z: np.ndarray, y: np.ndarray, weight: np.ndarray, rounds: int) -> Boosted:
+def _grown(
+    params: Mapping[str, Any],
+    Z: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    rounds: int,
+    score: np.ndarray | None = None,
+) -> Boosted:
+    """Boosting from the average, or from `score` on the scale of the objective."""
     import lightgbm as lgb
 
     # Its penalties are absolute: a model must not depend on what the weights sum to.
     data = lgb.Dataset(
-        Z, y, weight=weight / weight.mean(), params={"max_bin": params["max_bin"], "verbose": -1}, free_raw_data=True
+        Z,
+        y,
+        weight=weight / weight.mean(),
+        init_score=score,
+        params={"max_bin": params["max_bin"], "verbose": -1},
+        free_raw_data=True,
     )
     return Boosted(lgb.train(dict(params), data, num_boost_round=rounds))

@@ -9,7 +9,7 @@ from causal.folds import cluster_folds
 from causal.learners.recalibrated import Recalibrated
 from causal.nuisance import NuisanceModels, fit_single
 from causal.reasons import fit_reasons
-from causal.regression import Constant, Mixed, Predictor, fit_mixed
+from causal.regression import Constant, Predictor, fit_mixed
 from causal.scorer import Scorer
 from causal.support import SupportBounds, support_bounds
 from causal.trial import Trial
@@ -40,10 +40,9 @@ def served_scorer(
     """
     control = trial.t == 0
     kind = trial.outcome_kind
-    share = _share(folds[0].mu0)
     fold = cluster_folds(trial.cluster, trial.t, N_FOLDS, seed + 4)
     baseline = fit_single(
-        Z[control], trial.y[control], trial.weight[control], fold[control], kind, share=share, seed=seed + 5
+        Z[control], trial.y[control], trial.weight[control], fold[control], kind, folds[0].mu0, seed + 5
     )
     propensity, served_bounds = _marginal_offer(trial, Z, folds, fold, bounds, seed)
     rows = np.random.default_rng(seed).permutation(trial.n)[:_REASON_ROWS]
@@ -97,12 +96,8 @@ def _marginal_offer(
     known = trial.known_propensity
     if trial.design == "randomized" and np.ptp(known) < 1e-9:
         return Constant(float(known[0])), SupportBounds(0.0, 1.0)
-    share = _share(folds[0].propensity) if trial.design != "randomized" else 0.5
-    model = fit_single(Z, trial.t.astype(float), trial.weight, fold, "binary", share=share, seed=seed + 6)
+    like = folds[0].propensity if trial.design != "randomized" else None
+    model = fit_single(Z, trial.t.astype(float), trial.weight, fold, "binary", like, seed + 6)
     if trial.design == "observational":
         return model, bounds
     return model, support_bounds(np.clip(model.predict(Z), 1e-4, 1 - 1e-4), trial.weight)
-
-
-def _share(model: Predictor) -> float:
-    return model.share if isinstance(model, Mixed) else 0.5

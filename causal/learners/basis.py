@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 N_STEPS = 7
+_TAIL = 0.02
 # Deviations: a wild new value must not make a wild prediction.
 _CLIP = 4.0
 
@@ -40,7 +41,7 @@ class Basis:
         raw: scale of the encoded features.
         chosen: features that have steps, bends and products.
         edges: places of the steps of each of them; none for a yes/no feature, which its line describes.
-        bends: places of its bends; none for a feature of few values, which its steps describe.
+        bends: places of its bends; none for a feature of few values that has steps, which describe it.
         scales: of the four blocks.
     """
 
@@ -59,10 +60,15 @@ class Basis:
         return [scale.apply(part) for scale, part in zip(self.scales, parts, strict=True)]
 
 
-def fit_basis(Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray) -> tuple[Basis, list[np.ndarray]]:
-    """Learn centres, spreads and steps from rows with weights; also the blocks of these rows, made on the way."""
+def fit_basis(
+    Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray, *, steps: bool = True
+) -> tuple[Basis, list[np.ndarray]]:
+    """Learn centres, spreads and places from rows with weights; also the blocks of these rows, made on the way.
+
+    Without `steps` there are bends only: between all values of a feature of few, else at two quantiles more.
+    """
     raw = _Scale.of(Z, weight)
-    places = [_places(Z[:, column]) for column in chosen]
+    places = [(_places if steps else _bends_only)(Z[:, column]) for column in chosen]
     edges, bends = tuple(at for at, _ in places), tuple(at for _, at in places)
     parts = _columns(Z, raw, chosen, edges, bends)
     basis = Basis(raw, chosen, edges, bends, tuple(_Scale.of(part, weight) for part in parts))
@@ -91,3 +97,11 @@ def _places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return (distinct[1:] + distinct[:-1]) / 2, none
     at = np.unique(np.quantile(values, np.linspace(0, 1, N_STEPS + 2)[1:-1]))
     return at, at
+
+
+def _bends_only(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """No steps; bends also where the tails begin, beyond which nothing else is fitted."""
+    distinct, none = np.unique(values), np.empty(0)
+    if len(distinct) <= N_STEPS + 2:
+        return none, distinct[1:-1]
+    return none, np.unique(np.quantile(values, [_TAIL, *np.linspace(0, 1, N_STEPS + 2)[1:-1], 1 - _TAIL]))

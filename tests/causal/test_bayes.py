@@ -160,6 +160,16 @@ def test_bends_are_flat_below_their_place_and_straight_above() -> None:
         assert np.corrcoef(bend[above], Z[above, 0])[0, 1] == pytest.approx(1.0)
 
 
+def test_bends_alone_describe_any_function_of_few_values() -> None:
+    rng = np.random.default_rng(6)
+    values = rng.integers(0, 5, 300)
+    _, blocks = fit_basis(values[:, None].astype(float), np.ones(300), np.array([0]), steps=False)
+    assert [block.shape[1] for block in blocks] == [1, 0, 3, 0]
+    columns = np.column_stack([*blocks, np.ones(300)])
+    target = np.array([3.0, -1.0, 0.0, 7.0, 2.0])[values]
+    np.testing.assert_allclose(columns @ np.linalg.lstsq(columns, target, rcond=None)[0], target, atol=1e-9)
+
+
 @pytest.fixture(scope="module")
 def held_by_shape() -> dict[str, float]:
     """Share of new people whose published interval holds their effect, one world of every design shape."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Lasso
 
-from causal.lasso import _choose, _path, _sums, fit_lasso
+from causal.lasso import _choose, _Path, _sums, fit_lasso
 
 
 def world(n: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def test_path_equals_a_lasso_on_the_rows() -> None:
     w = w / w.mean()
     for penalty in (0.02, 0.2):
         # Descending, as the path is walked from the strongest penalty.
-        found = _path(_sums(np.column_stack([Z, np.ones(len(y))]), y, w), np.array([1.0, penalty]))[:, -1]
+        found = _Path(_sums(np.column_stack([Z, np.ones(len(y))]), y, w)).on(np.array([1.0, penalty]))[:, -1]
         rows = Lasso(alpha=penalty, tol=1e-8, max_iter=10_000).fit(Z, y, sample_weight=w)
         np.testing.assert_allclose(found[:-1], rows.coef_, atol=5e-3)
         assert found[-1] == pytest.approx(rows.intercept_, abs=5e-3)
@@ -35,6 +35,21 @@ def test_the_penalty_chosen_drops_noise_and_keeps_signal() -> None:
     assert np.abs(found.coef[[1, 2, 4, 5, 6, 7]]).max() < 0.25
     noise = fit_lasso(Z, np.random.default_rng(1).normal(size=300), w, np.arange(300) % 5)
     assert np.abs(noise.coef).max() < 0.15
+
+
+@pytest.mark.parametrize("logistic", [False, True])
+def test_an_overcomplete_path_ends_early_at_the_same_penalty(logistic: bool) -> None:
+    """Where one minimum is all there is; the logistic penalty, chosen on the first step, is near the other."""
+    rng = np.random.default_rng(4)
+    Z = rng.normal(size=(2_000, 40))
+    y = Z[:, :5] @ np.full(5, 0.5) + rng.normal(size=2_000)
+    if logistic:
+        y = (y > 0).astype(float)
+    whole, early = (
+        fit_lasso(Z, y, np.ones(2_000), np.arange(2_000) % 5, logistic=logistic, overcomplete=some)
+        for some in (False, True)
+    )
+    np.testing.assert_allclose(early.coef, whole.coef, atol=0.05 if logistic else 1e-9)
 
 
 def test_logistic_chances_are_calibrated() -> None:
@@ -51,7 +66,7 @@ def test_one_fold_means_the_smallest_penalty() -> None:
     Z, y, w = world()
     D, one = np.column_stack([Z, np.ones(300)]), [np.arange(300)]
     plain = np.linalg.lstsq(D * np.sqrt(w)[:, None], y * np.sqrt(w), rcond=None)[0]
-    np.testing.assert_allclose(_choose(D, y, w, one)[:-1], plain[:-1], atol=0.02)
+    np.testing.assert_allclose(_choose(D, y, w, one, False)[0][:-1], plain[:-1], atol=0.02)
 
 
 @pytest.mark.parametrize("logistic", [False, True])

@@ -34,6 +34,18 @@ CURVES: dict[str, tuple[str, Curve]] = {
         "sin 2a, bc",
         lambda a, b, c: (1.2 * np.sin(2 * a) + b * c, 2 * np.sin(2 * a) + 1.5 * b * c),
     ),
+    "jump": (
+        "|a| > 1, b > 0",
+        lambda a, b, c: (1.5 * (np.abs(a) > 1) - 0.5, 2 * (np.abs(a) > 1) + (b > 0)),
+    ),
+    "corner": (
+        "a > 0.5 and b > 0.3, c",
+        lambda a, b, c: (
+            1.5 * ((a > 0.5) & (b > 0.3)) + 0.3 * c - 0.3,
+            2 * ((a > 0.5) & (b > 0.3)) + c,
+        ),
+    ),
+    "product of three": ("abc", lambda a, b, c: (0.8 * a * b * c, a * b * c + a)),
 }
 
 
