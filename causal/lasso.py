@@ -25,6 +25,8 @@ _LOGIT_STEPS = 8
 _AT_A_TIME = 5
 # Values are held within five deviations of the training mean: a wild new value must not make a wild prediction.
 _CLIP = 5.0
+# Log-odds: beyond these a chance is 0 or 1 to the last digit.
+_STEEPEST = 700.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Linear:
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         linear = standardised(Z, self.centre, self.scale) @ self.coef + self.intercept
-        return 1 / (1 + np.exp(-linear)) if self.logistic else linear
+        return 1 / (1 + np.exp(-np.clip(linear, -_STEEPEST, _STEEPEST))) if self.logistic else linear
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Lasso
 
-from causal.lasso import _choose, _Path, _sums, fit_lasso
+from causal.lasso import Linear, _choose, _Path, _sums, fit_lasso
 
 
 def world(n: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -60,6 +60,14 @@ def test_logistic_chances_are_calibrated() -> None:
     found = fit_lasso(Z, y, np.ones(4_000), np.arange(4_000) % 3, logistic=True).predict(Z)
     assert ((found > 0) & (found < 1)).all()
     assert np.sqrt(np.mean((found - chance) ** 2)) < 0.03
+
+
+def test_overwhelming_odds_are_certain_without_a_word() -> None:
+    model = Linear(np.zeros(1), np.ones(1), np.array([1e3]), 0.0, logistic=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = model.predict(np.array([[-5.0], [0.0], [5.0]]))
+    np.testing.assert_allclose(found, [0, 0.5, 1], atol=1e-12)
 
 
 def test_one_fold_means_the_smallest_penalty() -> None:
