@@ -35,7 +35,7 @@ CURVES: dict[str, tuple[str, Curve]] = {
         lambda a, b, c: (1.2 * np.sin(2 * a) + b * c, 2 * np.sin(2 * a) + 1.5 * b * c),
     ),
     "jump": (
-        "|a| > 1, b > 0",
+        "a beyond ±1, b > 0",
         lambda a, b, c: (1.5 * (np.abs(a) > 1) - 0.5, 2 * (np.abs(a) > 1) + (b > 0)),
     ),
     "corner": (
