@@ -301,6 +301,8 @@ def _problem(item: ErrorDetails) -> tuple[tuple[str, ...], str, str | None]:
     message = _PLAIN.get(item["type"], item["msg"].removeprefix("Value error, "))
     if named := re.match(r"([a-z_.]+): (.*)", message):
         path, message = (*path, *named[1].split(".")), named[2]
+    if item["type"] == "model_type":
+        return path, message, ", ".join(f"`{name}`" for name in _fields(path)) or None
     return path, message, _known_fields(path) if item["type"] == "extra_forbidden" else None
 
 
@@ -308,12 +310,17 @@ def _known_fields(path: tuple[str, ...]) -> str | None:
     """The fields nearest to an unknown one, or else all that its part of the study has."""
     if path[0] == "assignment":
         return _FORMS["assignment",][1]
-    part: Any = StudySpec
-    for name in path[:-1]:
-        part = part.model_fields[name].annotation if name in getattr(part, "model_fields", {}) else None
-    names = list(getattr(part, "model_fields", {}))
+    names = _fields(path[:-1])
     near = get_close_matches(path[-1], names, n=1, cutoff=0.7)
     return " or ".join(f"`{name}`" for name in near or names) or None
+
+
+def _fields(path: tuple[str, ...]) -> list[str]:
+    """Names of the fields that a part of a study has."""
+    part: Any = StudySpec
+    for name in path:
+        part = part.model_fields[name].annotation if name in getattr(part, "model_fields", {}) else None
+    return list(getattr(part, "model_fields", {}))
 
 
 _LEVEL_TYPES = frozenset(kind.__name__ for kind in get_args(Level))

@@ -205,6 +205,10 @@ def test_words_of_yaml_that_are_names_of_arms_and_empty_fields(tmp_path: Path) -
             {"budgett": 1, "splitt": 2},
             r"`budgett`: is no field of a study\. \(1 further problem\.\) Expected: `budget`\.",
         ),
+        (
+            {"covariates": ["a", "b"]},
+            r"`covariates`: must hold fields of its own\. Expected: `include`, `exclude`\.",
+        ),
         ({"budget": {"count": 9}}, r"`budget\.count`: is no field of a study\. Expected: `fraction`\."),
         ({"assignment": {"randomised": 0.5}}, r"`assignment\.randomised`: is no field.*`\{randomized: 0\.5\}`"),
         ({"assignment": "randomized"}, r"`assignment`: .*`observational`, `\{randomized: 0\.5\}`.*column.*arms"),
