@@ -155,10 +155,11 @@ class _Target:
     def fit(self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, left_out: int, seed: int) -> tuple[Pair, ...]:
         """The straight pair, and the one with curves if there is to be one."""
         at = np.flatnonzero(self.rows & (fold != left_out))
-        return tuple(
-            fit_pair(Z[at], self.values[at], weight[at], fold[at], self.kind, seed, curved=curved)
-            for curved in ((False, True) if self.curved else (False,))
-        )
+        rows = Z[at], self.values[at], weight[at], fold[at]
+        straight = fit_pair(*rows, self.kind, seed)
+        if not self.curved:
+            return (straight,)
+        return straight, fit_pair(*rows, self.kind, seed, curved=True, screen=straight[1])
 
     def mixes(
         self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, fitted: Mapping[int, tuple[Pair, ...]]

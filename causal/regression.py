@@ -148,17 +148,19 @@ def fit_pair(
     seed: int,
     *,
     curved: bool = False,
+    screen: Predictor | None = None,
 ) -> Pair:
     """Linear and boosted model of the same rows; `fold` cross-validates the former's penalty.
 
-    When `curved`, the linear model has curves, and boosting goes on from it.
+    When `curved`, the linear model has curves, and boosting goes on from it. `screen` is the boosted model of the same
+    call without curves, if it was made already: it chooses their features where it is of no more rows than they are.
     """
     if len(target) < MIN_ROWS or np.ptp(target) == 0 or weight.sum() == 0:
         usable = weight.sum() > 0
         flat = Constant(float(np.average(target, weights=weight)) if usable else 0.5 * (kind == "binary"))
         return flat, flat
     if curved:
-        start = _fit_curved(Z, target, weight, fold, kind, seed)
+        start = _fit_curved(Z, target, weight, fold, kind, seed, screen)
         return start, _fit_continued(start, Z, target, weight, kind, seed)
     return (
         fit_lasso(Z, target, weight, fold, logistic=kind == "binary"),
@@ -167,13 +169,21 @@ def fit_pair(
 
 
 def _fit_curved(
-    Z: np.ndarray, target: np.ndarray, weight: np.ndarray, fold: np.ndarray, kind: OutcomeKind, seed: int
+    Z: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    fold: np.ndarray,
+    kind: OutcomeKind,
+    seed: int,
+    screen: Predictor | None,
 ) -> Curved:
     """Curves are those of the features that boosting splits on most: a curve need have no slope to be found so."""
     if len(target) > _CURVED_ROWS:
         at = np.sort(np.random.default_rng(seed).permutation(len(target))[:_CURVED_ROWS])
-        Z, target, weight, fold = Z[at], target[at], weight[at], fold[at]
-    gain = np.asarray(fit_boosted(Z, target, weight, kind, seed).booster.feature_importance("gain"))
+        Z, target, weight, fold, screen = Z[at], target[at], weight[at], fold[at], None
+    if not isinstance(screen, Boosted):
+        screen = fit_boosted(Z, target, weight, kind, seed)
+    gain = np.asarray(screen.booster.feature_importance("gain"))
     order = np.argsort(-gain, kind="stable")[: min(_MOST_CURVED, len(target) // _ROWS_PER_CURVE)]
     basis, blocks = fit_basis(Z, weight, np.sort(order[gain[order] > 0]), steps=False)
     columns, logistic = np.column_stack(blocks), kind == "binary"
