@@ -53,6 +53,7 @@ def negative_controls(
     Z: np.ndarray,
     fold: np.ndarray,
     inside: np.ndarray,
+    propensity: np.ndarray,
     gamma: np.ndarray,
     *,
     seed: int,
@@ -64,6 +65,7 @@ def negative_controls(
     Args:
         controls: outcomes by name, with the features that contain them.
         Z, fold, inside: encoded features, cross-fitting fold and support of every row of the trial.
+        propensity: of every row by all features; estimated anew where some are left out.
         gamma: AIPW scores of the study's outcome, (n,).
     """
     usable = {k: c for k, c in controls.items() if has_enough(trial, c.values, np.isfinite(c.values) & inside)}
@@ -77,7 +79,8 @@ def negative_controls(
         rows, use = np.frombuffer(row_bytes, dtype=bool), np.frombuffer(use_bytes, dtype=bool)
         features = only(Z, rows, use)
         Y = np.column_stack([usable[name].values[rows] for name in names])
-        scores, unexplained = _scores(features, trial.rows(rows), Y, fold[rows], seed=seed, threads=threads)
+        e = propensity[rows] if use.all() else None
+        scores, unexplained = _scores(features, trial.rows(rows), Y, fold[rows], e, seed=seed, threads=threads)
         for j, name in enumerate(names):
             if unexplained[j] >= _MIN_UNEXPLAINED:
                 found[name] = _influence(scores[:, j], rows, trial.weight)
@@ -94,23 +97,32 @@ def negative_controls(
 
 
 def _scores(
-    features: np.ndarray, part: Trial, Y: np.ndarray, fold: np.ndarray, *, seed: int, threads: int
+    features: np.ndarray,
+    part: Trial,
+    Y: np.ndarray,
+    fold: np.ndarray,
+    propensity: np.ndarray | None,
+    *,
+    seed: int,
+    threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """AIPW scores (n, m) of m controls, and the share of each control's variance that the features leave, (m,)."""
-    nothing = np.zeros(part.n)
-    # A constant outcome costs nothing to fit: only the propensity is wanted here.
-    u, _ = cross_fit(
-        features,
-        part.t,
-        nothing,
-        part.weight,
-        part.known_propensity,
-        fold,
-        "continuous",
-        seed=seed + 211,
-        threads=threads,
-    )
-    e = bounded(u.propensity, part.known_propensity)
+    if propensity is None:
+        # A constant outcome costs nothing to fit: only the propensity is wanted here.
+        nothing = np.zeros(part.n)
+        u, _ = cross_fit(
+            features,
+            part.t,
+            nothing,
+            part.weight,
+            part.known_propensity,
+            fold,
+            "continuous",
+            seed=seed + 211,
+            threads=threads,
+        )
+        propensity = u.propensity
+    e = bounded(propensity, part.known_propensity)
     mu = [_ridge_out_of_fold(features, Y, part.weight, fold, part.t == arm) for arm in (0, 1)]
     own = np.where(part.t[:, None] == 1, mu[1], mu[0])
     scores = aipw_scores(part.t[:, None], Y, mu[0], mu[1], e[:, None])

@@ -14,7 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from causal.lasso import Linear, standardised, unfinished_paths
-from causal.regression import Curved, Mixed, Pair, best_share, fit_pair, outcome_range
+from causal.regression import Curved, LeftOut, Mixed, Pair, fit_pair, lengthened, n_trees, outcome_range
 from causal.trial import OutcomeKind
 
 PROPENSITY_FLOOR = 1e-4
@@ -62,6 +62,7 @@ def cross_fit(
     *,
     seed: int,
     threads: int = 1,
+    estimated: np.ndarray | None = None,
 ) -> tuple[Nuisances, list[NuisanceModels]]:
     """Fit on all folds but one, predict the one left out.
 
@@ -72,6 +73,7 @@ def cross_fit(
         kind: decides range and LightGBM objective of the outcome models.
         seed: root seed.
         threads: folds fitted at the same time; does not change the result.
+        estimated: chances of being treated, (n,), found before with the same features; they are not estimated again.
 
     Returns:
         Out-of-fold nuisances for every row, and the models of each fold.
@@ -85,17 +87,18 @@ def cross_fit(
     targets: list[_Target] = [
         _Target(t == 0, y, kind, curved),
         _Target(t == 1, y, kind, curved),
-        _Target(unknown, t.astype(float), "binary", curved),
+        _Target(unknown & (estimated is None), t.astype(float), "binary", curved),
     ]
     jobs = [(int(k), i) for k in folds for i in range(3)]
     with unfinished_paths():
         fitted = Parallel(n_jobs=threads, prefer="threads")(
             delayed(targets[i].fit)(Z, weight, fold, k, seed + 17 * k + i) for k, i in jobs
         )
-    pairs = dict(zip(jobs, fitted, strict=True))
-    mixes = [
-        target.mixes(Z, weight, fold, {k: pairs[k, i] for k, j in jobs if j == i}) for i, target in enumerate(targets)
-    ]
+        pairs = dict(zip(jobs, fitted, strict=True))
+        mixes = [
+            target.mixes(Z, weight, fold, {k: pairs[k, i] for k, j in jobs if j == i}, threads)
+            for i, target in enumerate(targets)
+        ]
     models = [NuisanceModels(*(mix[int(k)] for mix in mixes)) for k in folds]
     out = Nuisances(np.empty(len(t)), np.empty(len(t)), np.empty(len(t)))
     for k, model in zip(folds, models, strict=True):
@@ -103,6 +106,8 @@ def cross_fit(
         part = predict_average([model], Z[here], known_propensity[here])
         out.mu0[here], out.mu1[here], out.propensity[here] = part.mu0, part.mu1, part.propensity
         out = replace(out, clipped=out.clipped + part.clipped)
+    if estimated is not None:
+        out.propensity[unknown] = estimated[unknown]
     return out, models
 
 
@@ -133,9 +138,11 @@ def fit_single(
 
     Without a fold's to go by it is half linear, half boosted.
     """
-    curved = like is not None and isinstance(like.linear, Curved)
-    pair = fit_pair(Z, y, weight, fold, kind, seed, curved=curved)
-    return _mixed(pair, 0.5 if like is None else like.share, kind)
+    if like is None:
+        return _mixed(fit_pair(Z, y, weight, fold, kind, seed), 0.5, kind)
+    curved = isinstance(like.linear, Curved)
+    pair = fit_pair(Z, y, weight, fold, kind, seed, curved=curved, rounds=n_trees(like.boosted))
+    return _mixed(pair, like.share, kind)
 
 
 def _mixed(pair: Pair, share: float, kind: OutcomeKind) -> Mixed:
@@ -156,23 +163,29 @@ class _Target:
         """The straight pair, and the one with curves if there is to be one."""
         at = np.flatnonzero(self.rows & (fold != left_out))
         rows = Z[at], self.values[at], weight[at], fold[at]
-        straight = fit_pair(*rows, self.kind, seed)
+        straight = fit_pair(*rows, self.kind, seed, growing=self.curved)
         if not self.curved:
             return (straight,)
-        return straight, fit_pair(*rows, self.kind, seed, curved=True, screen=straight[1])
+        return straight, fit_pair(*rows, self.kind, seed, curved=True, screen=straight[1], growing=True)
 
     def mixes(
-        self, Z: np.ndarray, weight: np.ndarray, fold: np.ndarray, fitted: Mapping[int, tuple[Pair, ...]]
+        self,
+        Z: np.ndarray,
+        weight: np.ndarray,
+        fold: np.ndarray,
+        fitted: Mapping[int, tuple[Pair, ...]],
+        threads: int,
     ) -> dict[int, Mixed]:
-        """Per fold the mix of the pair that errs least on the folds left out: the same choice and share in all."""
+        """Per fold the mix that errs least on the folds left out: the same kind of pair, length and share in all."""
         at = np.flatnonzero(self.rows)
-        n_pairs = len(next(iter(fitted.values())))
-        found = [
-            best_share(Z[at], self.values[at], weight[at], fold[at], {k: pairs[i] for k, pairs in fitted.items()})
-            for i in range(n_pairs)
-        ]
-        best = min(range(n_pairs), key=lambda i: found[i][1])
-        return {k: _mixed(pairs[best], found[best][0], self.kind) for k, pairs in fitted.items()}
+        rows = Z[at], self.values[at], weight[at], fold[at]
+        candidates = [{k: pairs[i] for k, pairs in fitted.items()} for i in range(1 + self.curved)]
+        errors = [LeftOut.of(*rows, pairs) for pairs in candidates]
+        best = min(range(len(candidates)), key=lambda i: errors[i].least)
+        pairs, seen = candidates[best], errors[best]
+        if self.curved:
+            pairs, seen = lengthened(pairs, seen, threads)
+        return {k: _mixed(pair, seen.share, self.kind) for k, pair in pairs.items()}
 
 
 def fit_linear(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, *, logistic: bool) -> Linear:

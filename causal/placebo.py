@@ -33,6 +33,7 @@ def placebo_estimates(
     Z: np.ndarray,
     fold: np.ndarray,
     inside: np.ndarray,
+    propensity: np.ndarray,
     *,
     seed: int,
     threads: int,
@@ -43,16 +44,17 @@ def placebo_estimates(
     Args:
         placebos: outcomes by name.
         Z, fold, inside: encoded features, cross-fitting fold and support of every row of the trial.
+        propensity: of every row by all features; estimated anew where some are left out.
     """
     found = []
     for name, placebo in placebos.items():
         rows = np.isfinite(placebo.values) & inside
         if not has_enough(trial, placebo.values, rows):
             continue
-        part, y = trial.rows(rows), placebo.values[rows]
+        part, y, use = trial.rows(rows), placebo.values[rows], adjusting(encoder, placebo, Z, rows)
         u, _ = cross_fit(
-            only(Z, rows, adjusting(encoder, placebo, Z, rows)), part.t, y, part.weight, part.known_propensity,
-            fold[rows], outcome_kind(y), seed=seed + 101, threads=threads,
+            only(Z, rows, use), part.t, y, part.weight, part.known_propensity, fold[rows], outcome_kind(y),
+            seed=seed + 101, threads=threads, estimated=propensity[rows] if use.all() else None,
         )  # fmt: skip
         e = bounded(u.propensity, part.known_propensity)
         average = mean_estimate(aipw_scores(part.t, y, u.mu0, u.mu1, e), part.cluster, part.weight, alpha)

@@ -4,16 +4,18 @@ Boosting alone is noisy on the few hundred treated rows of a small study, a line
 large ones; the share of each is chosen by squared error on rows that neither has seen. Where people decided who was
 treated, what an adjustment leaves of a curve is bias, and boosting as short as small samples allow leaves much: the linear
 model then has bends and products of the features that boosting splits on most (`Curved`), and boosting goes on from it
-(`Continued`). One thread per model and fixed seeds: equal results on any number of cores.
+(`Continued`), for as long as this helps on rows not seen (`lengthened`). One thread per model and fixed seeds: equal
+results on any number of cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from causal.lasso import Linear, fit_lasso
 from causal.learners.basis import Basis, fit_basis
@@ -23,12 +25,15 @@ _MIX = np.linspace(0.0, 1.0, 5)
 MIN_ROWS = 20
 # Curves: of so many features, one per so many rows, learnt from so many rows (a few hundred columns need no more).
 _MOST_CURVED = 12
+_MOST_CUBED = 6
 _ROWS_PER_CURVE = 25
 _CURVED_ROWS = 15_000
 _AT_A_TIME = 1_024
 # Boosting goes on from chances no nearer to 0 and 1, and from expected counts no smaller than this share of their mean.
 _LEAST_CHANCE = 1e-4
 _LEAST_OF_MEAN = 0.1
+# Boosting is made at most so many times as long as its number of rows alone would have it.
+_LONGEST = 8
 
 
 class Predictor(Protocol):
@@ -69,10 +74,11 @@ class Mixed:
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         parts = np.zeros(len(Z))
-        if self.share < 1:
-            parts += (1 - self.share) * self.linear.predict(Z)
+        linear = self.linear.predict(Z) if self.share < 1 else None
+        if linear is not None:
+            parts += (1 - self.share) * linear
         if self.share > 0:
-            parts += self.share * self.boosted.predict(Z)
+            parts += self.share * _boosted(self.boosted, Z, linear)
         return np.clip(parts, self.low, self.high)
 
 
@@ -102,8 +108,12 @@ class Continued:
     least: float
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
+        return self.predict_from(self.start.predict(Z), Z)
+
+    def predict_from(self, start: np.ndarray, Z: np.ndarray) -> np.ndarray:
+        """The same, where what `start` predicts is known already."""
         found = self.booster.predict(Z, raw_score=True, num_threads=1)
-        return _unlinked(_linked(self.start.predict(Z), self.kind, self.least) + found, self.kind)
+        return _unlinked(_linked(start, self.kind, self.least) + found, self.kind)
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,19 @@ class Sum:
 
 
 Pair = tuple[Predictor, Predictor]
+_TREES = (Boosted, Continued)
+
+
+def n_trees(model: Predictor) -> int:
+    """Rounds of boosting."""
+    return int(model.booster.num_trees()) if isinstance(model, _TREES) else 0
+
+
+def _boosted(model: Predictor, Z: np.ndarray, linear: np.ndarray | None) -> np.ndarray:
+    """What the boosted model of a pair predicts; `linear`: what the linear one does, if this is known."""
+    if linear is not None and isinstance(model, Continued):
+        return model.predict_from(linear, Z)
+    return model.predict(Z)
 
 
 def outcome_range(kind: OutcomeKind) -> tuple[float, float]:
@@ -149,11 +172,14 @@ def fit_pair(
     *,
     curved: bool = False,
     screen: Predictor | None = None,
+    rounds: int = 0,
+    growing: bool = False,
 ) -> Pair:
     """Linear and boosted model of the same rows; `fold` cross-validates the former's penalty.
 
     When `curved`, the linear model has curves, and boosting goes on from it. `screen` is the boosted model of the same
     call without curves, if it was made already: it chooses their features where it is of no more rows than they are.
+    Boosting has `rounds`, or as many as the number of rows alone would have if these are more; it can go on if `growing`.
     """
     if len(target) < MIN_ROWS or np.ptp(target) == 0 or weight.sum() == 0:
         usable = weight.sum() > 0
@@ -161,10 +187,10 @@ def fit_pair(
         return flat, flat
     if curved:
         start = _fit_curved(Z, target, weight, fold, kind, seed, screen)
-        return start, _fit_continued(start, Z, target, weight, kind, seed)
+        return start, _fit_continued(start, Z, target, weight, kind, seed, rounds, growing)
     return (
         fit_lasso(Z, target, weight, fold, logistic=kind == "binary"),
-        fit_boosted(Z, target, weight, kind, seed),
+        fit_boosted(Z, target, weight, kind, seed, rounds, growing=growing),
     )
 
 
@@ -185,36 +211,114 @@ def _fit_curved(
         screen = fit_boosted(Z, target, weight, kind, seed)
     gain = np.asarray(screen.booster.feature_importance("gain"))
     order = np.argsort(-gain, kind="stable")[: min(_MOST_CURVED, len(target) // _ROWS_PER_CURVE)]
-    basis, blocks = fit_basis(Z, weight, np.sort(order[gain[order] > 0]), steps=False)
+    order = order[gain[order] > 0]
+    basis, blocks = fit_basis(Z, weight, np.sort(order), steps=False, cubed=order[:_MOST_CUBED].tolist())
     columns, logistic = np.column_stack(blocks), kind == "binary"
     return Curved(basis, fit_lasso(columns, target, weight, fold, logistic=logistic, overcomplete=True))
 
 
 def _fit_continued(
-    start: Curved, Z: np.ndarray, target: np.ndarray, weight: np.ndarray, kind: OutcomeKind, seed: int
+    start: Curved,
+    Z: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    kind: OutcomeKind,
+    seed: int,
+    rounds: int,
+    growing: bool,
 ) -> Continued:
     least = _LEAST_OF_MEAN * float(np.average(target, weights=weight)) if kind == "count" else 0.0
     score = _linked(start.predict(Z), kind, least)
-    params, rounds = _sized(len(target), kind, seed)
-    return Continued(start, _grown(params, Z, target, weight, rounds, score).booster, kind, least)
+    params, usual = _sized(len(target), kind, seed)
+    trees = _grown(params, Z, target, weight, max(usual, rounds), score, growing=growing)
+    return Continued(start, trees.booster, kind, least)
 
 
-def best_share(
-    Z: np.ndarray, target: np.ndarray, weight: np.ndarray, fold: np.ndarray, pairs: Mapping[int, Pair]
-) -> tuple[float, float]:
-    """Share of boosting with the least squared error on the fold that each pair has not seen, and that error (a sum).
+@dataclass(frozen=True)
+class LeftOut:
+    """Predictions of each fold's pair for the rows that it has not seen: `parts` is (fold, rows, linear, boosted) of each.
 
-    One number from all folds, so no overfitting to speak of.
+    Attributes:
+        share: of boosting, with the least squared error. One number from all folds, so no overfitting to speak of.
+        least: that error, a weighted sum.
     """
-    loss = np.zeros(len(_MIX))
-    for k, (linear, boosted) in pairs.items():
-        here = fold == k
-        if not here.any():
-            continue
-        a, b = linear.predict(Z[here]), boosted.predict(Z[here])
-        for j, share in enumerate(_MIX):
-            loss[j] += np.sum(weight[here] * (target[here] - share * b - (1 - share) * a) ** 2)
-    return float(_MIX[int(np.argmin(loss))]), float(loss.min())
+
+    Z: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    parts: tuple[tuple[int, np.ndarray, np.ndarray, np.ndarray], ...]
+    share: float
+    least: float
+
+    @classmethod
+    def of(
+        cls, Z: np.ndarray, target: np.ndarray, weight: np.ndarray, fold: np.ndarray, pairs: Mapping[int, Pair]
+    ) -> LeftOut:
+        parts = []
+        for k, (first, second) in pairs.items():
+            rows = np.flatnonzero(fold == k)
+            if len(rows):
+                linear = first.predict(Z[rows])
+                parts.append((k, rows, linear, _boosted(second, Z[rows], linear)))
+        return cls._judged(Z, target, weight, parts)
+
+    def again(self, pairs: Mapping[int, Pair]) -> LeftOut:
+        """After boosting has gone on."""
+        parts = [(k, rows, linear, _boosted(pairs[k][1], self.Z[rows], linear)) for k, rows, linear, _ in self.parts]
+        return self._judged(self.Z, self.target, self.weight, parts)
+
+    @classmethod
+    def _judged(
+        cls,
+        Z: np.ndarray,
+        target: np.ndarray,
+        weight: np.ndarray,
+        parts: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]],
+    ) -> LeftOut:
+        loss = np.zeros(len(_MIX))
+        for _, rows, a, b in parts:
+            for j, share in enumerate(_MIX):
+                loss[j] += np.sum(weight[rows] * (target[rows] - share * b - (1 - share) * a) ** 2)
+        return cls(Z, target, weight, tuple(parts), float(_MIX[int(np.argmin(loss))]), float(loss.min()))
+
+
+def lengthened(pairs: Mapping[int, Pair], seen: LeftOut, threads: int) -> tuple[dict[int, Pair], LeftOut]:
+    """Boosting goes on for twice its rounds, in every fold, as long as that lowers the error on the folds left out.
+
+    Args:
+        pairs: of every fold, made to be `growing`; they are used up.
+        seen: what they predict so far.
+        threads: folds that grow at the same time; does not change the result.
+
+    Returns:
+        The pairs at the best of these lengths, and what they predict.
+    """
+    rounds = {k: n_trees(boosted) for k, (_, boosted) in pairs.items() if n_trees(boosted)}
+    times = 1
+    while rounds and times < _LONGEST:
+        jobs = (delayed(_go_on)(pairs[k][1], times * n) for k, n in rounds.items())
+        Parallel(n_jobs=threads, prefer="threads")(jobs)
+        longer = seen.again(pairs)
+        if longer.least >= seen.least:
+            break
+        seen, times = longer, 2 * times
+    return {k: (linear, _cut(boosted, times * rounds.get(k, 0))) for k, (linear, boosted) in pairs.items()}, seen
+
+
+def _go_on(model: Predictor, rounds: int) -> None:
+    """Add so many trees to a model that was kept for it."""
+    assert isinstance(model, _TREES)
+    for _ in range(rounds):
+        model.booster.update()
+
+
+def _cut(model: Predictor, rounds: int) -> Predictor:
+    """The first trees only, without the rows that they were grown from."""
+    import lightgbm as lgb
+
+    if not isinstance(model, _TREES):
+        return model
+    return replace(model, booster=lgb.Booster(model_str=model.booster.model_to_string(num_iteration=rounds)))
 
 
 def fit_mixed(
@@ -230,14 +334,23 @@ def fit_mixed(
         int(k): fit_pair(Z[fold != k], target[fold != k], weight[fold != k], fold[fold != k], kind, seed)
         for k in np.unique(fold)
     }
-    share, _ = best_share(Z, target, weight, fold, pairs)
+    share = LeftOut.of(Z, target, weight, fold, pairs).share
     return Mixed(*fit_pair(Z, target, weight, fold, kind, seed), share, *outcome_range(kind))
 
 
-def fit_boosted(Z: np.ndarray, y: np.ndarray, weight: np.ndarray, kind: OutcomeKind, seed: int) -> Boosted:
-    """LightGBM sized by the number of rows: shallow and short below a few thousand."""
-    params, rounds = _sized(len(y), kind, seed)
-    return _grown(params, Z, y, weight, rounds)
+def fit_boosted(
+    Z: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    kind: OutcomeKind,
+    seed: int,
+    rounds: int = 0,
+    *,
+    growing: bool = False,
+) -> Boosted:
+    """LightGBM sized by the number of rows: shallow and short below a few thousand; of `rounds` if these are more."""
+    params, usual = _sized(len(y), kind, seed)
+    return _grown(params, Z, y, weight, max(usual, rounds), growing=growing)
 
 
 def _sized(rows: int, kind: OutcomeKind, seed: int) -> tuple[dict[str, Any], int]:
@@ -283,8 +396,10 @@ def _grown(
     weight: np.ndarray,
     rounds: int,
     score: np.ndarray | None = None,
+    *,
+    growing: bool = False,
 ) -> Boosted:
-    """Boosting from the average, or from `score` on the scale of the objective."""
+    """Boosting from the average, or from `score` on the scale of the objective; `growing` keeps the rows for more trees."""
     import lightgbm as lgb
 
     # Its penalties are absolute: a model must not depend on what the weights sum to.
@@ -296,4 +411,4 @@ def _grown(
         params={"max_bin": params["max_bin"], "verbose": -1},
         free_raw_data=True,
     )
-    return Boosted(lgb.train(dict(params), data, num_boost_round=rounds))
+    return Boosted(lgb.train(dict(params), data, num_boost_round=rounds, keep_training_booster=growing))

@@ -6,7 +6,9 @@ off by more than its interval says); products of every two chosen features. All 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -43,6 +45,7 @@ class Basis:
         edges: places of the steps of each of them; none for a yes/no feature, which its line describes.
         bends: places of its bends; none for a feature of few values that has steps, which describe it.
         scales: of the four blocks.
+        triples: places in `chosen` of the features of which there are products of three.
     """
 
     raw: _Scale
@@ -50,10 +53,11 @@ class Basis:
     edges: tuple[np.ndarray, ...]
     bends: tuple[np.ndarray, ...]
     scales: tuple[_Scale, ...]
+    triples: tuple[tuple[int, int, int], ...] = ()
 
     def blocks(self, Z: np.ndarray) -> list[np.ndarray]:
-        """Lines (n, p), steps (n, s), bends (n, b) and products (n, k (k - 1) / 2)."""
-        return self.scaled(_columns(Z, self.raw, self.chosen, self.edges, self.bends))
+        """Lines (n, p), steps (n, s), bends (n, b) and products (n, k (k - 1) / 2 and one per triple)."""
+        return self.scaled(_columns(Z, self.raw, self.chosen, self.edges, self.bends, self.triples))
 
     def scaled(self, parts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
         """Blocks from their columns in units of the features."""
@@ -61,22 +65,29 @@ class Basis:
 
 
 def fit_basis(
-    Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray, *, steps: bool = True
+    Z: np.ndarray, weight: np.ndarray, chosen: np.ndarray, *, steps: bool = True, cubed: Sequence[int] = ()
 ) -> tuple[Basis, list[np.ndarray]]:
     """Learn centres, spreads and places from rows with weights; also the blocks of these rows, made on the way.
 
-    Without `steps` there are bends only: between all values of a feature of few, else at two quantiles more.
+    Without `steps` there are bends only: between all values of a feature of few, else at two quantiles more. Every three of
+    the features `cubed`, which are chosen ones, have a product.
     """
     raw = _Scale.of(Z, weight)
     places = [(_places if steps else _bends_only)(Z[:, column]) for column in chosen]
     edges, bends = tuple(at for at, _ in places), tuple(at for _, at in places)
-    parts = _columns(Z, raw, chosen, edges, bends)
-    basis = Basis(raw, chosen, edges, bends, tuple(_Scale.of(part, weight) for part in parts))
+    triples = tuple(combinations(np.flatnonzero(np.isin(chosen, cubed)).tolist(), 3))
+    parts = _columns(Z, raw, chosen, edges, bends, triples)
+    basis = Basis(raw, chosen, edges, bends, tuple(_Scale.of(part, weight) for part in parts), triples)
     return basis, basis.scaled(parts)
 
 
 def _columns(
-    Z: np.ndarray, raw: _Scale, chosen: np.ndarray, edges: tuple[np.ndarray, ...], bends: tuple[np.ndarray, ...]
+    Z: np.ndarray,
+    raw: _Scale,
+    chosen: np.ndarray,
+    edges: tuple[np.ndarray, ...],
+    bends: tuple[np.ndarray, ...],
+    triples: tuple[tuple[int, int, int], ...],
 ) -> tuple[np.ndarray, ...]:
     lines = np.clip(raw.apply(Z), -_CLIP, _CLIP)
     steps = [(Z[:, [column]] > at).astype(float) for column, at in zip(chosen, edges, strict=True)]
@@ -84,6 +95,8 @@ def _columns(
     bent = [np.maximum(lines[:, [column]] - at, 0.0) for column, at in zip(chosen, places, strict=True)]
     left, right = np.triu_indices(len(chosen), 1)
     products = lines[:, chosen[left]] * lines[:, chosen[right]]
+    if triples:
+        products = np.column_stack([products, *(lines[:, chosen[list(three)]].prod(axis=1) for three in triples)])
     none = np.empty((len(Z), 0))
     return lines, np.column_stack([none, *steps]), np.column_stack([none, *bent]), products
 

@@ -104,7 +104,7 @@ def look(trial: Trial, seed: int = 0) -> tuple[NegativeControls, GateContext]:
     gamma = aipw_scores(trial.t, trial.y, u.mu0, u.mu1, u.propensity)
     inside = (u.propensity > 0.05) & (u.propensity < 0.95)
     found = negative_controls(
-        trial.negative_controls, trial, encoder, Z, fold, inside, gamma, seed=seed, threads=1, alpha=0.05
+        trial.negative_controls, trial, encoder, Z, fold, inside, u.propensity, gamma, seed=seed, threads=1, alpha=0.05
     )
     spread = float(np.std(trial.y))
     e = found.effect
