@@ -308,6 +308,8 @@ def lengthened(pairs: Mapping[int, Pair], seen: LeftOut, threads: int) -> tuple[
 def _go_on(model: Predictor, rounds: int) -> None:
     """Add so many trees to a model that was kept for it."""
     assert isinstance(model, _TREES)
+    # How much LightGBM says is set by thread, by any call with parameters; an update has none.
+    model.booster.predict(np.zeros((1, model.booster.num_feature())), verbose=-1)
     for _ in range(rounds):
         model.booster.update()
 

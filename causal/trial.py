@@ -87,6 +87,7 @@ class Trial:
         arm: name of the arm.
         follow_up: None where nobody knows when the outcomes were read.
         attrition: who dropped out before the outcome; None where nobody did.
+        clusters: what a cluster is, in the plural, for sentences.
     """
 
     X: pd.DataFrame
@@ -102,6 +103,7 @@ class Trial:
     arm: str = "treated"
     follow_up: FollowUp | None = None
     attrition: Attrition | None = None
+    clusters: str = "people"
 
     def __post_init__(self) -> None:
         n = len(self.X)
@@ -159,6 +161,7 @@ class Trial:
             arm=self.arm,
             follow_up=self.follow_up,
             attrition=self.attrition,
+            clusters=self.clusters,
         )
 
 
@@ -177,6 +180,7 @@ def make_trial(
     arm: str = "treated",
     follow_up: FollowUp | None = None,
     attrition: Attrition | None = None,
+    clusters: str = "people",
 ) -> Trial:
     """Build a trial from plain arrays, with the usual defaults (own cluster per row, weight 1, nothing randomised)."""
     n = len(X)
@@ -196,6 +200,7 @@ def make_trial(
         arm=arm,
         follow_up=follow_up,
         attrition=attrition,
+        clusters=clusters,
     )
 
 

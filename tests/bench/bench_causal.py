@@ -36,7 +36,7 @@ HEAD = (
 LIBRARIES = ("econml", "dowhy", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "scikit-uplift")
 # In the order of the page; sections that another part has not brought yet are left out.
 ORDER = (
-    "hillstrom", "nhefs", "ihdp", "average_effects", "evaluation", "false_publish", "curved_confounding", "intervals", "million_rows", "simulator", "training", "large_study", "speed",
+    "hillstrom", "nhefs", "ihdp", "average_effects", "evaluation", "false_publish", "curved_confounding", "published_worlds", "intervals", "million_rows", "simulator", "training", "large_study", "speed",
 )  # fmt: skip
 
 

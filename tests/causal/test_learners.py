@@ -401,6 +401,18 @@ def test_boosting_that_went_on_is_boosting_that_was_longer() -> None:
         assert (seen.share, seen.least) == (again.share, again.least)
 
 
+def test_boosting_that_finds_nothing_to_split_on_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(13)
+    Z = (np.arange(400) % 67 == 0).astype(float)[:, None]
+    fold, one = np.arange(400) % 2, np.ones(400)
+    y = rng.normal(size=400)
+    pairs = {
+        k: fit_pair(Z[fold != k], y[fold != k], one[:200], fold[:200], "continuous", k, growing=True) for k in (0, 1)
+    }
+    lengthened(pairs, LeftOut.of(Z, y, one, fold, pairs), threads=2)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_few_people_with_many_rows_each_get_no_curves() -> None:
     """Whom a person's months resemble says nothing about others, but curves through hundreds of columns would follow it."""
     rng = np.random.default_rng(10)

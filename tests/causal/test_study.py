@@ -458,6 +458,18 @@ def test_rows_of_one_person_need_a_cluster_and_keep_their_own_scores() -> None:
     result = run_trial(frame, cluster="id")
     assert len(result.scores) == len(frame)
     assert (result.scores["unit_id"].to_numpy() == frame["id"].to_numpy()).all()
+    assert " people were offered" in _design(result)
+
+
+def test_the_design_gate_counts_clusters_and_says_what_they_are() -> None:
+    frame = trial_frame().assign(home=lambda f: np.arange(len(f)) // 2)
+    offered = frame["home"][frame["arm"] == "mail"].nunique()
+    assert f"{offered} groups of `home` were offered" in _design(run_trial(frame, cluster="home"))
+    assert "Only 1 groups of `home`" in _design(run_trial(frame.assign(home=1), cluster="home"))
+
+
+def _design(result: StudyResult) -> str:
+    return str(next(g for g in result.facts["gates"] if g["name"] == "design")["sentence"])
 
 
 def test_effects_have_the_sign_of_treated_minus_control_and_ranks_that_of_better() -> None:
