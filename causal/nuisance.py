@@ -14,7 +14,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from causal.lasso import Linear, standardised, unfinished_paths
-from causal.regression import Curved, LeftOut, Mixed, Pair, fit_pair, lengthened, n_trees, outcome_range
+from causal.mixing import LeftOut, lengthened
+from causal.regression import Curved, Mixed, Pair, fit_pair, n_trees, outcome_range
 from causal.trial import OutcomeKind
 
 PROPENSITY_FLOOR = 1e-4

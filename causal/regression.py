@@ -1,27 +1,24 @@
 """Regression models that nuisances and learners are made of: a penalised linear one, LightGBM, and a mix of both.
 
 Boosting alone is noisy on the few hundred treated rows of a small study, a linear model alone misses interactions on
-large ones; the share of each is chosen by squared error on rows that neither has seen. Where people decided who was
-treated, what an adjustment leaves of a curve is bias, and boosting as short as small samples allow leaves much: the linear
-model then has bends and products of the features that boosting splits on most (`Curved`), and boosting goes on from it
-(`Continued`), for as long as this helps on rows not seen (`lengthened`). One thread per model and fixed seeds: equal
-results on any number of cores.
+large ones; `causal.mixing` finds the share of each. Where people decided who was treated, what an adjustment leaves of a
+curve is bias, and boosting as short as small samples allow leaves much: the linear model then has bends and products of
+the features that boosting splits on most (`Curved`), and boosting goes on from it (`Continued`). One thread per model and
+fixed seeds: equal results on any number of cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from causal.lasso import Linear, fit_lasso
 from causal.learners.basis import Basis, fit_basis
 from causal.trial import OutcomeKind
 
-_MIX = np.linspace(0.0, 1.0, 5)
 MIN_ROWS = 20
 # Curves: of so many features, one per so many rows, learnt from so many rows (a few hundred columns need no more).
 _MOST_CURVED = 12
@@ -32,8 +29,6 @@ _AT_A_TIME = 1_024
 # Boosting goes on from chances no nearer to 0 and 1, and from expected counts no smaller than this share of their mean.
 _LEAST_CHANCE = 1e-4
 _LEAST_OF_MEAN = 0.1
-# Boosting is made at most so many times as long as its number of rows alone would have it.
-_LONGEST = 8
 
 
 class Predictor(Protocol):
@@ -78,7 +73,7 @@ class Mixed:
         if linear is not None:
             parts += (1 - self.share) * linear
         if self.share > 0:
-            parts += self.share * _boosted(self.boosted, Z, linear)
+            parts += self.share * predict_boosted(self.boosted, Z, linear)
         return np.clip(parts, self.low, self.high)
 
 
@@ -128,15 +123,15 @@ class Sum:
 
 
 Pair = tuple[Predictor, Predictor]
-_TREES = (Boosted, Continued)
+TREES = (Boosted, Continued)
 
 
 def n_trees(model: Predictor) -> int:
     """Rounds of boosting."""
-    return int(model.booster.num_trees()) if isinstance(model, _TREES) else 0
+    return int(model.booster.num_trees()) if isinstance(model, TREES) else 0
 
 
-def _boosted(model: Predictor, Z: np.ndarray, linear: np.ndarray | None) -> np.ndarray:
+def predict_boosted(model: Predictor, Z: np.ndarray, linear: np.ndarray | None) -> np.ndarray:
     """What the boosted model of a pair predicts; `linear`: what the linear one does, if this is known."""
     if linear is not None and isinstance(model, Continued):
         return model.predict_from(linear, Z)
@@ -232,112 +227,6 @@ def _fit_continued(
     params, usual = _sized(len(target), kind, seed)
     trees = _grown(params, Z, target, weight, max(usual, rounds), score, growing=growing)
     return Continued(start, trees.booster, kind, least)
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Predictions of each fold's pair for the rows that it has not seen: `parts` is (fold, rows, linear, boosted) of each.
-
-    Attributes:
-        share: of boosting, with the least squared error. One number from all folds, so no overfitting to speak of.
-        least: that error, a weighted sum.
-    """
-
-    Z: np.ndarray
-    target: np.ndarray
-    weight: np.ndarray
-    parts: tuple[tuple[int, np.ndarray, np.ndarray, np.ndarray], ...]
-    share: float
-    least: float
-
-    @classmethod
-    def of(
-        cls, Z: np.ndarray, target: np.ndarray, weight: np.ndarray, fold: np.ndarray, pairs: Mapping[int, Pair]
-    ) -> LeftOut:
-        parts = []
-        for k, (first, second) in pairs.items():
-            rows = np.flatnonzero(fold == k)
-            if len(rows):
-                linear = first.predict(Z[rows])
-                parts.append((k, rows, linear, _boosted(second, Z[rows], linear)))
-        return cls._judged(Z, target, weight, parts)
-
-    def again(self, pairs: Mapping[int, Pair]) -> LeftOut:
-        """After boosting has gone on."""
-        parts = [(k, rows, linear, _boosted(pairs[k][1], self.Z[rows], linear)) for k, rows, linear, _ in self.parts]
-        return self._judged(self.Z, self.target, self.weight, parts)
-
-    @classmethod
-    def _judged(
-        cls,
-        Z: np.ndarray,
-        target: np.ndarray,
-        weight: np.ndarray,
-        parts: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]],
-    ) -> LeftOut:
-        loss = np.zeros(len(_MIX))
-        for _, rows, a, b in parts:
-            for j, share in enumerate(_MIX):
-                loss[j] += np.sum(weight[rows] * (target[rows] - share * b - (1 - share) * a) ** 2)
-        return cls(Z, target, weight, tuple(parts), float(_MIX[int(np.argmin(loss))]), float(loss.min()))
-
-
-def lengthened(pairs: Mapping[int, Pair], seen: LeftOut, threads: int) -> tuple[dict[int, Pair], LeftOut]:
-    """Boosting goes on for twice its rounds, in every fold, as long as that lowers the error on the folds left out.
-
-    Args:
-        pairs: of every fold, made to be `growing`; they are used up.
-        seen: what they predict so far.
-        threads: folds that grow at the same time; does not change the result.
-
-    Returns:
-        The pairs at the best of these lengths, and what they predict.
-    """
-    rounds = {k: n_trees(boosted) for k, (_, boosted) in pairs.items() if n_trees(boosted)}
-    times = 1
-    while rounds and times < _LONGEST:
-        jobs = (delayed(_go_on)(pairs[k][1], times * n) for k, n in rounds.items())
-        Parallel(n_jobs=threads, prefer="threads")(jobs)
-        longer = seen.again(pairs)
-        if longer.least >= seen.least:
-            break
-        seen, times = longer, 2 * times
-    return {k: (linear, _cut(boosted, times * rounds.get(k, 0))) for k, (linear, boosted) in pairs.items()}, seen
-
-
-def _go_on(model: Predictor, rounds: int) -> None:
-    """Add so many trees to a model that was kept for it."""
-    assert isinstance(model, _TREES)
-    # How much LightGBM says is set by thread, by any call with parameters; an update has none.
-    model.booster.predict(np.zeros((1, model.booster.num_feature())), verbose=-1)
-    for _ in range(rounds):
-        model.booster.update()
-
-
-def _cut(model: Predictor, rounds: int) -> Predictor:
-    """The first trees only, without the rows that they were grown from."""
-    import lightgbm as lgb
-
-    if not isinstance(model, _TREES):
-        return model
-    return replace(model, booster=lgb.Booster(model_str=model.booster.model_to_string(num_iteration=rounds)))
-
-
-def fit_mixed(
-    Z: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray,
-    fold: np.ndarray,
-    seed: int,
-    kind: OutcomeKind = "continuous",
-) -> Mixed:
-    """A mix whose share is cross-validated over `fold`."""
-    pairs = {
-        int(k): fit_pair(Z[fold != k], target[fold != k], weight[fold != k], fold[fold != k], kind, seed)
-        for k in np.unique(fold)
-    }
-    share = LeftOut.of(Z, target, weight, fold, pairs).share
-    return Mixed(*fit_pair(Z, target, weight, fold, kind, seed), share, *outcome_range(kind))
 
 
 def fit_boosted(

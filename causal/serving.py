@@ -7,9 +7,10 @@ import numpy as np
 from causal.encoding import FeatureEncoder
 from causal.folds import cluster_folds
 from causal.learners.recalibrated import Recalibrated
+from causal.mixing import fit_mixed
 from causal.nuisance import NuisanceModels, fit_single
 from causal.reasons import fit_reasons
-from causal.regression import Constant, Predictor, fit_mixed
+from causal.regression import Constant, Predictor
 from causal.scorer import Scorer
 from causal.support import SupportBounds, support_bounds
 from causal.trial import Trial

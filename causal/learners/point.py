@@ -8,7 +8,8 @@ import numpy as np
 
 from causal.aipw import mean_estimate
 from causal.learners.base import LearnerData, LearnerOptions, inner_folds
-from causal.regression import Predictor, fit_mixed
+from causal.mixing import fit_mixed
+from causal.regression import Predictor
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,9 @@ from causal.learners.point import fit_constant
 from causal.learners.recalibrated import Recalibrated, fit_shrinkage
 from causal.learners.registry import REGISTRY
 from causal.learners.screen import fit_screen
+from causal.mixing import LeftOut, lengthened
 from causal.nuisance import Nuisances, cross_fit, fit_single
-from causal.regression import MIN_ROWS, Curved, LeftOut, fit_boosted, fit_pair, lengthened, n_trees, outcome_range
+from causal.regression import MIN_ROWS, Curved, fit_boosted, fit_pair, n_trees, outcome_range
 from causal.selection import predict_folds
 from causal.stability import population_stability
 from causal.support import crump_alpha, support_bounds
