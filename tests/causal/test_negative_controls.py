@@ -19,6 +19,7 @@ from causal.gates.controls import MIN_CONTROLS
 from causal.gates.controls import negative_controls as gate
 from causal.negative_controls import NegativeControls, negative_controls
 from causal.nuisance import cross_fit
+from causal.placebo import placebo_estimates
 from causal.trial import Placebo, Trial, make_trial
 
 
@@ -110,6 +111,31 @@ def look(trial: Trial, seed: int = 0) -> tuple[NegativeControls, GateContext]:
     e = found.effect
     ate = estimate(e.value * spread, e.se * spread, e.n)
     return found, GateContext(trial, encoder, Z, fold, u, inside=inside, ate=ate, negative_controls=found)
+
+
+def test_the_studys_own_chances_are_tested_unless_a_feature_is_left_out() -> None:
+    """Chances that are all wrong show in outcomes with every feature, and not where the chances are estimated anew."""
+    rng = np.random.default_rng(4)
+    n = 1_200
+    x = rng.normal(size=(n, 3))
+    t = rng.binomial(1, 1 / (1 + np.exp(-x[:, 0])))
+    before = x[:, 0] + x[:, 2] + rng.normal(size=n)
+    outcomes = {"all": Placebo(before), "one left out": Placebo(before, ("c",))}
+    trial = make_trial(pd.DataFrame(x, columns=["a", "b", "c"]), t, rng.normal(size=n), "lower", placebos=outcomes)
+    encoder = fit_encoder(trial.X)
+    Z, everybody = encoder.transform(trial.X), np.ones(n, dtype=bool)
+    fold = cluster_folds(trial.cluster, trial.t, 3, 0)
+
+    def found(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        of = outcomes, trial, encoder, Z, fold, everybody, chances
+        placebos = placebo_estimates(*of, seed=0, threads=1, alpha=0.05)
+        controls = negative_controls(*of, trial.y, seed=0, threads=1, alpha=0.05)
+        return np.array([p.estimate.value for p in placebos]), controls.standardised
+
+    one, other = found(np.full(n, 0.2)), found(np.full(n, 0.7))
+    for a, b in zip(one, other, strict=True):
+        assert a[0] != b[0]
+        assert a[1] == b[1]
 
 
 def test_a_sound_observational_trial_passes() -> None:
