@@ -74,7 +74,8 @@ def cross_fit(
         kind: decides range and LightGBM objective of the outcome models.
         seed: root seed.
         threads: folds fitted at the same time; does not change the result.
-        estimated: chances of being treated, (n,), found before with the same features; they are not estimated again.
+        estimated: chances of being treated, (n,), found before with the same features; they are not estimated again, and the
+            models returned know none.
 
     Returns:
         Out-of-fold nuisances for every row, and the models of each fold.
