@@ -90,7 +90,7 @@ class Curved:
         return np.concatenate([self._of_few(Z[start : start + _AT_A_TIME]) for start in starts])
 
     def _of_few(self, Z: np.ndarray) -> np.ndarray:
-        return self.linear.predict(np.column_stack(self.basis.blocks(Z)))
+        return self.linear.predict(self.basis.matrix(Z))
 
 
 @dataclass(frozen=True)

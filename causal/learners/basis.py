@@ -16,6 +16,7 @@ N_STEPS = 7
 _TAIL = 0.02
 # Deviations: a wild new value must not make a wild prediction.
 _CLIP = 4.0
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,18 @@ class Basis:
         """Lines (n, p), steps (n, s), bends (n, b) and products (n, k (k - 1) / 2 and one per triple)."""
         return self.scaled(_columns(Z, self.raw, self.chosen, self.edges, self.bends, self.triples))
 
+    def matrix(self, Z: np.ndarray) -> np.ndarray:
+        """The blocks side by side, in one array."""
+        parts = _columns(Z, self.raw, self.chosen, self.edges, self.bends, self.triples)
+        out = np.empty((len(Z), sum(part.shape[1] for part in parts)))
+        start = 0
+        for scale, part in zip(self.scales, parts, strict=True):
+            end = start + part.shape[1]
+            np.subtract(part, scale.centre, out=out[:, start:end])
+            out[:, start:end] /= scale.spread
+            start = end
+        return out
+
     def scaled(self, parts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
         """Blocks from their columns in units of the features."""
         return [scale.apply(part) for scale, part in zip(self.scales, parts, strict=True)]
@@ -90,15 +103,16 @@ def _columns(
     triples: tuple[tuple[int, int, int], ...],
 ) -> tuple[np.ndarray, ...]:
     lines = np.clip(raw.apply(Z), -_CLIP, _CLIP)
-    steps = [(Z[:, [column]] > at).astype(float) for column, at in zip(chosen, edges, strict=True)]
-    places = [(at - raw.centre[column]) / raw.spread[column] for column, at in zip(chosen, bends, strict=True)]
-    bent = [np.maximum(lines[:, [column]] - at, 0.0) for column, at in zip(chosen, places, strict=True)]
+    stepped = np.repeat(chosen, [len(at) for at in edges])
+    steps = (np.take(Z, stepped, axis=1) > np.concatenate([_NONE, *edges])).astype(float)
+    bending = np.repeat(chosen, [len(at) for at in bends])
+    places = (np.concatenate([_NONE, *bends]) - raw.centre[bending]) / raw.spread[bending]
+    bent = np.maximum(np.take(lines, bending, axis=1) - places, 0.0)
     left, right = np.triu_indices(len(chosen), 1)
     products = lines[:, chosen[left]] * lines[:, chosen[right]]
     if triples:
         products = np.column_stack([products, *(lines[:, chosen[list(three)]].prod(axis=1) for three in triples)])
-    none = np.empty((len(Z), 0))
-    return lines, np.column_stack([none, *steps]), np.column_stack([none, *bent]), products
+    return lines, steps, bent, products
 
 
 def _places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

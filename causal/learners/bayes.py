@@ -32,17 +32,14 @@ class BayesEffect:
 
     def effect(self, Z: np.ndarray) -> np.ndarray:
         mean = self.posterior.mean
-        parts = [mean[0] + self._columns(Z[i : i + _CHUNK]) @ mean[1:] for i in range(0, len(Z), _CHUNK)]
+        parts = [mean[0] + self.basis.matrix(Z[i : i + _CHUNK]) @ mean[1:] for i in range(0, len(Z), _CHUNK)]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def with_variance(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts = [self.posterior.predict(self._columns(Z[i : i + _CHUNK])) for i in range(0, len(Z), _CHUNK)]
+        parts = [self.posterior.predict(self.basis.matrix(Z[i : i + _CHUNK])) for i in range(0, len(Z), _CHUNK)]
         if not parts:
             return np.empty(0), np.empty(0)
         return np.concatenate([m for m, _ in parts]), np.concatenate([v for _, v in parts])
-
-    def _columns(self, Z: np.ndarray) -> np.ndarray:
-        return np.column_stack(self.basis.blocks(Z))
 
 
 def fit_bayes(data: LearnerData, options: LearnerOptions) -> BayesEffect:
