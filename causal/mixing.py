@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -49,13 +50,14 @@ class LeftOut:
     @property
     def share(self) -> float:
         """Of boosting, with the least error."""
-        return float(_MIX[int(np.argmin(self._errors()))])
+        return float(_MIX[int(np.argmin(self._errors))])
 
     @property
     def least(self) -> float:
         """The error at that share: weighted squares, summed."""
-        return float(self._errors().min())
+        return float(self._errors.min())
 
+    @cached_property
     def _errors(self) -> np.ndarray:
         mixed = (share * self.boosted + (1 - share) * self.linear for share in _MIX)
         return np.array([np.sum(self.weight * (self.target - one) ** 2) for one in mixed])

@@ -224,8 +224,7 @@ def _fit_continued(
 ) -> Continued:
     least = _LEAST_OF_MEAN * float(np.average(target, weights=weight)) if kind == "count" else 0.0
     score = _linked(start.predict(Z), kind, least)
-    params, usual = _sized(len(target), kind, seed)
-    trees = _grown(params, Z, target, weight, max(usual, rounds), score, growing=growing)
+    trees = fit_boosted(Z, target, weight, kind, seed, rounds, score, growing=growing)
     return Continued(start, trees.booster, kind, least)
 
 
@@ -236,12 +235,16 @@ def fit_boosted(
     kind: OutcomeKind,
     seed: int,
     rounds: int = 0,
+    score: np.ndarray | None = None,
     *,
     growing: bool = False,
 ) -> Boosted:
-    """LightGBM sized by the number of rows: shallow and short below a few thousand; of `rounds` if these are more."""
+    """LightGBM sized by the number of rows: shallow and short below a few thousand; of `rounds` if these are more.
+
+    It goes on from `score`, if given, as `_grown` does, which also says what `growing` is.
+    """
     params, usual = _sized(len(y), kind, seed)
-    return _grown(params, Z, y, weight, max(usual, rounds), growing=growing)
+    return _grown(params, Z, y, weight, max(usual, rounds), score, growing=growing)
 
 
 def _sized(rows: int, kind: OutcomeKind, seed: int) -> tuple[dict[str, Any], int]:

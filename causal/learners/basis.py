@@ -32,8 +32,8 @@ class _Scale:
         spread = np.sqrt(np.average((columns - centre) ** 2, axis=0, weights=weight))
         return cls(centre, np.where(spread > 1e-9, spread, np.inf))
 
-    def apply(self, columns: np.ndarray) -> np.ndarray:
-        return (columns - self.centre) / self.spread
+    def apply(self, columns: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        return np.divide(np.subtract(columns, self.centre, out=out), self.spread, out=out)
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,10 @@ class Basis:
     def matrix(self, Z: np.ndarray) -> np.ndarray:
         """The blocks side by side, in one array."""
         parts = _columns(Z, self.raw, self.chosen, self.edges, self.bends, self.triples)
-        out = np.empty((len(Z), sum(part.shape[1] for part in parts)))
-        start = 0
-        for scale, part in zip(self.scales, parts, strict=True):
-            end = start + part.shape[1]
-            np.subtract(part, scale.centre, out=out[:, start:end])
-            out[:, start:end] /= scale.spread
-            start = end
+        ends = np.cumsum([part.shape[1] for part in parts])
+        out = np.empty((len(Z), ends[-1]))
+        for scale, part, place in zip(self.scales, parts, np.hsplit(out, ends[:-1]), strict=True):
+            scale.apply(part, out=place)
         return out
 
     def scaled(self, parts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
@@ -117,18 +114,18 @@ def _columns(
 
 def _places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where a feature steps, and where it bends."""
-    distinct, none = np.unique(values), np.empty(0)
+    distinct = np.unique(values)
     if len(distinct) <= 2:
-        return none, none
+        return _NONE, _NONE
     if len(distinct) <= N_STEPS + 1:
-        return (distinct[1:] + distinct[:-1]) / 2, none
+        return (distinct[1:] + distinct[:-1]) / 2, _NONE
     at = np.unique(np.quantile(values, np.linspace(0, 1, N_STEPS + 2)[1:-1]))
     return at, at
 
 
 def _bends_only(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """No steps; bends also where the tails begin, beyond which nothing else is fitted."""
-    distinct, none = np.unique(values), np.empty(0)
+    distinct = np.unique(values)
     if len(distinct) <= N_STEPS + 2:
-        return none, distinct[1:-1]
-    return none, np.unique(np.quantile(values, [_TAIL, *np.linspace(0, 1, N_STEPS + 2)[1:-1], 1 - _TAIL]))
+        return _NONE, distinct[1:-1]
+    return _NONE, np.unique(np.quantile(values, [_TAIL, *np.linspace(0, 1, N_STEPS + 2)[1:-1], 1 - _TAIL]))

@@ -85,6 +85,7 @@ def test_a_larger_pilot_finds_most_of_what_the_features_can_tell(effects: Featur
     plan = simulated_plan(30_000, 11, months=24, pilot_share=0.5)
     study = train_study(plan.trial("ed_diversion", "pilot")[0], TWO_SCALES, 1)
     found = listed(plan, "ed_diversion", study, effects)
+    assert found.value["model"] > found.value["risk"] + 0.02, found.value
     assert found.value["model"] > found.value["everyone"], found.value
     assert found.gain("features") > 0.6, found.value
 

@@ -8,6 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from causal.options import TrainOptions
+from causal.study import StudyResult, run_study
+from contracts.study import parse_study
+
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "causal"
 ABSENT = "Not run: the public data (`../shared/data/causal`) are not beside this checkout."
 THIRD = 1 / 3
@@ -35,6 +39,19 @@ def nhefs(**changes: Any) -> dict[str, Any]:
         "covariates": {"include": confounders},
         **changes,
     }
+
+
+def decided_by_people(frame: pd.DataFrame, seed: int) -> StudyResult:
+    """A whole study of simulated rows whose columns t and y are treatment and outcome, learners `auto`, on one thread."""
+    study = {
+        "name": "decided by people",
+        "treatment": {"column": "t", "control": 0, "treated": [1]},
+        "outcome": {"column": "y", "better": "higher"},
+        "assignment": "observational",
+    }
+    return run_study(
+        frame, parse_study(study), seed, options=TrainOptions(n_trees=48, threads=1, refutation_rows=len(frame))
+    )
 
 
 def load(name: str) -> pd.DataFrame:

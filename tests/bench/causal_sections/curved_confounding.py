@@ -12,19 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from causal.options import TrainOptions
-from causal.study import run_study
-from causal_sections._studies import table
-from contracts.study import parse_study
+from causal_sections._studies import decided_by_people, table
 
 TITLE = "Confounding by a curve, and an effect that is the same for all"
 EFFECT = 0.5
-STUDY = {
-    "name": "curved confounding",
-    "treatment": {"column": "t", "control": 0, "treated": [1]},
-    "outcome": {"column": "y", "better": "higher"},
-    "assignment": "observational",
-}
 # Log-odds of being treated, and what they have to do with the outcome, by features a, b, c.
 Curve = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 CURVES: dict[str, tuple[str, Curve]] = {
@@ -79,8 +70,7 @@ def _judged(curve: Curve, n: int, each: int) -> tuple[str, ...]:
     found: Counter[str] = Counter()
     z = []
     for seed in range(each):
-        options = TrainOptions(n_trees=48, threads=1, refutation_rows=n)
-        facts = run_study(world(curve, n, seed), parse_study(STUDY), seed, options=options).facts
+        facts = decided_by_people(world(curve, n, seed), seed).facts
         e = facts["estimates"]["1"]
         z.append((e["ate"] - EFFECT) / e["se"])
         found[facts["verdict"]["1"]] += 1

@@ -9,18 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from causal.options import TrainOptions
-from causal.study import run_study
-from causal_sections._studies import table
-from contracts.study import parse_study
+from causal_sections._studies import decided_by_people, table
 
 TITLE = "Confounding in published simulations"
-STUDY = {
-    "name": "published world",
-    "treatment": {"column": "t", "control": 0, "treated": [1]},
-    "outcome": {"column": "y", "better": "higher"},
-    "assignment": "observational",
-}
 # Features (n, p), chances of being treated, outcome without treatment and effect (n,) each, of a world; noise is one.
 World = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -100,8 +91,7 @@ def _judged(world: Callable[[np.random.Generator, int], World], n: int, each: in
     found = []
     for seed in range(each):
         frame, effect = _drawn(world, n, seed)
-        options = TrainOptions(n_trees=48, threads=1, refutation_rows=n)
-        done = run_study(frame, parse_study(STUDY), seed, options=options)
+        done = decided_by_people(frame, seed)
         people = done.scores["unit_id"][done.scores["in_support"]].to_numpy()
         estimate, truth = done.facts["estimates"]["1"], effect[people].mean()
         found.append((estimate["naive_difference"] - effect.mean(), estimate["ate"] - truth, estimate["se"]))
