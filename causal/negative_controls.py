@@ -15,7 +15,7 @@ import numpy as np
 from causal.aipw import Estimate, aipw_scores, estimate
 from causal.encoding import FeatureEncoder
 from causal.nuisance import cross_fit
-from causal.placebo import PlaceboEstimate, adjusting, bounded, has_enough, only
+from causal.placebo import PlaceboEstimate, adjusting, bounded, has_enough, only, own_chances
 from causal.trial import Placebo, Trial
 
 # Of the control's variance; an outcome that the features foretell entirely has no room for a hidden difference.
@@ -79,7 +79,7 @@ def negative_controls(
         rows, use = np.frombuffer(row_bytes, dtype=bool), np.frombuffer(use_bytes, dtype=bool)
         features = only(Z, rows, use)
         Y = np.column_stack([usable[name].values[rows] for name in names])
-        e = propensity[rows] if use.all() else None
+        e = own_chances(propensity, rows, use)
         scores, unexplained = _scores(features, trial.rows(rows), Y, fold[rows], e, seed=seed, threads=threads)
         for j, name in enumerate(names):
             if unexplained[j] >= _MIN_UNEXPLAINED:

@@ -54,7 +54,7 @@ def placebo_estimates(
         part, y, use = trial.rows(rows), placebo.values[rows], adjusting(encoder, placebo, Z, rows)
         u, _ = cross_fit(
             only(Z, rows, use), part.t, y, part.weight, part.known_propensity, fold[rows], outcome_kind(y),
-            seed=seed + 101, threads=threads, estimated=propensity[rows] if use.all() else None,
+            seed=seed + 101, threads=threads, estimated=own_chances(propensity, rows, use),
         )  # fmt: skip
         e = bounded(u.propensity, part.known_propensity)
         average = mean_estimate(aipw_scores(part.t, y, u.mu0, u.mu1, e), part.cluster, part.weight, alpha)
@@ -80,6 +80,11 @@ def adjusting(encoder: FeatureEncoder, placebo: Placebo, Z: np.ndarray, rows: np
 def only(Z: np.ndarray, rows: np.ndarray, use: np.ndarray) -> np.ndarray:
     """The rows and columns of Z; one column of zeros where no column is left."""
     return Z[np.ix_(rows, use)] if use.any() else np.zeros((int(rows.sum()), 1))
+
+
+def own_chances(propensity: np.ndarray, rows: np.ndarray, use: np.ndarray) -> np.ndarray | None:
+    """The study's own chances of these rows; None, to be estimated anew, where a column is left out."""
+    return propensity[rows] if use.all() else None
 
 
 def bounded(propensity: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ class StudyFrame:
         excluded: rows left out, by reason.
         attrition: by arm, what share of its rows and of control's are left out for want of an outcome.
         unused: columns that are not adjusted for or carry nothing, with the reason.
-        clusters: what a cluster is, in the plural, for sentences.
+        cluster_name: the column whose values are the clusters; None where a cluster is a person.
     """
 
     unit_id: pd.Series
@@ -57,7 +57,7 @@ class StudyFrame:
     excluded: Mapping[str, int]
     attrition: Mapping[str, Attrition]
     unused: Mapping[str, str]
-    clusters: str
+    cluster_name: str | None
 
     @property
     def n(self) -> int:
@@ -88,7 +88,7 @@ class StudyFrame:
             groups=None if self.groups is None else self.groups[rows],
             arm=arm,
             attrition=self.attrition.get(arm),
-            clusters=self.clusters,
+            cluster_name=self.cluster_name,
         )
 
 
@@ -138,7 +138,7 @@ def read_frame(frame: pd.DataFrame, spec: StudySpec) -> StudyFrame:
         excluded={k: int(v.sum()) for k, v in excluded.items() if v.any()},
         attrition=attrition,
         unused=unused,
-        clusters="people" if spec.cluster in (None, spec.unit_id) else f"groups of `{spec.cluster}`",
+        cluster_name=None if spec.cluster == spec.unit_id else spec.cluster,
     )
 
 

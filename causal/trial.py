@@ -87,7 +87,7 @@ class Trial:
         arm: name of the arm.
         follow_up: None where nobody knows when the outcomes were read.
         attrition: who dropped out before the outcome; None where nobody did.
-        clusters: what a cluster is, in the plural, for sentences.
+        cluster_name: the column whose values are the clusters, for sentences; None where a cluster is a person.
     """
 
     X: pd.DataFrame
@@ -103,7 +103,7 @@ class Trial:
     arm: str = "treated"
     follow_up: FollowUp | None = None
     attrition: Attrition | None = None
-    clusters: str = "people"
+    cluster_name: str | None = None
 
     def __post_init__(self) -> None:
         n = len(self.X)
@@ -161,8 +161,14 @@ class Trial:
             arm=self.arm,
             follow_up=self.follow_up,
             attrition=self.attrition,
-            clusters=self.clusters,
+            cluster_name=self.cluster_name,
         )
+
+    def counted(self, n: int) -> str:
+        """So many clusters, in words: "1 person", "12 groups of `home`"."""
+        one, more = ("person", "people") if self.cluster_name is None else ("group", "groups")
+        of = "" if self.cluster_name is None else f" of `{self.cluster_name}`"
+        return f"{n} {one if n == 1 else more}{of}"
 
 
 def make_trial(
@@ -180,7 +186,7 @@ def make_trial(
     arm: str = "treated",
     follow_up: FollowUp | None = None,
     attrition: Attrition | None = None,
-    clusters: str = "people",
+    cluster_name: str | None = None,
 ) -> Trial:
     """Build a trial from plain arrays, with the usual defaults (own cluster per row, weight 1, nothing randomised)."""
     n = len(X)
@@ -200,7 +206,7 @@ def make_trial(
         arm=arm,
         follow_up=follow_up,
         attrition=attrition,
-        clusters=clusters,
+        cluster_name=cluster_name,
     )
 
 

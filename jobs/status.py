@@ -196,7 +196,7 @@ def _run_lines(found: Status) -> list[str]:
 def _program_lines(found: Status) -> list[str]:
     said = []
     for row in found.programs:
-        value = "" if row["expected_net_value_usd"] is None else f", ${row['expected_net_value_usd']:,.0f} expected"
+        value = "" if row["expected_net_value_usd"] is None else f", ${row['expected_net_value_usd']:,.0f} estimated"
         calls = row["outreach_count"] + row["explore_count"]
         said.append(f"  {row['verdict']:<9} {row['program']}: {calls} of {row['capacity']} calls{value}")
     return said

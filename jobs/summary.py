@@ -36,7 +36,7 @@ def print_summary(rows: list[dict[str, Any]], data_source: str, run_date: date) 
     from rich.table import Table
 
     table = Table(title=f"Published: {data_source}, night of {run_date}", title_justify="left", show_lines=False)
-    for name in ("program", "verdict", "called", "explore", "held out", "eligible", "expected benefit", "net value"):
+    for name in ("program", "verdict", "called", "explore", "held out", "eligible", "estimated benefit", "net value"):
         table.add_column(
             name, justify="left" if name in ("program", "verdict") else "right", no_wrap=name in ("program", "verdict")
         )
@@ -48,6 +48,9 @@ def print_summary(rows: list[dict[str, Any]], data_source: str, run_date: date) 
         table.add_row(row["program"], row["verdict"], *counts, benefit, value)
     console = table_console()
     console.print(table)
+    if any(row["expected_benefit"] is not None for row in rows):
+        told = "Benefit and value are the model's estimates, added up; what was measured on people kept aside is in the report."
+        console.print(f"  {told}", highlight=False)
     for row in rows:
         console.print(f"  {row['program']}: {row['verdict_sentence']}", highlight=False)
 

@@ -39,7 +39,7 @@ def design(ctx: GateContext) -> GateResult:
         if found is not None:
             return found
     how = {"randomized": "chance decided", "mixed": "chance decided for some", "observational": "people decided"}
-    said = f"{people[1]} {trial.clusters} were offered and {people[0]} were not; {how[trial.design]} who was"
+    said = f"{trial.counted(people[1])} were offered and {people[0]} were not; {how[trial.design]} who was"
     said += "." if trial.follow_up is None else "; every follow-up and its claims run-out are complete."
     said += "" if trial.attrition is None else f" {_lost(trial.attrition)}"
     return GateResult("design", trial.arm, "pass", False, float(min(people)), float(ctx.min_arm), said)
@@ -91,10 +91,10 @@ def _too_few_people(ctx: GateContext) -> GateResult | None:
         return None
     arm = int(left[1] <= left[0])
     which = "offered" if arm else "comparison"
-    said = f"Only {people[arm]} {trial.clusters} in the {which} group; at least {ctx.min_arm} are needed to learn from."
+    said = f"Only {trial.counted(people[arm])} in the {which} group; at least {ctx.min_arm} are needed to learn from."
     if people[arm] >= ctx.min_arm:
         said = (
-            f"The weights leave as much to learn from as {int(smallest)} {trial.clusters} of one weight would, of the {people[arm]} "
+            f"The weights leave as much to learn from as {trial.counted(int(smallest))} of one weight would, of the {people[arm]} "
             f"in the {which} group; at least {ctx.min_arm} are needed."
         )
     return _failed(ctx, float(int(smallest)), float(ctx.min_arm), said)
@@ -110,7 +110,8 @@ def _too_few_events(ctx: GateContext) -> GateResult | None:
     common = min(events, int((trial.y == 0).sum())) if trial.outcome_kind == "binary" else events
     if common >= ctx.min_events:
         return None
-    said = f"Only {common} people had (or, where nearly all had, lacked) the outcome; {ctx.min_events} are needed."
+    people = "person" if common == 1 else "people"
+    said = f"Only {common} {people} had (or, where nearly all had, lacked) the outcome; {ctx.min_events} are needed."
     return _failed(ctx, float(common), float(ctx.min_events), said)
 
 

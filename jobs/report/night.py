@@ -227,6 +227,7 @@ class ProgramNight:
         benefit_each: benefit per person called by rank, measured on people kept aside; None when none is claimed.
         benefit: the same over all called by rank, each times the share that the channel is assumed to keep.
         value_usd: the same in planning dollars, less the cost of the contacts.
+        estimated: the model's own estimates of everybody called, added up; None when no benefit is claimed.
         marginal_value_usd: what one more offer would be worth, its place, minutes and dollars given.
         decisions: every member looked at, by what was decided.
         by_risk: those called by rank, by fifth of predicted risk among all who could be; None where unknown or too few.
@@ -242,6 +243,7 @@ class ProgramNight:
     benefit_each: Interval | None
     benefit: Interval | None
     value_usd: Interval | None
+    estimated: float | None
     marginal_value_usd: float | None
     decisions: Breakdown
     who: tuple[Breakdown, ...]

@@ -157,11 +157,17 @@ def how_sure(program: ProgramNight) -> str:
     each = program.benefit_each
     if each is None or program.benefit is None or program.evidence is None:
         return ""
-    return (
+    told = (
         f"How we know: among people kept aside when the model was trained ({brief_day(program.evidence.trained_as_of)}), those it"
         f" ranked highest, as many as the team can reach within one rest period, had {benefit(each.value, program.plan)} each"
         f" because of the offer (95% interval: {limits(each, program.plan)}). Tonight's figure is that average times"
         " the people called by rank."
+    )
+    if program.estimated is None:
+        return told
+    return (
+        f"{told} The model's own estimates of those called add up to {benefit(program.estimated, program.plan)};"
+        " that sum is in the tables for analysts, but no test has measured it."
     )
 
 

@@ -465,7 +465,7 @@ def test_the_design_gate_counts_clusters_and_says_what_they_are() -> None:
     frame = trial_frame().assign(home=lambda f: np.arange(len(f)) // 2)
     offered = frame["home"][frame["arm"] == "mail"].nunique()
     assert f"{offered} groups of `home` were offered" in _design(run_trial(frame, cluster="home"))
-    assert "Only 1 groups of `home`" in _design(run_trial(frame.assign(home=1), cluster="home"))
+    assert "Only 1 group of `home`" in _design(run_trial(frame.assign(home=1), cluster="home"))
 
 
 def _design(result: StudyResult) -> str:

@@ -201,6 +201,13 @@ def test_nothing_is_claimed_for_a_list_without_ranked_calls(rows: NightRows) -> 
     assert "All of tonight's calls are drawn at random" in text_of(render(made(drawn)))
 
 
+def test_sum_of_estimates_is_told_apart_from_what_was_measured(rows: NightRows) -> None:
+    told = "own estimates of those called add up to 9.0 fewer emergency visits in 90 days; that sum is in the tables"
+    assert text_of(render(made(rows))).count(told) == 1
+    assert "add up to" not in text_of(render(made(states(rows)["tiny"])))
+    assert "add up to" not in text_of(render(made(states(rows)["nobody called"])))
+
+
 def test_numbers_of_a_refuted_model_are_not_printed(rows: NightRows) -> None:
     only = replace(rows, summary=[row for row in rows.summary if row["program"] == MED])
     text = text_of(render(made(only)))

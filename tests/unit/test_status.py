@@ -58,7 +58,7 @@ def test_a_night_that_went_well(config: Settings) -> None:
     assert found.exit_code is ExitCode.OK
     assert "the list of 2026-07-02 is published (tonight)" in text
     assert "longest: publish 5 min, score 50 s" in text
-    assert "publish   ed_diversion: 13 of 13 calls, $2,400 expected" in text
+    assert "publish   ed_diversion: 13 of 13 calls, $2,400 estimated" in text
     assert "14 rows quarantined, 0 files parked" in text
     assert len(lines(found)) <= 10
 
