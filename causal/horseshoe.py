@@ -30,22 +30,45 @@ _FLAT, _BOUNDS = 1e6, (1e-20, 1e6)
 
 @dataclass(frozen=True)
 class Posterior:
-    """Mean and covariance of (intercept, coefficients)."""
+    """Of (intercept, coefficients).
+
+    Attributes:
+        mean: (1 + d,).
+        root: covariance = root root', (1 + d, r). Of few draws it has fewer columns than coefficients, which is what a
+            variance costs.
+    """
 
     mean: np.ndarray
-    covariance: np.ndarray
+    root: np.ndarray
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """(1 + d, 1 + d)."""
+        return self.root @ self.root.T
+
+    def level(self, X: np.ndarray) -> np.ndarray:
+        """Posterior mean of the function (without noise) for rows of coefficients' columns (n, d); (n,)."""
+        return self.mean[0] + X @ self.mean[1:]
 
     def predict(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior mean and variance of the function (without noise) for rows of coefficients' columns; (n,) each."""
-        value = self.mean[0] + X @ self.mean[1:]
-        spread = X @ self.covariance[1:, 1:] + 2 * self.covariance[0, 1:]
-        return value, np.maximum(np.einsum("ij,ij->i", spread, X) + self.covariance[0, 0], 0.0)
+        """Posterior mean and variance of the function; (n,) each."""
+        spread = X @ self.root[1:] + self.root[0]
+        return self.level(X), np.einsum("ij,ij->i", spread, spread)
+
+    def of_unscaled(self, centre: np.ndarray, spread: np.ndarray) -> Posterior:
+        """The same function of columns that were not standardised; centre and spread of each, (d,)."""
+
+        def unscaled(coefficients: np.ndarray) -> np.ndarray:
+            slopes = (coefficients[1:].T / spread).T
+            return np.concatenate([coefficients[:1] - centre @ slopes, slopes])
+
+        return Posterior(unscaled(self.mean), unscaled(self.root))
 
 
 def fit_posterior(
     blocks: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray, inflation: float, seed: int
 ) -> Posterior:
-    """Draw the posterior and keep its mean and covariance.
+    """Draw the posterior and keep its mean and the root of its covariance.
 
     Args:
         blocks: columns of each block, (n, d_b), d_b >= 0; with mean 0 and spread 1, or all 0 and then left out.
@@ -61,10 +84,10 @@ def fit_posterior(
     gram, cross = X.T @ X, X.T @ (root * y)
     centre = float(np.average(y, weights=w))
     spread = float(np.average((y - centre) ** 2, weights=w))
-    mean, covariance = np.zeros(len(gram)), np.zeros(gram.shape)
+    mean = np.zeros(len(gram))
     mean[0] = centre
     if spread <= 0:
-        return Posterior(mean, covariance)
+        return Posterior(mean, np.zeros((len(gram), 0)))
     told = np.flatnonzero(np.diag(gram) > 0)
     block = np.repeat(np.arange(len(blocks)), [part.shape[1] for part in blocks])[told[1:] - 1]
     within = np.unique(block, return_inverse=True)[1]
@@ -72,10 +95,12 @@ def fit_posterior(
     chain = _chain(gram[np.ix_(told, told)], cross[told], square, within, spread, np.random.default_rng(seed))
     # Matrices are too small to share: beside other work, threads make this many times slower.
     with threadpool_limits(limits=1, user_api="blas"):
-        means, drawn = zip(*islice(chain, BURN_IN, BURN_IN + DRAWS), strict=True)
-    mean[told] = np.mean(means, axis=0)
-    covariance[np.ix_(told, told)] = np.cov(drawn, rowvar=False)
-    return Posterior(mean, covariance)
+        means, drawn = (np.array(kept) for kept in zip(*islice(chain, BURN_IN, BURN_IN + DRAWS), strict=True))
+        deviations = np.linalg.qr(drawn - drawn.mean(axis=0), mode="r")
+    mean[told] = means.mean(axis=0)
+    root = np.zeros((len(gram), len(deviations)))
+    root[told] = deviations.T / np.sqrt(DRAWS - 1)
+    return Posterior(mean, root)
 
 
 def _chain(

@@ -30,7 +30,8 @@ def scorer(feature: str = "age", slope: float = -0.01, level: float = 0.0, error
     """Effect = level + slope x feature, known with a standard error; made of the project's own classes, so that a worker can
     unpickle it."""
     basis, _ = fit_basis(np.array([[-_WIDE], [_WIDE]]), np.ones(2), np.empty(0, dtype=int))
-    line = BayesEffect(basis, Posterior(np.array([level, slope * _WIDE]), np.diag([error**2, 0.0])))
+    posterior = Posterior(np.array([level, slope * _WIDE]), np.array([[error], [0.0]]))
+    line = BayesEffect(basis, posterior.of_unscaled(basis.centre, basis.spread))
     return Scorer(
         encoder=FeatureEncoder(numeric=(feature,), medians=(0.0,), flagged=(), levels=()),
         model=Recalibrated(line, Shrinkage(0.0, 0.0, 1.0, 0.0, 0.0, is_posterior=True)), baseline=Constant(1.0), propensity=Constant(0.5), support=SupportBounds(0.0, 1.0),

@@ -57,21 +57,33 @@ class Basis:
     triples: tuple[tuple[int, int, int], ...] = ()
 
     def blocks(self, Z: np.ndarray) -> list[np.ndarray]:
-        """Lines (n, p), steps (n, s), bends (n, b) and products (n, k (k - 1) / 2 and one per triple)."""
-        return self.scaled(_columns(Z, self.raw, self.chosen, self.edges, self.bends, self.triples))
+        """Lines (n, p), steps (n, s), bends (n, b) and products (n, k (k - 1) / 2 and one per triple), standardised."""
+        parts = self._columns(Z)[1]
+        return [scale.apply(part, out=part) for scale, part in zip(self.scales, parts, strict=True)]
 
     def matrix(self, Z: np.ndarray) -> np.ndarray:
         """The blocks side by side, in one array."""
-        parts = _columns(Z, self.raw, self.chosen, self.edges, self.bends, self.triples)
-        ends = np.cumsum([part.shape[1] for part in parts])
-        out = np.empty((len(Z), ends[-1]))
-        for scale, part, place in zip(self.scales, parts, np.hsplit(out, ends[:-1]), strict=True):
-            scale.apply(part, out=place)
-        return out
+        columns, parts = self._columns(Z)
+        for scale, part in zip(self.scales, parts, strict=True):
+            scale.apply(part, out=part)
+        return columns
 
-    def scaled(self, parts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-        """Blocks from their columns in units of the features."""
-        return [scale.apply(part) for scale, part in zip(self.scales, parts, strict=True)]
+    def unscaled(self, Z: np.ndarray) -> np.ndarray:
+        """The matrix before its columns are standardised, (n, d)."""
+        return self._columns(Z)[0]
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Of the unscaled columns, (d,)."""
+        return np.concatenate([scale.centre for scale in self.scales])
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Of the unscaled columns, infinite where they have none, (d,)."""
+        return np.concatenate([scale.spread for scale in self.scales])
+
+    def _columns(self, Z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        return _columns(Z, self.raw, self.chosen, self.edges, self.bends, self.triples)
 
 
 def fit_basis(
@@ -86,9 +98,12 @@ def fit_basis(
     places = [(_places if steps else _bends_only)(Z[:, column]) for column in chosen]
     edges, bends = tuple(at for at, _ in places), tuple(at for _, at in places)
     triples = tuple(combinations(np.flatnonzero(np.isin(chosen, cubed)).tolist(), 3))
-    parts = _columns(Z, raw, chosen, edges, bends, triples)
-    basis = Basis(raw, chosen, edges, bends, tuple(_Scale.of(part, weight) for part in parts), triples)
-    return basis, basis.scaled(parts)
+    _, parts = _columns(Z, raw, chosen, edges, bends, triples)
+    *plain, products = parts
+    # In column order numpy adds pairwise, which errs less: products have the longest tails.
+    scales = (*(_Scale.of(part, weight) for part in plain), _Scale.of(np.asfortranarray(products), weight))
+    blocks = [scale.apply(part, out=part) for scale, part in zip(scales, parts, strict=True)]
+    return Basis(raw, chosen, edges, bends, scales, triples), blocks
 
 
 def _columns(
@@ -98,18 +113,24 @@ def _columns(
     edges: tuple[np.ndarray, ...],
     bends: tuple[np.ndarray, ...],
     triples: tuple[tuple[int, int, int], ...],
-) -> tuple[np.ndarray, ...]:
-    lines = np.clip(raw.apply(Z), -_CLIP, _CLIP)
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """One array, and its four blocks, which are places in it."""
     stepped = np.repeat(chosen, [len(at) for at in edges])
-    steps = (np.take(Z, stepped, axis=1) > np.concatenate([_NONE, *edges])).astype(float)
     bending = np.repeat(chosen, [len(at) for at in bends])
-    places = (np.concatenate([_NONE, *bends]) - raw.centre[bending]) / raw.spread[bending]
-    bent = np.maximum(np.take(lines, bending, axis=1) - places, 0.0)
     left, right = np.triu_indices(len(chosen), 1)
-    products = lines[:, chosen[left]] * lines[:, chosen[right]]
-    if triples:
-        products = np.column_stack([products, *(lines[:, chosen[list(three)]].prod(axis=1) for three in triples)])
-    return lines, steps, bent, products
+    ends = np.cumsum([Z.shape[1], len(stepped), len(bending), len(left) + len(triples)])
+    out = np.empty((len(Z), ends[-1]))
+    lines, steps, bent, products = parts = np.hsplit(out, ends[:-1])
+    np.clip(raw.apply(Z, out=lines), -_CLIP, _CLIP, out=lines)
+    np.greater(np.take(Z, stepped, axis=1), np.concatenate([_NONE, *edges]), out=steps)
+    places = (np.concatenate([_NONE, *bends]) - raw.centre[bending]) / raw.spread[bending]
+    np.maximum(np.subtract(np.take(lines, bending, axis=1), places, out=bent), 0.0, out=bent)
+    np.multiply(
+        np.take(lines, chosen[left], axis=1), np.take(lines, chosen[right], axis=1), out=products[:, : len(left)]
+    )
+    for column, three in enumerate(triples, len(left)):
+        np.prod(lines[:, chosen[list(three)]], axis=1, out=products[:, column])
+    return out, parts
 
 
 def _places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
