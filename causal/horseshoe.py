@@ -96,7 +96,7 @@ def fit_posterior(
     # Matrices are too small to share: beside other work, threads make this many times slower.
     with threadpool_limits(limits=1, user_api="blas"):
         means, drawn = (np.array(kept) for kept in zip(*islice(chain, BURN_IN, BURN_IN + DRAWS), strict=True))
-        deviations = np.linalg.qr(drawn - drawn.mean(axis=0), mode="r")
+        deviations = np.asarray(np.linalg.qr(drawn - drawn.mean(axis=0), mode="r"))
     mean[told] = means.mean(axis=0)
     root = np.zeros((len(gram), len(deviations)))
     root[told] = deviations.T / np.sqrt(DRAWS - 1)

@@ -13,6 +13,7 @@ from jobs.decisions import Decision, objection, trail
 from jobs.delta import table_exists
 from jobs.fitness import unfit
 from jobs.model_card.standing import standing
+from jobs.provenance import is_software
 from jobs.registry import CHALLENGER, CHAMPION, RegisteredModel, aliased, model_version, names, versions
 from jobs.session import spark_session
 
@@ -127,7 +128,7 @@ def description(model: RegisteredModel) -> dict[str, Any]:
 
 
 def _is_provenance(tag: str) -> bool:
-    return tag.startswith(("library_", "contract_")) or tag in ("feature_version", "program_version", "python", "seed")
+    return is_software(tag) or tag.startswith("contract_") or tag in ("feature_version", "program_version", "seed")
 
 
 def decision_row(decision: Decision) -> dict[str, Any]:

@@ -6,11 +6,14 @@ another question. Neither raises an error, so equality is demanded, and the sent
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from contracts.catalog import contract
@@ -19,6 +22,13 @@ from contracts.programs import Program, programs
 
 # Everything that runs when a member is scored. DoWhy is not among them: it judges a model and is not part of it.
 SCORING_LIBRARIES = ("econml", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
+# Modules of what a pickled scorer is made of, and of what that calls when it scores.
+SCORING_MODULES = (
+    "causal.encoding", "causal.horseshoe", "causal.lasso", "causal.learners.basis", "causal.learners.bayes",
+    "causal.learners.forests", "causal.learners.judged", "causal.learners.little_bags", "causal.learners.point",
+    "causal.learners.recalibrated", "causal.learners.relative", "causal.learners.screen", "causal.reasons",
+    "causal.regression", "causal.scorer", "causal.support",
+)  # fmt: skip
 # What the model reads when it scores, and what its outcome and its arms were read from.
 MODEL_CONTRACTS = ("features.member_feature", "causal.cohort", "core.outcome_event", "core.outreach_contact")
 _MOST_NAMED = 3
@@ -30,6 +40,7 @@ def provenance(program: Program) -> dict[str, str]:
         "feature_version": feature_version(),
         "program_version": program_version(program),
         "python": _python(),
+        "scoring_code": scoring_code(),
         **{f"contract_{name}": contract(name).version for name in MODEL_CONTRACTS},
         **{f"library_{name}": _installed(name) for name in SCORING_LIBRARIES},
     }
@@ -46,6 +57,27 @@ def program_version(program: Program) -> str:
         outcome.event_types, outcome.measure, outcome.horizon_days, outcome.better,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(defining).encode()).hexdigest()[:12]
+
+
+@cache
+def scoring_code() -> str:
+    """Twelve hex digits over the code of SCORING_MODULES; comments, docstrings and layout do not count."""
+    found = hashlib.sha256()
+    for name in SCORING_MODULES:
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        found.update(code_only(Path(spec.origin).read_text(encoding="utf-8")).encode())
+    return found.hexdigest()[:12]
+
+
+def code_only(source: str) -> str:
+    """What a Python source does: its syntax tree without docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def digest(path: Path) -> str:
@@ -71,17 +103,23 @@ def differences(tags: Mapping[str, str], program: str) -> list[str]:
     for name in MODEL_CONTRACTS:
         if (then := tags.get(f"contract_{name}")) != now[f"contract_{name}"]:
             found.append(f"the contract of {name} was {then or 'not recorded'} and is {now[f'contract_{name}']}")
-    return found + library_differences(tags)
+    return found + software_differences(tags)
 
 
-def library_differences(tags: Mapping[str, str]) -> list[str]:
-    """Libraries, and Python, whose version in this process is not that of the training."""
+def software_differences(tags: Mapping[str, str]) -> list[str]:
+    """Libraries, and Python, whose version in this process is not that of the training, and our own code."""
     names = {"python": _python(), **{f"library_{name}": _installed(name) for name in SCORING_LIBRARIES}}
-    return [
+    found = [
         f"{tag.removeprefix('library_')} was {tags.get(tag, 'not recorded')} and is {here}"
         for tag, here in names.items()
         if tags.get(tag) != here
     ]
+    return found if tags.get("scoring_code") == scoring_code() else ["the code that scores changed", *found]
+
+
+def is_software(tag: str) -> bool:
+    """Whether a model's tag is one of those that `software_differences` reads."""
+    return tag.startswith("library_") or tag in ("python", "scoring_code")
 
 
 def unfit_file(path: Path, expected_digest: str | None) -> str | None:

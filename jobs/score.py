@@ -5,7 +5,7 @@ No member leaves the cluster: the model goes to the rows (as a session artifact)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from contracts.programs import Programs
 from jobs.ledger import safe_message
 from jobs.lineage.models import scored_by
 from jobs.options import benefit_sql, best_value_sql, ranked_benefit_sql
-from jobs.provenance import library_differences, listed
+from jobs.provenance import is_software, listed, software_differences
 from jobs.registry import RegisteredModel, load_scorer
 from jobs.serving import Serving
 from jobs.tonight import tonight
@@ -39,12 +39,12 @@ _NO_WORDS = "Similar members gained from the program"
 
 @cache
 def _worker_scorer(file_name: str, trained_with: tuple[tuple[str, str], ...]) -> Any:
-    """The scorer, unpickled once per worker process; refused where the worker's libraries are not those of the training."""
+    """The scorer, unpickled once per worker process; refused where the worker's software is not that of the training."""
     from pathlib import Path
 
     from pyspark import SparkFiles
 
-    if found := library_differences(dict(trained_with)):
+    if found := software_differences(dict(trained_with)):
         raise ModelUnavailableError(
             f"A worker may not use {file_name}: {listed(found)}.", todo="install the lock there"
         )
@@ -116,13 +116,9 @@ def effects(spark: SparkSession, model: RegisteredModel, rows: DataFrame) -> Dat
         model: its file goes to the workers.
         rows: `member_id` and every covariate.
     """
-    trained_with = tuple(sorted(_library_tags(model.tags).items()))
+    trained_with = tuple(sorted((tag, value) for tag, value in model.tags.items() if is_software(tag)))
     scored = _score_partition(_shipped(spark, model), trained_with)
     return scored_by(rows.select("member_id", *covariates()).mapInArrow(scored, _SCORES), model)
-
-
-def _library_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if key.startswith("library_") or key == "python"}
 
 
 def scoring_error(rows: DataFrame) -> str | None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import pickle
+import pickletools
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from effect_worlds import effect_world
 from registry_world import NAME, PROGRAM, SOURCE, Registry
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from causal.learners.base import LearnerData, LearnerOptions
+from causal.learners.registry import REGISTRY
+from causal.nuisance import Nuisances
+from causal.options import TrainOptions
+from causal.train import train_study
 from contracts.errors import ExitCode, ModelUnavailableError, RegistryError
 from contracts.programs import program
 from contracts.settings import settings
@@ -102,6 +111,37 @@ def test_another_library_version_is_a_fallback(
     found = serving(SOURCE, PROGRAM)
     assert (found.verdict, found.is_alarming) == ("fallback", True)
     assert f"{library} was {installed(library)} and is 99.0" in found.sentence
+
+
+def test_other_scoring_code_is_a_fallback(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(registry)
+    monkeypatch.setattr(provenance, "scoring_code", lambda: "0" * 12)
+    found = serving(SOURCE, PROGRAM)
+    assert (found.verdict, found.is_alarming) == ("fallback", True)
+    assert "the code that scores changed" in found.sentence
+
+
+def test_scoring_code_is_what_is_run_and_not_how_it_is_told() -> None:
+    source = '"""A."""\n\nclass B:\n    """B."""\n\n    def c(self, x):\n        """C."""\n        return x + 1  # D\n'
+    told_otherwise = "# E\nclass B:\n  def c(self, x):\n    return (x\n      + 1)\n"
+    assert provenance.code_only(source) == provenance.code_only(told_otherwise)
+    assert provenance.code_only(source) != provenance.code_only(source.replace("x + 1", "x + 2"))
+    assert provenance.code_only(source) != provenance.code_only(source.replace("B:", "F:"))
+
+
+def test_scoring_code_covers_all_that_a_scorer_is_made_of() -> None:
+    """A scorer as training makes it, and models of all learners."""
+    trial = effect_world("smooth", 600, seed=1, outcome="binary", assignment="observational").trial
+    gates = frozenset({"refutation", "placebo_outcome", "stability"})
+    options = TrainOptions(learners=("bayes_r",), n_trees=8, threads=1, skip_gates=gates)
+    made = [train_study(trial, options).scorer]
+    Z, half = made[0].encoder.transform(trial.X), np.full(trial.n, 0.5)
+    data = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, Nuisances(half, half, half), "binary")
+    made += [learner.fit(data, LearnerOptions(seed=1, n_trees=8)) for learner in REGISTRY.values()]
+    told = [arg for one in made for _, arg, _ in pickletools.genops(pickle.dumps(one)) if isinstance(arg, str)]
+    modules = {name for name in told if name.startswith("causal.")}
+    assert {"causal.scorer", "causal.regression", "causal.learners.forests"} <= modules
+    assert modules <= set(provenance.SCORING_MODULES)
 
 
 def test_other_definitions_are_a_fallback(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
