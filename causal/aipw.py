@@ -66,6 +66,17 @@ def effective_share(weight: np.ndarray) -> float:
     return float(w.sum() ** 2 / np.sum(w**2) / len(w))
 
 
+def effective_clusters(weight: np.ndarray, cluster: np.ndarray) -> float:
+    """How many clusters of one weight would tell as much: (sum w)^2 / sum w^2 of the clusters' weights (Kish 1965).
+
+    A robust error of a few clusters is too small, and one of half the rows leaves few (Carter, Schnepel & Steigerwald 2017).
+    """
+    _, code = np.unique(cluster, return_inverse=True)
+    total = np.bincount(code, weights=weight)
+    total = total[total > 0]
+    return len(total) * effective_share(total)
+
+
 def mean_estimate(
     scores: np.ndarray, cluster: np.ndarray, weight: np.ndarray | None = None, alpha: float = 0.05
 ) -> Estimate:
@@ -97,14 +108,14 @@ def unmodelled_effects(
 ) -> tuple[Estimate | None, Estimate | None]:
     """Average effects of everyone and of the treated with known propensities and no model but the arms' weighted means.
 
-    Intervals are Student's with the clusters less two, as of two means. None, None where an arm's weights leave it fewer than
-    MIN_CLUSTERS clusters (their spread says little of the error), or nobody's outcome differs from another's.
+    Intervals are Student's with the effective clusters less two, as of two means. None, None where weights and sizes leave an arm
+    fewer than MIN_CLUSTERS clusters (their spread says little of the error), or nobody's outcome differs from another's.
     """
     w = [weight * (t == 1) / propensity, weight * (t == 0) / (1 - propensity)]
-    left = [len(np.unique(cluster[v > 0])) * effective_share(v[v > 0]) for v in w if v.any()]
+    left = [effective_clusters(v, cluster) for v in w if v.any()]
     if len(left) < 2 or min(left) < MIN_CLUSTERS or np.ptp(y) == 0:
         return None, None
-    freedom = len(np.unique(cluster[weight > 0])) - 2
+    freedom = effective_clusters(weight, cluster) - 2
     mu1, mu0 = (np.full(len(y), np.average(y, weights=v)) for v in w)
     gamma = aipw_scores(t, y, mu0, mu1, propensity)
     found = mean_estimate(gamma, cluster, weight), att_estimate(t, y, mu0, propensity, cluster, weight)

@@ -104,7 +104,7 @@ def banded(groups: pd.DataFrame) -> pd.DataFrame:
 
 
 def named_groups(people: Ranked, dimension: str) -> dict[str, np.ndarray]:
-    """Members (boolean (n,)) of every group of an attribute that may be named, in the order of the names.
+    """Members (boolean (n,)) of every group of an attribute that may be named, in the order of the names, of quarters in that of their values.
 
     Levels of fewer than MIN_PEOPLE people are together in OTHER, which is there if it has enough people itself. Empty
     where every level is small, as those of an identifier are.
@@ -113,8 +113,19 @@ def named_groups(people: Ranked, dimension: str) -> dict[str, np.ndarray]:
     if small.all():
         return {}
     levels = np.where(small, OTHER, people.groups[dimension].to_numpy(dtype=object))
-    found = {str(level): levels == level for level in sorted(set(levels))}
+    found = {str(level): levels == level for level in sorted(set(levels), key=_place)}
     return {name: member for name, member in found.items() if name != OTHER or _large_enough(people, member)}
+
+
+def _place(level: object) -> tuple[float, str]:
+    """Quarters by their lower ends, the open one first; words after them by name."""
+    low = str(level).partition(" to ")
+    if not low[1]:
+        return float("inf"), str(level)
+    try:
+        return (-float("inf") if low[0] == "..." else float(low[0])), str(level)
+    except ValueError:
+        return float("inf"), str(level)
 
 
 def unnamed_levels(people: Ranked, dimension: str) -> int:

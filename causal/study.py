@@ -38,6 +38,9 @@ SCORE_COLUMNS = (
 AUTO = DEFAULT_LEARNERS
 
 
+_ROUNDING = 1e-12
+
+
 @dataclass(frozen=True)
 class StudyResult:
     """`facts` is what `study.json` holds; `scores` what `scores.parquet` holds; `arms` the fitted objects."""
@@ -104,9 +107,33 @@ def _scores(data: StudyFrame, arm: str, study: TrainedStudy) -> pd.DataFrame:
     part = part.sort_values("at", ignore_index=True)
     part["unit_id"], part["arm"] = data.unit_id.array, arm
     sign = -1.0 if data.better == "lower" else 1.0
+    part = _at_one_level(data, part, study)
     part["rank"] = (-sign * part["cate"]).rank(method="first").astype("Int64")
     part["in_support"] = part["in_support"].astype(bool) & part["cate"].notna()
     return part.iloc[np.argsort(data.position, kind="stable")][list(SCORE_COLUMNS)]
+
+
+def _at_one_level(data: StudyFrame, part: pd.DataFrame, study: TrainedStudy) -> pd.DataFrame:
+    """Estimates that can be ranked together: each split's have the mean that the served model gives the same people.
+
+    They come from models that saw other rows, whose average effects differ by chance; where effects vary little that
+    difference alone would rank, and the served model's average is that of all rows.
+    """
+    served = study.scorer.score(data.features.reset_index(drop=True), intervals=False)["cate"].to_numpy(dtype=float)
+    gap = (
+        pd.Series(served - part["cate"].to_numpy(dtype=float))
+        .groupby(part["split"].to_numpy())
+        .transform("mean")
+        .fillna(0.0)
+    )
+    made = part.assign(
+        **{name: part[name].astype(float) + gap.to_numpy() for name in ("cate", "cate_lower", "cate_upper")}
+    )
+    # What only rounding tells apart is equal.
+    largest = float(made["cate"].abs().max())
+    if largest > 0:
+        made["cate"] = (made["cate"] / (_ROUNDING * largest)).round() * (_ROUNDING * largest)
+    return made
 
 
 def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], seed: int) -> dict[str, Any]:
@@ -118,6 +145,7 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
     return {
         "name": spec.name,
         "n": data.n,
+        "n_units": int(data.unit_id.nunique()),
         "n_treated": int(sum(study.n_treated for study in arms.values())),
         "n_by_arm": data.counts,
         "excluded": data.excluded,
@@ -255,14 +283,15 @@ def _evaluation(study: TrainedStudy) -> list[dict[str, Any]]:
 
 
 def _policy_value(spec: StudySpec, arms: Mapping[str, TrainedStudy]) -> dict[str, Any]:
-    """Benefit (positive is good) per person of the whole population when the top `budget` share is treated, best arm; of
-    a random share beside it; in dollars too where the outcome has a price.
+    """Benefit (positive is good) per person of the whole population when the top `budget` share is treated, by the best of
+    the arms whose verdict is best (a blocked one's value is not to be believed); of a random share beside it; in dollars too where the outcome has a price.
     """
     values = {arm: _arm_value(study, spec.outcome.usd_per_unit) for arm, study in arms.items()}
     known = {arm: v for arm, v in values.items() if v is not None}
     if not known:
         return {"budget": spec.budget.fraction, "value": None, "se": None, "random_value": None, "arm": None}
-    best = max(known, key=lambda arm: known[arm]["value"])
+    trusted = ("blocked", "fallback", "publish")
+    best = max(known, key=lambda arm: (trusted.index(arms[arm].verdict), known[arm]["value"]))
     return {"budget": spec.budget.fraction, **known[best], "arm": best, "by_arm": known}
 
 

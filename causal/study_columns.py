@@ -13,6 +13,8 @@ from causal.encoding import MIN_LEVEL_SHARE, is_numeric
 from contracts.errors import ConfigError
 from contracts.study import Level, StudySpec
 
+# A word of fewer people would name them in a report.
+MIN_PEOPLE, RARE = 11, "(rare)"
 # Columns that had no name in the file (a row index that a program wrote along) start with this.
 NAMELESS = "Unnamed: "
 
@@ -91,7 +93,11 @@ def without_infinite(column: pd.Series) -> pd.Series:
 
 
 def covariates(frame: pd.DataFrame, spec: StudySpec) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Features to adjust for and rank by, dates as days; and the columns left out, with the reason."""
+    """Features to adjust for and rank by, dates as days; and the columns left out, with the reason.
+
+    Words most of which are numbers (`57`, `unknown`, `12 %`) have a second feature, these numbers: as words alone the twenty
+    commonest would be told apart and the rest be one. A value of fewer than MIN_PEOPLE people is `(rare)`: it would name them.
+    """
     wanted = spec.covariates.include
     roles = spec.role_columns if wanted is None else spec.never_covariates
     if wanted is not None:
@@ -111,11 +117,23 @@ def covariates(frame: pd.DataFrame, spec: StudySpec) -> tuple[pd.DataFrame, dict
             "`covariates`: no column is left to adjust for.",
             todo="name measured reasons of the treatment, or say under `assignment` how chance decided.",
         )
-    features = pd.DataFrame({c: _feature(frame[c]) for c in names}, index=frame.index)
-    left_out |= {c: "is empty" for c in names if features[c].isna().all()}
-    left_out |= {c: "is the same in every row" for c in names if c not in left_out and _is_flat(features[c])}
-    left_out |= {c: _TOO_VARIED for c in names if c not in left_out and _is_too_varied(features[c])}
-    return features, left_out
+    made = {c: _feature(frame[c]) for c in names}
+    left_out |= {c: "is empty" for c in names if made[c].isna().all()}
+    left_out |= {c: "is the same in every row" for c in names if c not in left_out and _is_flat(made[c])}
+    person = np.arange(len(frame)) if spec.unit_id is None else pd.factorize(frame[spec.unit_id])[0]
+    features: dict[str, pd.Series] = {}
+    for c, values in made.items():
+        if c in left_out or is_numeric(values):
+            features[c] = values
+            continue
+        words, numbers = _without_rare(values, person), _numbers_among(values)
+        if _is_too_varied(words):
+            left_out[c] = _TOO_VARIED
+        else:
+            features[c] = words
+        if numbers is not None:
+            features[_free_name(f"{c} (number)", frame)] = numbers
+    return pd.DataFrame(features, index=frame.index), left_out
 
 
 def require_single_values(column: pd.Series, field: str) -> None:
@@ -160,14 +178,52 @@ def _no_dates(column: pd.Series, count: int) -> ConfigError:
     )
 
 
-_TOO_VARIED = f"is text of which no value is in {MIN_LEVEL_SHARE:.1%} of the rows"
+def _numbers_among(words: pd.Series) -> pd.Series | None:
+    """The numbers among words, others missing; None where they are half of them or fewer, or all are plain digits: codes.
+
+    Also those with per cent, a currency, thousands, a typographic minus, hard spaces or an accountant's brackets.
+    """
+    codes, values = pd.factorize(words)
+    raw = pd.Series(values, dtype=object).astype(str)
+    text = raw.str.replace(_SPACES, "", regex=True).str.replace(_MINUS, "-", regex=True)
+    bare = text.str.replace(_CURRENCY_OR_PERCENT, "", regex=True).str.replace(_BRACKETS, r"-\1", regex=True)
+    thousands = bare.str.fullmatch(_THOUSANDS)
+    read = pd.to_numeric(bare.where(~thousands, bare.str.replace(",", "")), errors="coerce").to_numpy(dtype=float)
+    found = np.append(np.where(np.abs(read) <= LARGEST, read, np.nan), np.nan)[codes]
+    present = codes >= 0
+    if raw.str.fullmatch(_PLAIN).all() or 2 * np.isfinite(found[present]).sum() <= present.sum():
+        return None
+    return pd.Series(found, index=words.index)
 
 
-def _is_too_varied(column: pd.Series) -> bool:
+_SPACES, _MINUS, _CURRENCY_OR_PERCENT = r"\s", "[\u2212\u2013]", r"^[$\u20ac\u00a3]|(?<=\d)%$"
+_PLAIN, _BRACKETS, _THOUSANDS = r"-?\d+(\.\d*)?", r"^\(([\d.,]+)\)$", r"-?\d{1,3}(,\d{3})+(\.\d*)?"
+
+
+def _free_name(name: str, frame: pd.DataFrame) -> str:
+    while name in frame.columns:
+        name += "'"
+    return name
+
+
+def _without_rare(words: pd.Series, person: np.ndarray) -> pd.Series:
+    """Values of fewer than MIN_PEOPLE people become one."""
+    codes, values = pd.factorize(words)
+    told = pd.DataFrame({"code": codes, "person": person}).drop_duplicates()
+    people = np.bincount(told["code"][told["code"] >= 0], minlength=len(values))
+    if (people >= MIN_PEOPLE).all():
+        return words
+    shown = np.append(np.where(people >= MIN_PEOPLE, np.asarray(values, dtype=object), RARE), None)
+    return pd.Series(shown[codes], index=words.index, dtype=object)
+
+
+_TOO_VARIED = f"is text of which no value is in {MIN_LEVEL_SHARE:.1%} of the rows, and of {MIN_PEOPLE} people"
+
+
+def _is_too_varied(words: pd.Series) -> bool:
     """Words of which none is common enough to be told from the others: names, free text, dates or numbers written oddly."""
-    if is_numeric(column):
-        return False
-    return bool(column.value_counts(dropna=False).iloc[0] < MIN_LEVEL_SHARE * len(column))
+    counts = words[words.astype(object) != RARE].value_counts(dropna=False)
+    return not len(counts) or bool(counts.iloc[0] < MIN_LEVEL_SHARE * len(words))
 
 
 def _is_flat(column: pd.Series) -> bool:

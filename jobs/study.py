@@ -48,6 +48,7 @@ def run_study_file(path: Path, out: Path, seed: int = 0, say: Callable[[str], No
 
     spec = load_study(path)
     _make_folder(out)
+    _spare_inputs(path, path.parent / spec.data if spec.data else None, out)
     say("reading the data")
     frame = read_data(spec, path.parent)
     with warnings.catch_warnings():
@@ -76,6 +77,14 @@ def _make_folder(out: Path) -> None:
         ) from None
     if folders := [name for name in _RESULTS if (out / name).is_dir()]:
         raise ConfigError(f"`--out`: {out.name} has a folder of the name {folders[0]}.", todo="name another folder.")
+
+
+def _spare_inputs(study: Path, data: Path | None, out: Path) -> None:
+    """No result may take the place of what it was made from."""
+    for name in _RESULTS:
+        for field, given in (("the study", study), ("`data`", data)):
+            if given is not None and (out / name).exists() and given.exists() and (out / name).samefile(given):
+                raise ConfigError(f"`--out`: {name} would replace {field}.", todo="name another folder.")
 
 
 def _replace(path: Path, content: bytes) -> None:

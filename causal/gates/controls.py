@@ -8,6 +8,7 @@ from causal.empirical_null import Calibrated, EmpiricalNull, calibrate, fit_null
 from causal.gates.context import GateContext
 from causal.gates.material import claim, level, material
 from causal.gates.result import GateResult, Status
+from causal.gates.words import figure, p_value
 from causal.negative_controls import NegativeControls
 
 MIN_CONTROLS = 20
@@ -29,15 +30,15 @@ def negative_controls(ctx: GateContext) -> GateResult:
     null, calibrated = empirical_calibration(found, ctx.alpha)
     e = calibrated.estimate
     after = (
-        f"allowing for it the effect is {e.value:.3g} standard deviations "
-        f"({e.ci_low:.3g} to {e.ci_high:.3g}, p = {calibrated.p_value:.2g})"
+        f"allowing for it the effect is {figure(e.value)} standard deviations "
+        f"({figure(e.ci_low)} to {figure(e.ci_high)}, {p_value(calibrated.p_value)})"
     )
     status: Status
     if null.p_value < level(ctx) and null.size > limit:
         status = "fail"
         survives = e.ci_low > 0 or e.ci_high < 0
         said = (
-            f"{k} outcomes that outreach cannot change differ between the groups by {null.size:.3g} standard deviations as "
+            f"{k} outcomes that outreach cannot change differ between the groups by {figure(null.size)} standard deviations as "
             f"a rule: a hidden difference; {after}" + ("." if survives else ", which is not clearly any effect.")
         )
     elif float(norm.ppf(1 - level(ctx) / 2)) * null.mean_se > max(claim(ctx), limit):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from causal.aipw import effective_share
+from causal.aipw import effective_clusters
 from causal.encoding import correlations
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
@@ -24,6 +24,8 @@ MAX_ATTRITION_GAP = 0.05
 BEYOND_CHANCE = 1e-6
 # A feature that goes with the outcome like this within both arms is the outcome, in other words or another unit.
 MAX_LIKENESS = 0.999
+# One that goes with it like this over both arms together, so that there is not even an effect between them, is it where lots were drawn.
+A_COPY = 1 - 1e-9
 
 
 def design(ctx: GateContext) -> GateResult:
@@ -82,10 +84,10 @@ def _lost(attrition: Attrition) -> str:
 
 
 def _too_few_people(ctx: GateContext) -> GateResult | None:
-    """By what their weights leave of them (Kish 1965): a thousand people of whom one has all the weight are one."""
+    """By what their weights and sizes leave of them: a thousand people of whom one has all the weight are one."""
     trial = ctx.trial
     people = [len(np.unique(trial.cluster[trial.t == arm])) for arm in (0, 1)]
-    left = [n * effective_share(trial.weight[trial.t == arm]) for arm, n in enumerate(people)]
+    left = [effective_clusters(trial.weight[trial.t == arm], trial.cluster[trial.t == arm]) for arm in (0, 1)]
     smallest = float(min(left))
     if smallest >= ctx.min_arm:
         return None
@@ -94,18 +96,18 @@ def _too_few_people(ctx: GateContext) -> GateResult | None:
     said = f"Only {trial.counted(people[arm])} in the {which} group; at least {ctx.min_arm} are needed to learn from."
     if people[arm] >= ctx.min_arm:
         said = (
-            f"The weights leave as much to learn from as {trial.counted(int(smallest))} of one weight would, of the {people[arm]} "
-            f"in the {which} group; at least {ctx.min_arm} are needed."
+            f"Unequal weights or sizes leave as much to learn from as {trial.counted(int(smallest))} of one weight would, of the "
+            f"{people[arm]} in the {which} group; at least {ctx.min_arm} are needed."
         )
     return _failed(ctx, float(int(smallest)), float(ctx.min_arm), said)
 
 
 def _too_few_events(ctx: GateContext) -> GateResult | None:
     trial = ctx.trial
-    if trial.outcome_kind == "continuous":
-        if np.ptp(trial.y) > 0:
-            return None
+    if trial.outcome_kind != "binary" and not np.std(trial.y) > 0:
         return _failed(ctx, 0.0, 0.0, "The outcome is the same for everyone.")
+    if trial.outcome_kind == "continuous":
+        return None
     events = int((trial.y > 0).sum())
     common = min(events, int((trial.y == 0).sum())) if trial.outcome_kind == "binary" else events
     if common >= ctx.min_events:
@@ -219,21 +221,26 @@ def _gap_in_errors(z: np.ndarray, t: np.ndarray, w: np.ndarray, cluster: np.ndar
 
 
 def _is_the_outcome(ctx: GateContext) -> GateResult | None:
-    """The feature that is the outcome, if there is one; where lots were drawn an effect on it shows in `_beyond_chance`."""
+    """The feature that is the outcome, if there is one.
+
+    Where lots were drawn, what was before may go with the outcome as closely as it likes: a large effect on a feature shows in
+    `_beyond_chance`, and of a small one only a copy over both arms together tells.
+    """
     assert ctx.Z is not None
     assert ctx.encoder is not None
     trial = ctx.trial
-    if trial.design == "randomized":
-        return None
-    likeness = np.min([correlations(ctx.Z[trial.t == arm], trial.y[trial.t == arm]) for arm in (0, 1)], axis=0)
+    drawn = trial.design == "randomized"
+    groups = [np.full(trial.n, True)] if drawn else [trial.t == arm for arm in (0, 1)]
+    likeness = np.min([correlations(ctx.Z[rows], trial.y[rows]) for rows in groups], axis=0)
+    limit = A_COPY if drawn else MAX_LIKENESS
     j = int(np.argmax(likeness))
-    if likeness[j] <= MAX_LIKENESS:
+    if likeness[j] <= limit:
         return None
     said = (
-        f"`{ctx.encoder.names[j]}` all but equals the outcome (correlation {likeness[j]:.4f} in both groups): it was measured "
-        "with it and must not be adjusted for."
+        f"`{ctx.encoder.names[j]}` all but equals the outcome (correlation {likeness[j]:.4f}"
+        f"{'' if drawn else ' in both groups'}): it was measured with it and must not be adjusted for."
     )
-    return GateResult("balance", trial.arm, "fail", True, float(likeness[j]), MAX_LIKENESS, said)
+    return GateResult("balance", trial.arm, "fail", True, float(likeness[j]), limit, said)
 
 
 def balance_frame(
@@ -254,10 +261,14 @@ def balance_frame(
 
 
 def standardised_differences(Z: np.ndarray, t: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Absolute weighted mean differences over the pooled unweighted deviation, and their approximate errors."""
+    """Absolute weighted mean differences over the pooled unweighted deviation, and their approximate errors.
+
+    The deviation is that within the arms; of everybody where nobody differs within them, as in a copy of the arms.
+    """
     one, zero = t == 1, t == 0
     means = [np.average(Z[g], axis=0, weights=w[g]) for g in (one, zero)]
     spread = np.sqrt((Z[one].var(axis=0) + Z[zero].var(axis=0)) / 2)
+    spread = np.where(spread > 1e-12, spread, Z.std(axis=0))
     spread = np.where(spread > 1e-12, spread, np.inf)
     effective = [w[g].sum() ** 2 / np.sum(w[g] ** 2) for g in (one, zero)]
     return np.abs(means[0] - means[1]) / spread, np.full(Z.shape[1], np.sqrt(sum(1 / n for n in effective)))

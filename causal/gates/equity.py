@@ -22,6 +22,7 @@ from causal.equity import (
 from causal.gates.context import GateContext
 from causal.gates.material import material
 from causal.gates.result import GateResult
+from causal.gates.words import figure
 
 # The four-fifths rule of the US Uniform Guidelines on Employee Selection Procedures (29 CFR 1607.4 D).
 FOUR_FIFTHS = 0.8
@@ -69,7 +70,8 @@ def _skipped(people: Ranked, named: Mapping[str, Mapping[str, np.ndarray]]) -> s
     """What was not looked at: small groups by their number, attributes that have no others by name; empty if nothing."""
     useless = [dimension for dimension, levels in named.items() if not levels]
     too_small = sum(unnamed_levels(people, dimension) for dimension, levels in named.items() if levels)
-    said = f" {too_small} groups are too small to look at." if too_small else ""
+    some = f"{too_small} groups are" if too_small > 1 else "1 group is"
+    said = f" {some} too small to look at." if too_small else ""
     return said + "".join(f" `{name}` has no group large enough to look at." for name in useless)
 
 
@@ -85,7 +87,7 @@ def _miscalibrated(
     name = max(shown, key=lambda k: abs(shown[k].z))
     gap = shown[name]
     how = "too little: people in it lose places" if gap.value > 0 else "too much: others lose places to it"
-    said = f"The model promises `{name}` {how} (measured less promised benefit, against everyone: {gap.value:.3g} per person)."
+    said = f"The model promises `{name}` {how} (measured less promised benefit, against everyone: {figure(gap.value)} per person)."
     return GateResult("equity", ctx.trial.arm, "fail", False, abs(gap.value) / spread, limit, said)
 
 

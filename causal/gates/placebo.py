@@ -7,6 +7,7 @@ from scipy.stats import norm
 from causal.gates.context import GateContext
 from causal.gates.material import MAX_SHARE_OF_CLAIM, claim, level, material
 from causal.gates.result import GateResult
+from causal.gates.words import figure
 
 
 def placebo_outcome(ctx: GateContext) -> GateResult:
@@ -21,7 +22,7 @@ def placebo_outcome(ctx: GateContext) -> GateResult:
     size, half = abs(worst.standardised), critical * worst.standardised_se
     if size > half and size > limit:
         said = (
-            f"Before any offer, `{worst.name}` already differed by {worst.estimate.value:.3g} between the groups after "
+            f"Before any offer, `{worst.name}` already differed by {figure(worst.estimate.value)} between the groups after "
             "adjustment: people were chosen for reasons that the data do not hold."
         )
         return GateResult("placebo_outcome", arm, "fail", True, size, limit, said)

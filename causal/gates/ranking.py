@@ -8,6 +8,7 @@ from causal.aipw import Estimate
 from causal.evaluation.rules import Evaluation
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
+from causal.gates.words import figure, share
 
 # A prediction that promises a quarter more spread than it delivers is over-confident beyond sampling noise.
 SMALLEST_SLOPE = 0.8
@@ -60,8 +61,13 @@ def calibration(ctx: GateContext) -> GateResult:
         status, said = "fail", "The fifth of people predicted to benefit most benefited less than the last fifth."
     elif slope.ci_low > 0:
         status = "pass"
-        size = "about the size predicted" if slope.ci_low <= 1 else "larger than predicted (the model is cautious)"
-        said = f"Differences in benefit are {size}: {slope.value:.2f} times (interval {slope.ci_low:.2f}-{slope.ci_high:.2f})."
+        size = (
+            "can be of the size predicted" if slope.ci_low <= 1 else "are larger than predicted (the model is cautious)"
+        )
+        said = (
+            f"Differences in benefit {size}: {slope.value:.2f} times as large"
+            f" (95% interval {slope.ci_low:.2f} to {slope.ci_high:.2f})."
+        )
     else:
         status, said = "inconclusive", "There is too little evidence of differences in benefit to check their size."
     return GateResult("calibration", arm, status, True, slope.value, SMALLEST_SLOPE, said)
@@ -72,11 +78,12 @@ def value_at_capacity(ctx: GateContext) -> GateResult:
     result = _evaluation(ctx)
     found = result.metrics["learner"]["top_fraction_effect"].estimate
     low = one_sided_low(found, ctx.alpha)
-    share = f"the top {result.fraction:.0%}"
+    top = f"the top {share(result.fraction)}"
     said = {
-        "pass": f"Outreach to {share} helps: {found.value:.3g} per person, {result.share_harmed:.0%} expected harmed.",
-        "fail": f"Outreach to {share} does harm: {found.value:.3g} per person.",
-        "inconclusive": f"Whether outreach to {share} helps is not clear: {found.value:.3g} +- {found.se:.2g} per person.",
+        "pass": f"Outreach to {top} helps: {figure(found.value)} per person, {result.share_harmed:.0%} expected harmed.",
+        "fail": f"Outreach to {top} does harm: {figure(found.value)} per person.",
+        "inconclusive": f"Whether outreach to {top} helps is not clear: {figure(found.value)} per person,"
+        f" 95% interval {figure(found.ci_low)} to {figure(found.ci_high)}.",
     }
     return _one_sided("value_at_capacity", ctx, low, found, said)
 

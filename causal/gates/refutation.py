@@ -52,8 +52,13 @@ def refutation(ctx: GateContext) -> GateResult:
         "data_subset": "a random part of the people should give the same effect",
         "dummy_outcome": "an outcome made up from the features alone should show no effect",
     }
-    said = f"{words[worst].capitalize()}; it moved the estimate by {value:.2f} standard errors."
+    said = f"{words[worst].capitalize()}; it moved the estimate by {_moved(value)} standard errors."
     return GateResult("refutation", ctx.trial.arm, status, hard, value, limit, said)
+
+
+def _moved(shift: float) -> str:
+    """An error of next to nothing, as where the offer alone decides the outcome, makes any shift a huge one."""
+    return f"{shift:.2f}" if shift < 1_000 else "more than 1,000"
 
 
 def refutation_shifts(ctx: GateContext) -> dict[str, float]:

@@ -8,10 +8,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from causal.gates.words import figure as in_figures
+from causal.gates.words import share
 from jobs.report.charts import intervals
 from jobs.report.night import Interval
 from jobs.report.render import environment
 
+# Rankings are compared in the outcome's unit; an error this small is what adding up leaves.
+_ROUNDING = 1e-15
 _TEMPLATES = Path(__file__).with_name("templates")
 _RULES = {
     "learner": "By this model",
@@ -29,14 +33,19 @@ _VERDICTS = {
 def render_report(facts: Mapping[str, Any]) -> str:
     """The page: verdicts, effects, gates, rankings, groups, checks; no rows of people."""
     page = environment(_TEMPLATES).get_template("study.html.j2")
-    return page.render(facts=facts, figure=figure, rules=_RULES, verdicts=_VERDICTS, effects=_effects, rankings=_rankings, groups=_groups)  # fmt: skip
+    return page.render(facts=facts, figure=figure, around=around, share=share, rules=_RULES, verdicts=_VERDICTS, effects=_effects, rankings=_rankings, groups=_groups)  # fmt: skip
 
 
 def figure(value: float | None, digits: int = 3) -> str:
     """A number of so many significant digits, with a true minus; a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:.{digits}g}".replace("-", "−").replace("e+", "e")
+    return "–" if value is None else in_figures(value, digits).replace("-", "−")
+
+
+def around(value: float | None, se: float | None) -> str:
+    """An estimate and its standard error; one that is nothing by construction has none but rounding."""
+    if value is not None and se is not None and abs(value) < _ROUNDING and se < _ROUNDING:
+        return "0"
+    return f"{figure(value)} ± {figure(se, 2)}"
 
 
 def _effects(facts: Mapping[str, Any]) -> Markup | None:

@@ -158,7 +158,7 @@ def test_people_who_are_not_recorded_are_a_group_like_any_other() -> None:
     assert list(named_groups(few, "race")) == ["a", "b"]
     with_others = with_levels(people(), **{NOT_RECORDED: MIN_PEOPLE - 1, "Ann": 1})
     assert list(named_groups(with_others, "race")) == ["a", "b", OTHER]
-    assert equity(context(with_others)).sentence.endswith("1 groups are too small to look at.")
+    assert equity(context(with_others)).sentence.endswith("1 group is too small to look at.")
 
 
 def test_a_group_called_as_the_small_ones_together_is_one_of_them() -> None:

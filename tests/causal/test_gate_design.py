@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal.aipw import effective_share, unmodelled_effects
+from causal.aipw import effective_clusters, effective_share, unmodelled_effects
 from causal.encoding import fit_encoder
 from causal.gates.context import GateContext
 from causal.gates.design import balance, design
@@ -196,3 +196,45 @@ def test_a_difference_in_means_of_few_clusters_holds_the_truth_as_often_as_it_sa
         assert ate is not None
         held += ate.ci_low <= 0 <= ate.ci_high
     assert 0.93 < held / 1500 < 0.97
+
+
+@pytest.mark.parametrize("found", ["the outcome", "the arms", "what was before"])
+def test_a_copy_of_the_outcome_or_of_the_arms_blocks_a_trial(found: str) -> None:
+    """What was before may go with the outcome as closely as it likes; a small effect then tells it from a copy."""
+    draw = np.random.default_rng(8)
+    a, t = draw.normal(size=900), draw.integers(0, 2, 900)
+    y = a + 0.02 * t
+    leak = {"the outcome": 10 * y + 3, "the arms": t.astype(float), "what was before": a}[found]
+    gate = balance(judged(make_trial(pd.DataFrame({"leak": leak}), t, y, "higher", known_propensity=0.5)))
+    assert (gate.status == "fail" and gate.hard and "`leak`" in gate.sentence) is (found != "what was before"), gate
+
+
+@pytest.mark.parametrize("outcome", [3.0, 1.0, 0.0, 2.5])
+def test_an_outcome_that_is_the_same_for_everyone_is_a_fallback(outcome: float) -> None:
+    draw = np.random.default_rng(10)
+    frame = pd.DataFrame({"t": draw.integers(0, 2, 400), "y": outcome, "a": draw.normal(size=400)})
+    result = run_study(frame, spec())
+    assert result.facts["verdict"] == {"1": "fallback"}
+    assert result.facts["gates"][0]["status"] == "fail"
+
+
+def test_one_cluster_of_half_the_rows_leaves_few() -> None:
+    draw = np.random.default_rng(11)
+    n = 1200
+    t, y, X = draw.integers(0, 2, n), draw.normal(size=n), pd.DataFrame({"a": draw.normal(size=n)})
+    even = np.arange(n) // 4
+    giant = np.where(np.arange(n) < n // 2, 0, even)
+    made = {
+        name: make_trial(X, t, y, "higher", cluster=c, known_propensity=0.5) for name, c in (("e", even), ("g", giant))
+    }
+    assert design(GateContext(made["e"])).status == "pass"
+    gate = design(GateContext(made["g"]))
+    assert gate.status == "fail"
+    assert "Unequal weights or sizes leave as much to learn from as 3 people" in gate.sentence
+    assert unmodelled_effects(t, y, np.full(n, 0.5), giant, np.ones(n)) == (None, None)
+
+
+def test_effective_clusters() -> None:
+    assert effective_clusters(np.ones(6), np.array([0, 0, 1, 1, 2, 2])) == pytest.approx(3.0)
+    assert effective_clusters(np.ones(4), np.array([0, 0, 0, 1])) == pytest.approx(16 / 10)
+    assert effective_clusters(np.array([1.0, 1.0, 0.0]), np.arange(3)) == pytest.approx(2.0)

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import causal.study as study_module
 from causal.options import TrainOptions
 from causal.study import SCORE_COLUMNS, StudyResult, run_study
 from causal.study_columns import LARGEST
@@ -181,8 +183,126 @@ def test_words_too_varied_to_tell_people_apart_are_named() -> None:
         name=lambda f: "member " + f["id"].astype(str), region=np.resize(["north", "south"], 400)
     )
     found = read_frame(frame, parse_study(trial_spec()))
-    assert found.unused == {"name": "is text of which no value is in 0.5% of the rows"}
+    assert found.unused == {"name": "is text of which no value is in 0.5% of the rows, and of 11 people"}
     assert found.features["region"].nunique() == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (["57", "unknown", "60"], [57, None, 60]),
+        (["12%", "13 %", "5%"], [12, 13, 5]),
+        (["(12)", "13", "(1,200.50)"], [-12, 13, -1200.5]),
+        (["$1,200.00", "$3.5", "n/a"], [1200, 3.5, None]),
+        (["\u22123", "4\u00a0", None], [-3, 4, None]),
+        (["<45", "46", "#DIV/0!", "47", "48"], [None, 46, None, 47, 48]),
+        (["1", "K", "PK"], None),
+        (["007", "12", "250.83"], None),
+        (["70-80", "80-90"], None),
+    ],
+)
+def test_numbers_among_words_are_adjusted_for_as_numbers(written: list[str], read: list[float | None] | None) -> None:
+    times = 60
+    frame = trial_frame(times * len(written)).assign(a=written * times)
+    found = read_frame(frame, parse_study(trial_spec()))
+    if read is None:
+        assert "a (number)" not in found.features
+    else:
+        np.testing.assert_array_equal(found.features["a (number)"], np.array(read * times, dtype=float)[found.position])
+    assert found.features["a"].nunique() == len(set(written) - {None}), "words stay words too"
+
+
+def test_one_stray_word_does_not_leave_the_confounding() -> None:
+    rng = np.random.default_rng(4)
+    age = rng.normal(60, 10, 1500).round()
+    t = rng.uniform(size=1500) < 1 / (1 + np.exp(-(age - 60) / 8))
+    frame = pd.DataFrame(
+        {"id": range(1500), "arm": np.where(t, "mail", "none"), "y": 0.2 * age + rng.normal(size=1500)}
+    )
+    ages = age.astype(int).astype(str)
+    ages[7] = "unknown"
+    found = run_trial(frame.assign(age=ages), assignment="observational").facts["estimates"]["mail"]
+    assert found["naive_difference"] > 1
+    assert abs(found["ate"]) < 0.3
+    assert found["ci_low"] < 0 < found["ci_high"]
+
+
+def test_words_of_few_people_are_not_told_apart_nor_named() -> None:
+    names = [f"Ann Brown {i // 2}" for i in range(390)]
+    towns = ["Oslo"] * 200 + ["Bergen"] * 180 + ["Molde"] * 10
+    frame = trial_frame(390).assign(name=names, town=towns)
+    found = read_frame(frame, parse_study(trial_spec()))
+    assert set(found.features["town"]) == {"Oslo", "Bergen", "(rare)"}
+    assert "name" in found.unused
+    assert "name" not in found.features
+    visits = pd.concat([frame.assign(town=f"of {i % 9}") for i in range(3)]).sort_values("id", ignore_index=True)
+    visits.loc[visits["id"] <= 5, "town"] = "one of fifteen rows"
+    found = read_frame(visits, parse_study(trial_spec(cluster="id")))
+    assert "one of fifteen rows" not in set(found.features["town"]), "fifteen rows of five people"
+
+
+def test_splits_of_a_study_are_ranked_at_one_level() -> None:
+    """Where all are predicted the same, neither half comes first."""
+    scores = run_trial(trial_frame(600), learners=["constant"]).scores
+    assert scores["cate"].nunique() == 1
+    assert scores.sort_values("rank")["unit_id"].astype(str).is_monotonic_increasing, "ties go by unit"
+    top = scores[scores["rank"] <= 120]
+    assert 0.3 < (top["split"] == "test").mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "best"),
+    [
+        ({"mail": "blocked", "call": "publish"}, "call"),
+        ({"mail": "fallback", "call": "publish"}, "call"),
+        ({"mail": "blocked", "call": "fallback"}, "call"),
+        ({"mail": "publish", "call": "publish"}, "mail"),
+        ({"mail": "blocked", "call": "blocked"}, "mail"),
+    ],
+)
+def test_a_value_is_that_of_the_arm_to_be_believed(
+    verdicts: dict[str, str], best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worth = {"mail": 2.0, "call": 1.0}
+    monkeypatch.setattr(
+        study_module, "_arm_value", lambda arm, usd: {"value": worth[arm.arm], "se": 0.1, "random_value": 0.0}
+    )
+    arms = {arm: SimpleNamespace(arm=arm, verdict=verdict) for arm, verdict in verdicts.items()}
+    found = study_module._policy_value(parse_study(arms_spec()), arms)  # type: ignore[arg-type]
+    assert (found["arm"], found["value"]) == (best, worth[best])
+
+
+def test_a_page_says_people_and_rows_need_and_money_as_they_are() -> None:
+    from jobs.study_report.render import around, figure, render_report
+
+    frame = trial_frame(300)
+    frame = pd.concat([frame, frame.assign(y=frame["y"] + 0.1)], ignore_index=True)
+    frame["y"] = frame["y"] * 20_000 + 1e6
+    frame["kind"] = np.where(frame["b"] > 0, "up", "down")
+    facts = run_trial(frame, cluster="id", groups=["kind"], budget={"fraction": 0.203}).facts
+    assert (facts["n"], facts["n_units"]) == (600, 300)
+    page = render_report(json.loads(json.dumps(facts)))
+    assert "300 people in 600 rows" in page
+    assert "lower is worse" in page
+    assert not re.search(r"\de\+?0\d", page), "powers of ten"
+    assert "−1,0" not in page, "need is the outcome, which is about a million"
+    assert (figure(-15_512.3), figure(0.01234), figure(None), figure(1e15)) == ("−15,500", "0.0123", "–", "1e15")
+    assert (around(0.0, 3.5e-19), around(2.0, 0.31)) == ("0", "2 ± 0.31")
+
+
+@pytest.mark.parametrize("name", ["study.json", "scores.parquet"])
+def test_results_never_replace_what_they_were_made_from(tmp_path: Path, name: str) -> None:
+    from jobs.study import run_study_file
+
+    trial_frame(100).to_parquet(tmp_path / "scores.parquet")
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(trial_spec(data="scores.parquet")), encoding="utf-8")
+    if name == "scores.parquet":
+        path = path.rename(tmp_path / "study.yaml")
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(ConfigError, match=f"{name} would replace"):
+        run_study_file(path, tmp_path, 1)
+    assert (tmp_path / name).read_bytes() == before
 
 
 STATA_MISSING = 8.98846567431158e307
