@@ -213,7 +213,8 @@ def _without_rare(words: pd.Series, person: np.ndarray) -> pd.Series:
     people = np.bincount(told["code"][told["code"] >= 0], minlength=len(values))
     if (people >= MIN_PEOPLE).all():
         return words
-    shown = np.append(np.where(people >= MIN_PEOPLE, np.asarray(values, dtype=object), RARE), None)
+    shown = np.full(len(values) + 1, None, dtype=object)
+    shown[:-1] = np.where(people >= MIN_PEOPLE, np.asarray(values, dtype=object), RARE)
     return pd.Series(shown[codes], index=words.index, dtype=object)
 
 

@@ -249,7 +249,7 @@ def load_study(path: Path) -> StudySpec:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose `yes`, `no`, `on`, `off` and dates stay words (they may be names of arms) and whose keys occur once."""
+    """YAML whose `yes`, `no`, `on`, `off`, dates and codes stay words (they may be names of arms) and whose keys occur once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -260,9 +260,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# As in YAML 1.2: `010` is a word (1.1: eight) and `1e3` a number.
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9_]*)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+    ),
+}
 _Loader.yaml_implicit_resolvers = {
     first: [
-        (tag, pattern)
+        (tag, _NUMBERS.get(tag, pattern))
         for tag, pattern in found
         if not (tag == "tag:yaml.org,2002:bool" and first in "yYnNoO") and tag != "tag:yaml.org,2002:timestamp"
     ]

@@ -194,6 +194,16 @@ def test_words_of_yaml_that_are_names_of_arms_and_empty_fields(tmp_path: Path) -
     assert found.covariates.exclude == []
 
 
+def test_codes_with_zeros_in_front_are_words_and_exponents_numbers(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "name: n\ntreatment: {column: arm, control: 0, treated: [010, 2, 1.5]}\nbudget: {fraction: 2e-1}\n"
+        "outcome: {column: y, better: higher, usd_per_unit: 1e3}\nassignment: {randomized: {arms: {0: .25, '010': 0.25, 2: .25, 1.5: .25}}}\n"
+    )
+    found = load_study(tmp_path / "study.yaml")
+    assert (found.treatment.control, found.treatment.treated) == (0, ["010", 2, 1.5])
+    assert (found.outcome.usd_per_unit, found.budget.fraction) == (1000.0, 0.2)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
