@@ -78,7 +78,7 @@ def score_night(data_source: str, run_date: date, *, run_id: str) -> AuditResult
     spark = spark_session()
     ensure_tables(spark, [contract(name) for name in PUBLISHED])
     _catch_up_on_decisions()
-    served = {key: serving(data_source, key) for key in programs().programs}
+    served = {key: serving(data_source, key, run_date) for key in programs().programs}
     with step("score", data_source=data_source, run_date=run_date) as record:
         try:
             audit = _write_scores(served, data_source, run_date, run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from contracts.errors import RegistryError
 from jobs.fitness import unfit
@@ -31,14 +32,22 @@ class Serving:
         return self.model.label if self.model else "none"
 
 
-def serving(data_source: str, program: str) -> Serving:
-    """What serves a program of a source tonight. Never raises for a model or registry that cannot be used."""
+def serving(data_source: str, program: str, night: date = date.max) -> Serving:
+    """What serves a program of a source on a night. Never raises for a model or registry that cannot be used.
+
+    A model that was trained on what became known after the night does not score it: its list would owe to outcomes that
+    nobody knew.
+    """
     try:
         model = champion(data_source, program)
         if model is None:
-            return _without_champion(latest(data_source, program))
+            trained = latest(data_source, program)
+            return _without_champion(None if trained is not None and _is_later(trained, night) else trained)
     except RegistryError as error:
         return Serving("fallback", f"No model scores tonight: {error.what}", is_alarming=True)
+    if _is_later(model, night):
+        learnt = model.tags["trained_as_of"]
+        return Serving("fallback", f"{model.label} learnt from what was known on {learnt}, after this night.")
     if (why := unfit(model)) is not None:
         return refused(model, why)
     return Serving(model.verdict, model.tags["verdict_sentence"], model)
@@ -52,6 +61,11 @@ def refused(model: RegisteredModel, why: str) -> Serving:
         why: a phrase without a full stop.
     """
     return Serving("fallback", f"{model.label} does not score tonight: {why}.", is_alarming=True)
+
+
+def _is_later(model: RegisteredModel, night: date) -> bool:
+    as_of = model.tags.get("trained_as_of")
+    return as_of is not None and date.fromisoformat(as_of) > night
 
 
 def _without_champion(trained: RegisteredModel | None) -> Serving:

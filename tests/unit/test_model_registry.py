@@ -6,6 +6,7 @@ import pickle
 import pickletools
 import sqlite3
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,18 @@ def test_without_a_champion(registry: Registry, verdict: str, wanted: str, said:
     found = serving(SOURCE, PROGRAM)
     assert (found.verdict, found.model, found.is_alarming) == (wanted, None, False)
     assert said in found.sentence
+
+
+def test_a_night_before_the_training_is_not_scored_by_it(registry: Registry) -> None:
+    registry.train()
+    before, on_it = date(2026, 5, 31), date(2026, 6, 1)
+    assert serving(SOURCE, PROGRAM, before).sentence == "No model has been trained yet."
+    assert "waits for approval" in serving(SOURCE, PROGRAM, on_it).sentence
+    model = serve(registry)
+    assert serving(SOURCE, PROGRAM, on_it).model_version == model.label
+    found = serving(SOURCE, PROGRAM, before)
+    assert (found.verdict, found.model, found.is_alarming) == ("fallback", None, False)
+    assert found.sentence == f"{model.label} learnt from what was known on 2026-06-01, after this night."
 
 
 def test_a_missing_or_damaged_file_is_a_fallback_with_its_reason(registry: Registry) -> None:
