@@ -46,7 +46,7 @@ def contract(name: str) -> TableContract:
     try:
         return catalog()[name]
     except KeyError:
-        raise ConfigError(f"No table is called {name}.", todo="see the data dictionary for the names") from None
+        raise ConfigError(f"No table is called {name}.", todo="`outreach contracts list` names them.") from None
 
 
 def layer(schema: str) -> tuple[TableContract, ...]:

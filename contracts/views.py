@@ -81,6 +81,10 @@ _CAUSES = (
 )  # fmt: skip
 
 
+# Behind every rank.
+_NO_RANK = 2**31 - 1
+
+
 def _priority_changes() -> View:
     of = _of_priority()
     before = (
@@ -172,7 +176,9 @@ def _changes_sql(names: str) -> str:
                     when decision = 'explore' or was_decision = 'explore' then 'drawn_to_explore'
                     when verdict <> 'publish' and rank_value = was_rank_value then 'others_moved'
                     when verdict <> 'publish' then 'simple_rule'
-                    when abs(expected_net_value_usd - was_expected_net_value_usd) >= 0.005 then 'own_estimate'
+                    when round(expected_net_value_usd) <> round(was_expected_net_value_usd)
+                        and (expected_net_value_usd > was_expected_net_value_usd)
+                            = (coalesce(priority_rank, {_NO_RANK}) < coalesce(was_priority_rank, {_NO_RANK})) then 'own_estimate'
                     else 'others_moved' end as cause,
                 case {new_reason} end as new_reason
             from paired
@@ -196,7 +202,10 @@ def _changes_sql(names: str) -> str:
                         case when expected_net_value_usd > was_expected_net_value_usd then 'rose' else 'fell' end, ' from $',
                         {dollars.format("was_expected_net_value_usd")}, ' to $', {dollars.format("expected_net_value_usd")},
                         case when new_reason is null then '' else concat('; new: ', new_reason) end)
-                    else 'Own value is the same; others moved' end as why,
+                    else case when round(expected_net_value_usd) <> round(was_expected_net_value_usd)
+                        then concat('Others moved more: expected net value is $', {dollars.format("expected_net_value_usd")},
+                            ', was $', {dollars.format("was_expected_net_value_usd")})
+                        else 'Own value is the same; others moved' end end as why,
                 was_priority_rank - priority_rank as rank_change,
                 was_decision as previous_decision, was_priority_rank as previous_rank,
                 was_expected_net_value_usd as previous_net_value_usd, was_cate as previous_cate,

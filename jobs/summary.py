@@ -24,7 +24,7 @@ def night_summary(data_source: str, run_date: date) -> list[dict[str, Any]]:
 def first_rows(data_source: str, run_date: date, count: int = 10) -> list[dict[str, Any]]:
     """The first rows of the list, the programs taking turns. Members appear by rank only."""
     rows = spark_session().sql(f"""
-        select program, priority_rank, decision, channel, cate, cate_lower, cate_upper, expected_net_value_usd, reason_1
+        select program, verdict, priority_rank, decision, channel, cate, cate_lower, cate_upper, expected_net_value_usd, reason_1
         from outreach.priority where data_source = '{data_source}' and run_date = date'{run_date}'
             and decision in ('outreach', 'explore')
         order by priority_rank, program limit {count}""")
@@ -35,17 +35,20 @@ def print_summary(rows: list[dict[str, Any]], data_source: str, run_date: date) 
     """One line per program: verdict and why, who is called, what is expected."""
     from rich.table import Table
 
+    from jobs.report.assemble import plan_of
+    from jobs.report.words import benefit
+
     table = Table(title=f"Published: {data_source}, night of {run_date}", title_justify="left", show_lines=False)
     for name in ("program", "verdict", "called", "explore", "held out", "eligible", "estimated benefit", "net value"):
         table.add_column(
             name, justify="left" if name in ("program", "verdict") else "right", no_wrap=name in ("program", "verdict")
         )
     for row in rows:
-        unit = programs().programs[row["program"]].outcome.unit
-        benefit = "–" if row["expected_benefit"] is None else f"{row['expected_benefit']:.1f} {unit}"
+        plan, found = plan_of(programs().programs[row["program"]]), row["expected_benefit"]
+        gain = "–" if found is None else benefit(found, plan)
         value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
         counts = [f"{row[name]:,}" for name in ("outreach_count", "explore_count", "holdout_count", "eligible_count")]
-        table.add_row(row["program"], row["verdict"], *counts, benefit, value)
+        table.add_row(row["program"], row["verdict"], *counts, gain, value)
     console = table_console()
     console.print(table)
     if any(row["expected_benefit"] is not None for row in rows):
@@ -65,8 +68,10 @@ def print_first_rows(rows: list[dict[str, Any]]) -> None:
             name, justify="right" if name in ("rank", "net value") else "left", no_wrap=name != "first reason"
         )
     for row in rows:
-        effect = "–" if row["cate"] is None else f"{row['cate']:+.2f}"
-        if row["cate_lower"] is not None:
+        # Where a rule ranks, no estimate may be read as the reason.
+        ranks = row["verdict"] == "publish" and row["cate"] is not None
+        effect = f"{row['cate']:+.2f}" if ranks else "–"
+        if ranks and row["cate_lower"] is not None:
             effect += f" [{row['cate_lower']:+.2f}, {row['cate_upper']:+.2f}]"
         value = "–" if row["expected_net_value_usd"] is None else f"${row['expected_net_value_usd']:,.0f}"
         table.add_row(
@@ -78,4 +83,9 @@ def print_first_rows(rows: list[dict[str, Any]]) -> None:
             value,
             row["reason_1"] or "",
         )
-    table_console().print(table)
+    console = table_console()
+    console.print(table)
+    console.print(
+        "  Effects in the outcome's unit, offered less not offered. Missing ranks are held out or had no place.",
+        highlight=False,
+    )

@@ -9,6 +9,7 @@ from jobs.report.queries import NightRows
 
 NIGHT, LAST, TRAINED = date(2026, 11, 23), date(2026, 11, 22), date(2026, 11, 20)
 MADE = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+REACH = 0.28  # of everybody, called in the test of a ranking
 KEYS = tuple(programs().programs)
 ED, TOC, MED = KEYS
 
@@ -86,11 +87,14 @@ def trained(program: str, verdict: str) -> dict[str, list[dict]]:
             for c, b, a in (("ed_visit_90d_count", 0.41, 0.03), ("age missing", 0.12, 0.05))
         ],
         "overlap": [
-            {**label, "bin": b, "is_offered": t, "n": n}
+            {**label, "bin": b, "is_offered": t, "n": n, "n_random": n // 2}
             for b, t, n in ((3, True, 640), (3, False, 2104), (9, True, 964), (9, False, 4), (15, False, 1203))
         ],
         "equity": [
-            {**label, "dimension": d, "group_name": g, "ranking": r, "is_too_small": x is None, "selection_rate": x}
+            {
+                **label, "dimension": d, "group_name": g, "ranking": r, "is_too_small": x is None, "selection_rate": x,
+                "selection_ratio": None if x is None else x / REACH,
+            }
             for d, g, r, x in (
                 ("sex", "female", "model", 0.31), ("sex", "female", "baseline_risk", 0.28),
                 ("sex", "male or not recorded", "model", 0.24), ("sex", "male or not recorded", "baseline_risk", 0.33),

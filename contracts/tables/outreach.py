@@ -108,7 +108,7 @@ class Priority(Contract):
 @table(
     "outreach.program_summary",
     key=("data_source", "run_date", "program"),
-    version="1.1.0",
+    version="1.1.1",
     owner="care-management",
     partition_by=("data_source", "run_date"),
 )
@@ -144,7 +144,7 @@ class ProgramSummary(Contract):
     outreach_cost_usd: Double = column("Cost of the contacts by rank.", unit="usd", ge=0.0)
     planned_cost_usd: Double = column("The same with the exploration.", unit="usd", ge=0.0)
     marginal_value_usd: Double = column(
-        "What one more offer through the program's first channel would add, its place, minutes and dollars given.",
+        "What one more offer through the program's first channel would add to the expected net value of all programs, by the models' own estimates, if it came with its place, its minutes and its dollars. `outreach.capacity_price` prices the place alone, whose minutes and dollars have to come from other offers, and so is never larger for the same program and night. NULL where nothing is ranked by effect.",
         unit="usd",
         nullable=True,
     )
@@ -154,6 +154,7 @@ class ProgramSummary(Contract):
 @table(
     "outreach.capacity_price",
     key=("data_source", "run_date", "resource_kind", "resource"),
+    version="1.0.1",
     owner="care-management",
     partition_by=("data_source", "run_date"),
     rules=(Rule("within_limit", "used_quantity <= limit_quantity + 0.000001", "No limit is exceeded."),),
@@ -169,7 +170,7 @@ class CapacityPrice(Contract):
     limit_quantity: Double = column("What there is tonight.", ge=0.0)
     used_quantity: Double = column("Used by those called, exploration included.", ge=0.0)
     marginal_value_usd: Double = column(
-        "Shadow price: what one more offer, hour or dollar would add to the expected net value; NULL where nothing that is ranked by effect uses it.",
+        "Shadow price: what one more of this limit alone (a place, an hour, a dollar), all other limits as they are, would add to the expected net value of all programs, by the models' own estimates, members divisible. `outreach.program_summary` values an offer that comes with place, minutes and dollars together. NULL where nothing that is ranked by effect uses it.",
         unit="usd",
         nullable=True,
         ge=0.0,

@@ -216,9 +216,13 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str | 
 def _interval(found: dict[str, Any] | None) -> str:
     if found is None or found["value"] is None:
         return "–"
-    if found["ci_low"] is None:
-        return f"{found['value']:+.3g}"
-    return f"{found['value']:+.3g} [{found['ci_low']:+.3g}, {found['ci_high']:+.3g}]"
+    # A difference that is nothing by construction has no error but rounding.
+    value, low, high = (
+        None if x is None else round(x, 12) for x in (found["value"], found["ci_low"], found["ci_high"])
+    )
+    if low is None or high is None:
+        return f"{value:+.3g}"
+    return f"{value:+.3g} [{low:+.3g}, {high:+.3g}]" if low < high else f"{value:+.3g}"
 
 
 def _print_description(facts: dict[str, Any]) -> None:

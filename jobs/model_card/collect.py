@@ -17,7 +17,7 @@ from jobs.provenance import MODEL_CONTRACTS, SCORING_LIBRARIES
 from jobs.registry import RegisteredModel
 from jobs.report.assemble import plan_of
 from jobs.report.evidence import Z95, evidence_of
-from jobs.report.night import Evidence, FlowStep, Interval
+from jobs.report.night import Interval
 from jobs.report.queries import Rows, overlap_rows
 from jobs.report.suppression import SMALLEST, rounded
 from jobs.report.words import brief_day
@@ -105,6 +105,7 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
         rows.flow,
         balance=rows.balance,
         overlap=rows.overlap,
+        equity=rows.equity or (),
     )
     if evidence is None:
         raise ValueError(f"causal.model has no row of {model.label}")
@@ -121,7 +122,8 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
         trained_at=trained["trained_at"],
         verdict=model.verdict,
         plan=plan_of(program),
-        evidence=replace(evidence, flow=(*evidence.flow, _sampled(evidence, share)) if evidence.flow else ()),
+        # Groups are in `subgroups`, where small ones are hidden more strictly.
+        evidence=replace(evidence, called_by_group=()),
         estimand=sentences.estimand(program),
         trial=sentences.trial_table(
             program, randomised_share=share, index_words=_index_words(cohort), learner=model.tags["learner"]
@@ -145,14 +147,6 @@ def card_facts(program: Program, model: RegisteredModel, scorer: Any, rows: Trai
         misuses=sentences.misuses(),
         reproduction=_reproduction(model, trained, rows.tables),
     )
-
-
-def _sampled(evidence: Evidence, randomised_share: float) -> FlowStep:
-    """The last step of the cohort: what the model was trained on of all that qualified."""
-    words = (
-        "Their offer was drawn at random, and in the sample" if randomised_share >= 1 else "In the sample trained on"
-    )
-    return FlowStep(words, evidence.trial_count, evidence.offered_count)
 
 
 def _index_words(cohort: dict[str, Any] | None) -> str:

@@ -9,15 +9,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jobs.decisions import Decision
 from jobs.model_card.facts import CardFacts, FeatureFact
 from jobs.model_card.standing import Standing
+from jobs.report import words
 from jobs.report.evidence import RANKINGS
 from jobs.report.night import Interval
 from jobs.report.render import environment
-from jobs.report.words import limits, signed
+from jobs.report.words import front, limits, signed, why_front
 
 _TEMPLATES = Path(__file__).with_name("templates")
 MOST_FEATURES, SMALLEST_SHARE = 12, 0.01
 METRIC_WORDS = {
-    "top_fraction_effect": "Benefit per person among the first ranked, as many as the team can reach",
+    "top_fraction_effect": "Benefit per person among {front} ranked highest: {why}",
     "autoc": "Benefit of those ranked first above the average, over all cut-offs (AUTOC)",
     "qini": "Gain over a random order, over all budgets (Qini)",
     "blp_slope": "Calibration slope: 1 means that predicted differences are of the right size",
@@ -48,6 +49,7 @@ def _context(facts: CardFacts, standing: Standing) -> dict[str, object]:
         "top_features": [f for f in facts.features if (f.share or 0) >= SMALLEST_SHARE][:MOST_FEATURES],
         "interval": interval,
         "benefit_limits": limits,
+        "words": words,
         "share": share,
         "percent": percent,
         "did": did,
@@ -62,10 +64,17 @@ def metric_table(facts: CardFacts) -> list[tuple[str, list[str], str]]:
         return []
     found = {(m.metric, m.ranking): m.found for m in facts.metrics}
     rows = []
-    for metric, words in METRIC_WORDS.items():
+    reach = facts.evidence.reach
+    for metric, said in METRIC_WORDS.items():
         values = [interval(found.get((metric, ranking))) for ranking in RANKINGS]
         if any(values):
-            rows.append((words, values, interval(found.get((metric, "model_minus_baseline_risk")))))
+            rows.append(
+                (
+                    said.format(front=front(reach), why=why_front(reach)),
+                    values,
+                    interval(found.get((metric, "model_minus_baseline_risk"))),
+                )
+            )
     return rows
 
 

@@ -31,10 +31,15 @@ DECISION_WORDS = {
     "outreach": CALLED,
     "explore": CALLED,
     "holdout": "Held out at random, to measure whether outreach helps",
-    "below_capacity": "Could be called, but no place tonight, no net benefit expected, or a chance of harm too large",
     "outside_support": "Unlike the members the model learnt from: no effect is estimated",
 }
-_ORDER = tuple(dict.fromkeys(DECISION_WORDS.values()))
+# Of `below_capacity`, by verdict.
+NOT_CALLED = {
+    "publish": "Could be called, but no place tonight, no net benefit expected, or a chance of harm too large",
+    "fallback": "Could be called, but no place tonight, or not ranked by the rule",
+    "blocked": "Could be called, but calls are stopped tonight",
+}
+_ORDER = (CALLED, DECISION_WORDS["holdout"], *NOT_CALLED.values(), DECISION_WORDS["outside_support"])
 _AGES = ("Under 18", "18 to 34", "35 to 49", "50 to 64", "65 to 74", "75 to 84", "85 and over", "Not recorded")
 _MOST_REASONS = 8
 _RISK_WORDS = {5: "Highest risk fifth", 4: "Fourth fifth", 3: "Middle fifth", 2: "Second fifth", 1: "Lowest risk fifth"}
@@ -51,8 +56,8 @@ def assemble(
         data_source, run_date: the night.
         made_at: when the report was made (UTC).
     """
-    decisions = _decisions(rows.decisions)
     published = {row["program"]: row for row in rows.summary}
+    decisions = _decisions(rows.decisions, {key: row["verdict"] for key, row in published.items()})
     return NightReport(
         data_source=data_source,
         run_date=run_date,
@@ -124,12 +129,14 @@ def plan_of(program: Program) -> Plan:
     )
 
 
-def _decisions(rows: Rows) -> dict[str, Breakdown]:
+def _decisions(rows: Rows, verdicts: Mapping[str, str]) -> dict[str, Breakdown]:
     """Every member by decision, per program. Who is no member any more is the same in every program, hence linked."""
     counts: dict[str, dict[str, int]] = {}
     linked: set[str] = set()
     for row in rows:
         label = DECISION_WORDS.get(row["decision"]) or row["reason"] or "Not for them tonight"
+        if row["decision"] == "below_capacity":
+            label = NOT_CALLED[verdicts.get(row["program"], "publish")]
         if row["decision"] == "not_eligible":
             linked.add(label)
         parts = counts.setdefault(row["program"], {CALLED: 0})

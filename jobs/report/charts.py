@@ -20,6 +20,7 @@ _ROW = 40
 _LEFT = 2
 _LINE = 16
 _CHARACTERS = 42  # of 13 px that fit into WIDTH, in the widest of the usual fonts
+AXIS_CHARACTERS = 46  # of 12 px, as axes have them
 
 
 @dataclass(frozen=True)

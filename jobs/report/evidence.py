@@ -23,7 +23,7 @@ _GATE_TITLES = {
     "sensitivity": "How strong a hidden reason would have to be",
     "heterogeneity": "Some benefit more, and the model finds them",
     "beats_simple_rules": "Better than simple rules",
-    "calibration": "Predicted differences are the right size",
+    "calibration": "Predicted differences can be of the right size",
     "value_at_capacity": "Calling those on top helps",
     "equity": "Groups of people are treated alike",
     "stability": "Another seed calls the same people",
@@ -56,6 +56,7 @@ def evidence_of(
         return [r for r in rows if r["program"] == program.key and r["trained_as_of"] == model["trained_as_of"]]
 
     metrics = {(row["ranking"], row["metric"]): row for row in of(evaluation)}
+    chances, groups = of(overlap), of(equity)
     return Evidence(
         trained_as_of=model["trained_as_of"],
         model_version=model["model_version"],
@@ -72,15 +73,13 @@ def evidence_of(
             Gate(_title(row["gate"]), row["status"], row["is_hard"], in_words(row["sentence"]))
             for row in sorted(of(gates), key=lambda row: row["gate_number"])
         ),
-        flow=tuple(
-            FlowStep(row["step"], rounded(row["remaining_count"]), rounded(row["offered_count"]))
-            for row in sorted(of(flow), key=lambda row: row["step_number"])
-        ),
+        flow=_flow(of(flow), model, chances),
         curves=_curves(metrics),
         deciles=_deciles(metrics),
         balance=_balance(of(balance)),
-        overlap=_overlap(of(overlap)),
-        called_by_group=_called_by_group(of(equity)),
+        overlap=_overlap(chances),
+        called_by_group=_called_by_group(groups),
+        reach=_reach(groups),
     )
 
 
@@ -139,6 +138,31 @@ def _balance(rows: Rows) -> tuple[Balance, ...]:
 def _covariate(name: str) -> str:
     words = in_words(f"`{name}`")
     return words.replace("“", "").replace("” being unknown", ": unknown").replace("”", "")
+
+
+def _flow(rows: Rows, model: dict[str, Any], chances: Rows) -> tuple[FlowStep, ...]:
+    """The steps on record, and last what the model was trained on of all that qualified."""
+    if not rows:
+        return ()
+    is_random = bool(chances) and all(row["n_random"] == row["n"] for row in chances)
+    words = "Their offer was drawn at random, and in the sample" if is_random else "In the sample trained on"
+    return (
+        *(
+            FlowStep(row["step"], rounded(row["remaining_count"]), rounded(row["offered_count"]))
+            for row in sorted(rows, key=lambda row: row["step_number"])
+        ),
+        FlowStep(words, rounded(model["trial_count"]), rounded(model["offered_count"])),
+    )
+
+
+def _reach(rows: Rows) -> float | None:
+    """Everybody's share called in the test: a group's over how it compares with everybody's."""
+    shares = (
+        row["selection_rate"] / row["selection_ratio"]
+        for row in rows
+        if row["ranking"] == "model" and not row["is_too_small"] and row["selection_ratio"]
+    )
+    return next(shares, None)
 
 
 def _overlap(rows: Rows) -> tuple[ChanceBin, ...]:

@@ -24,7 +24,7 @@ from jobs.report.render import environment
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-_COMPARED = """select program, challenger_version, served_version, count(*) as nights, count_if(status = 'scored') as scored,
+_COMPARED = """select program, challenger_version, served_version, served_verdict, count(*) as nights, count_if(status = 'scored') as scored,
     avg(list_agreement) as list_agreement, avg(rank_correlation) as rank_correlation, max(score_psi) as score_psi,
     sum(served_value_usd) as served_value_usd, sum(challenger_list_by_served_usd) as challenger_list_by_served_usd,
     sum(challenger_value_usd) as challenger_value_usd, sum(served_list_by_challenger_usd) as served_list_by_challenger_usd,
@@ -55,11 +55,20 @@ class MonthRows:
 
 @dataclass(frozen=True)
 class ProgramMonth:
-    """One program: `trained` are the month's trainings, latest first; `evidence` is of the last one on record."""
+    """One program.
+
+    Attributes:
+        nights: how many, by verdict.
+        served: models that ranked.
+        recorded: models whose estimates were kept while the simple rule ranked.
+        trained: the month's trainings, latest first.
+        evidence: of the last training on record.
+    """
 
     plan: Plan
     nights: Mapping[str, int]
     served: tuple[str, ...]
+    recorded: tuple[str, ...]
     trained: Rows
     evidence: Evidence | None
     decisions: Rows
@@ -100,7 +109,7 @@ def read_month(spark: SparkSession, data_source: str, month: date) -> MonthRows:
             spark, "ops.model_decision", f"{source} and decided_at >= date'{first}' and decided_at < date'{end}'"
         ),
         compared=optional_rows(
-            spark, "causal.shadow_comparison", nights, _COMPARED, "group by program, challenger_version, served_version"
+            spark, "causal.shadow_comparison", nights, _COMPARED, "group by program, challenger_version, served_version, served_verdict"
         ),
         realized=optional_rows(
             spark, "outreach.realized_uplift", f"{source} and score_band = 'listed' and known_as_of < date'{end}'"
@@ -140,13 +149,18 @@ def _program(program: Program, rows: MonthRows, first: date) -> ProgramMonth:
     return ProgramMonth(
         plan=plan_of(program),
         nights=dict(verdicts),
-        served=tuple(sorted({row["model_version"] for row in nights} - {"none"})),
+        served=_models(nights, "publish"),
+        recorded=_models(nights, "fallback"),
         trained=[row for row in trained if row["trained_as_of"] >= first],
         evidence=evidence_of(program, latest, rows.models, rows.evaluation, rows.gates, rows.flow),
         decisions=sorted(mine(rows.decisions), key=lambda row: row["decided_at"]),
         compared=sorted(mine(rows.compared), key=lambda row: (row["last_night"], row["challenger_version"])),
         past=past_windows(rows.realized, program),
     )
+
+
+def _models(nights: Rows, verdict: str) -> tuple[str, ...]:
+    return tuple(sorted({row["model_version"] for row in nights if row["verdict"] == verdict} - {"none"}))
 
 
 def render_month(report: ModelMonth) -> str:

@@ -127,6 +127,7 @@ class Evidence:
         balance: covariates that differ most, before or after weighting, the largest first.
         overlap: chances of an offer in steps of 0.05.
         called_by_group: for whom the list would be, by group.
+        reach: share of people whom `rankings`, `gain_over` and `called_by_group` count as called; None: not on record.
     """
 
     trained_as_of: date
@@ -147,6 +148,7 @@ class Evidence:
     balance: tuple[Balance, ...] = ()
     overlap: tuple[ChanceBin, ...] = ()
     called_by_group: tuple[GroupCalled, ...] = ()
+    reach: float | None = None
 
     @property
     def is_refuted(self) -> bool:

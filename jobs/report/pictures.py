@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from textwrap import wrap
 from typing import Protocol
 
 from markupsafe import Markup
 
-from jobs.report.charts import Bar, Pair, bars, dumbbells, intervals, paired_bars
+from jobs.report.charts import AXIS_CHARACTERS, Bar, Pair, bars, dumbbells, intervals, paired_bars
 from jobs.report.night import Breakdown, Curve, Evidence, GroupCalled, Interval, PastWindow, Plan, ProgramNight, Reason
 from jobs.report.plots import Line, Moment, Texts, against_diagonal, curves, over_time, two_sided
-from jobs.report.words import HIDDEN, RANKING_WORDS, Followed, benefit, number, past_summary, short, signed
+from jobs.report.queries import CHANCE_BINS
+from jobs.report.reason_words import group
+from jobs.report.words import (
+    HIDDEN,
+    RANKING_WORDS,
+    Followed,
+    benefit,
+    front,
+    group_label,
+    number,
+    past_summary,
+    short,
+    signed,
+)
 from jobs.report.words import dimension as dimension_words
 
 
@@ -25,7 +39,11 @@ class Planned(Protocol):
 
 
 def group_chart(breakdown: Breakdown, program: ProgramNight) -> tuple[Markup, str]:
-    """Bars of one breakdown and its summary."""
+    """Bars of one breakdown and its summary; no bars where every count is hidden."""
+    if breakdown.rows and all(row.count is None for row in breakdown.rows):
+        labels = [row.label for row in breakdown.rows]
+        listed = labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+        return Markup(""), f"{listed}: how many of each is hidden, as a small group could be told from it."
     rows = [Bar(row.label, row.count, _with_share(row.count, breakdown.total)) for row in breakdown.rows]
     name = f"{program.plan.key}-{breakdown.title.lower().split()[0]}"
     summary = _largest(breakdown)
@@ -50,7 +68,8 @@ def ranking_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
         f"{RANKING_WORDS[key][0].lower()}{RANKING_WORDS[key][1:]} {signed(i.value)}" for key, i in evidence.rankings
     )
     gains = " ".join(_gain(key, found) for key, found in evidence.gain_over)
-    summary = f"{_measure(program)} per person: {values}. {gains}".strip()
+    among = "" if evidence.reach is None else f" among {front(evidence.reach)} that each ranks highest"
+    summary = f"{_measure(program)} per person{among}: {values}. {gains}".strip()
     title = "Benefit per person called, by way of choosing"
     name = f"{program.plan.key}-rankings"
     return intervals(rows, name=name, title=title, summary=summary, axis=_axis(program), strong=(0,)), summary
@@ -104,6 +123,7 @@ def _curve_words(program: Planned, evidence: Evidence) -> str:
 
 
 _TOLD_SHARE = 0.3
+_BIN = 1 / CHANCE_BINS
 
 
 def _as_object(ranking: str) -> str:
@@ -152,10 +172,17 @@ def balance_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
 
 
 def overlap_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
-    """Chances of an offer among those offered and those not."""
+    """Chances of an offer among those offered and those not; no picture where all have nearly the same."""
+    held = [one for one in evidence.overlap if one.offered != 0 or one.not_offered != 0]
+    if len(held) == 1:
+        one = held[0]
+        return Markup(""), (
+            f"Everybody's chance of an offer was between {one.lower:.2f} and {one.lower + _BIN:.2f}: in about"
+            f" {_about(one.offered)} looks at a member it was offered, in about {_about(one.not_offered)} not."
+        )
     bins = [(one.lower, one.offered, one.not_offered) for one in evidence.overlap]
     both = [one.lower for one in evidence.overlap if one.offered and one.not_offered]
-    where = f"between {min(both):.2f} and {max(both) + 0.05:.2f}" if both else "nowhere"
+    where = f"between {min(both):.2f} and {max(both) + _BIN:.2f}" if both else "nowhere"
     summary = f"Both groups hold people with the same chance of an offer {where}. Counts are rounded to 10, small ones left out."
     name = f"{program.plan.key}-overlap"
     texts = Texts(name, "Chance of an offer in both groups", summary, "chance of an offer", "person-trials")
@@ -205,14 +232,15 @@ def _funnel(window: PastWindow) -> Interval | None:
 
 def fairness_chart(program: Planned, dimension: str, groups: Sequence[GroupCalled]) -> tuple[Markup, str]:
     """Share of each group that would be called, by the model and by risk."""
-    rows = [Pair(f"{one.name[:1].upper()}{one.name[1:]}", one.by_model, one.by_risk) for one in groups]
+    rows = [Pair(group_label(dimension, one.name), one.by_model, one.by_risk) for one in groups]
     most = max((x for row in rows for x in (row.first, row.second) if x is not None), default=1.0) or 1.0
     known = sorted((g for g in groups if g.by_model is not None), key=lambda g: g.by_model or 0.0)
     summary = "Only one group is large enough to tell." if known else "The groups are too small to tell."
     if len(known) > 1:
         low, high = known[0], known[-1]
         told = [f"{group.by_model:.0%}" for group in (high, low)]
-        summary = f"By this model most often {high.name} ({told[0]}), least often {low.name} ({told[1]})."
+        names = [group(dimension, one.name) for one in (high, low)]
+        summary = f"By this model most often {names[0]} ({told[0]}), least often {names[1]} ({told[1]})."
         if told[0] == told[1]:
             summary = f"By this model all groups equally often ({told[0]})."
     name = f"{program.plan.key}-fair-{dimension}"
@@ -242,8 +270,8 @@ def _measure(program: Planned) -> str:
     return f"{'Fewer' if program.plan.better == 'lower' else 'More'} {program.plan.unit}"
 
 
-def _axis(program: Planned) -> tuple[str, str]:
-    return _measure(program), "per person; further right is better"
+def _axis(program: Planned) -> list[str]:
+    return [*wrap(_measure(program), AXIS_CHARACTERS), "per person; further right is better"]
 
 
 def _with_share(count: int | None, total: int | None) -> str:

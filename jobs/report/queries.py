@@ -41,7 +41,7 @@ class NightRows:
         previous_night: the last night before, None on the first.
         changes: program, tonight, last, stayed.
         models, gates, evaluation, flow: `causal.*` of this source, up to the night.
-        balance, equity: likewise; overlap: program, trained_as_of, bin (of 0.05), is_offered, n.
+        balance, equity: likewise; overlap: program, trained_as_of, bin (of 0.05), is_offered, n, n_random.
         by_risk: program, fifth (1: lowest predicted risk), n, over those called by rank.
         realized: `outreach.realized_uplift` of this source, of whole lists, known on the night.
         audited: whether any audit of this night is on record; rules: table_name, rule, rows_broken.
@@ -79,7 +79,7 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
     # Asked on the first night too, of itself: in the lineage a page has the same fields whichever night it was drawn last.
     changes = _changes(spark, data_source, run_date, previous or run_date)
     causal = f"data_source = {sql_string(data_source)} and trained_as_of <= date'{run_date}'"
-    audited, rules, parked, code = _quality(spark, data_source, run_date)
+    audited, rules, parked = _quality(spark, data_source, run_date)
     versions = _rows(
         spark,
         f"select max(feature_version) as feature_version, max(contract_version) as contract_version from outreach.priority where {where}",
@@ -108,7 +108,11 @@ def read_night(spark: SparkSession, data_source: str, run_date: date) -> NightRo
         audited=audited,
         rules=rules,
         parked=parked,
-        versions={**versions[0], "run_id": summary[0]["run_id"] if summary else "", "code_version": code},
+        versions={
+            **versions[0],
+            "run_id": summary[0]["run_id"] if summary else "",
+            "code_version": _code_version(spark, data_source, run_date),
+        },
     )
 
 
@@ -186,7 +190,7 @@ def overlap_rows(spark: SparkSession, causal: str) -> Rows:
     return _rows(
         spark,
         f"""select o.program, o.trained_as_of, cast(least(floor(o.propensity * {CHANCE_BINS}), {CHANCE_BINS - 1}) as int) as bin,
-            c.is_offered, count(*) as n
+            c.is_offered, count(*) as n, count_if(c.is_randomized) as n_random
         from (select * from causal.oof_prediction where {causal}) o
         join (select * from causal.cohort where {causal}) c
           on c.program = o.program and c.trained_as_of = o.trained_as_of and c.member_id = o.member_id
@@ -222,16 +226,27 @@ def _changes(spark: SparkSession, data_source: str, run_date: date, previous: da
     )
 
 
-def _quality(spark: SparkSession, data_source: str, run_date: date) -> tuple[bool, Rows, Rows, str]:
-    """(is any audit on record, broken rules of each table's last audit, files parked, code version) of the night's runs."""
-    if not (table_exists(spark, "ops.run_ledger") and table_exists(spark, "ops.contract_result")):
-        return False, [], [], ""
-    night = f"data_source = {sql_string(data_source)} and run_date = date'{run_date}'"
-    code = _rows(
+def _code_version(spark: SparkSession, data_source: str, run_date: date) -> str:
+    """Code of the last run that ended and published the night; empty without one."""
+    rows = optional_rows(
         spark,
-        f"select max_by(code_version, started_at) as code_version from ops.run_ledger where {night} and step = 'publish'",
+        "ops.run_ledger",
+        f"data_source = {sql_string(data_source)} and run_date = date'{run_date}' and step = 'publish'",
+        "select max_by(code_version, started_at) as code_version",
     )
-    runs = f"(select distinct run_id from ops.run_ledger where {night})"
+    return (rows[0]["code_version"] or "") if rows else ""
+
+
+def _quality(spark: SparkSession, data_source: str, run_date: date) -> tuple[bool, Rows, Rows]:
+    """(is any audit on record, broken rules of each table's last audit, files parked) of the night's runs.
+
+    The night's runs are those that audited a table for it: the ledger has a run only when the run has ended, and the first
+    page of a night is drawn before that.
+    """
+    if not table_exists(spark, "ops.contract_result"):
+        return False, [], []
+    night = f"data_source = {sql_string(data_source)} and run_date = date'{run_date}'"
+    runs = f"(select distinct run_id from ops.contract_result where {night})"
     last = f"""select table_name, rule, verdict, rows_broken from (
         select *, row_number() over (partition by table_name, rule, row_filter order by audited_at desc) as place
         from ops.contract_result
@@ -248,4 +263,4 @@ def _quality(spark: SparkSession, data_source: str, run_date: date) -> tuple[boo
                 and data_source = {sql_string(data_source)} group by entity""",
         )
     broken = [row for row in rules if row["verdict"] == "quarantined" and row["rows_broken"]]
-    return bool(rules), broken, parked, code[0]["code_version"] or ""
+    return bool(rules), broken, parked

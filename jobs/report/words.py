@@ -7,7 +7,7 @@ from math import floor, log10
 from typing import Protocol
 
 from jobs.report.night import Changes, Interval, NightReport, PastWindow, Plan, ProgramNight, Scarce
-from jobs.report.reason_words import in_words
+from jobs.report.reason_words import DIMENSION_WORDS, group, in_words
 
 
 class Followed(Protocol):
@@ -25,6 +25,9 @@ class Followed(Protocol):
 
 
 HIDDEN = "hidden"
+_NOTHING = 1e-6  # of any outcome and anybody: what rounding leaves of zero
+# A training judges no smaller and no larger share of the ranking than these (see `jobs.train`).
+LEAST_REACH, MOST_REACH = 0.1, 0.5
 VERDICT_WORDS = {
     "publish": "Ranked by expected benefit",
     "fallback": "Ranked by a simple rule",
@@ -55,7 +58,7 @@ def brief_day(value: date) -> str:
 
 def short(value: float) -> str:
     """Two significant digits below 100, whole numbers above: more would claim a precision that is not there."""
-    if value == 0:
+    if abs(value) < _NOTHING:
         return "0"
     size = floor(log10(abs(value)))
     digits = max(0, 1 - size)
@@ -158,10 +161,11 @@ def how_sure(program: ProgramNight) -> str:
     if each is None or program.benefit is None or program.evidence is None:
         return ""
     told = (
-        f"How we know: among people kept aside when the model was trained ({brief_day(program.evidence.trained_as_of)}), those it"
-        f" ranked highest, as many as the team can reach within one rest period, had {benefit(each.value, program.plan)} each"
-        f" because of the offer (95% interval: {limits(each, program.plan)}). Tonight's figure is that average times"
-        " the people called by rank."
+        f"How we know: among people kept aside when the model was trained ({brief_day(program.evidence.trained_as_of)}),"
+        f" {front(program.evidence.reach)} whom it ranked highest ({why_front(program.evidence.reach)}) had"
+        f" {benefit(each.value, program.plan)} each because of the offer (95% interval: {limits(each, program.plan)})."
+        " Tonight's figure is that average times the people called by rank, each counted as the share of the effect that"
+        " their channel is assumed to keep."
     )
     if program.estimated is None:
         return told
@@ -169,6 +173,26 @@ def how_sure(program: ProgramNight) -> str:
         f"{told} The model's own estimates of those called add up to {benefit(program.estimated, program.plan)};"
         " that sum is in the tables for analysts, but no test has measured it."
     )
+
+
+def front(reach: float | None) -> str:
+    """How many of a ranking a training judged: `the half`, `the 23%`."""
+    if reach is None:
+        return "those"
+    if reach >= MOST_REACH - 0.005:
+        return "the half"
+    return "the tenth" if reach <= LEAST_REACH + 0.005 else f"the {reach:.0%}"
+
+
+def why_front(reach: float | None) -> str:
+    """Why so many of them were judged, without a full stop."""
+    if reach is None:
+        return "as many as the team can reach within one rest period, but no less than a tenth and no more than half"
+    if reach >= MOST_REACH - 0.005:
+        return "the team can reach half of them or more within one rest period"
+    if reach <= LEAST_REACH + 0.005:
+        return "the team can reach a tenth of them or fewer within one rest period"
+    return "as many as the team can reach within one rest period"
 
 
 def changed(changes: Changes | None, program: ProgramNight) -> str:
@@ -231,7 +255,23 @@ def one_more(program: ProgramNight) -> str:
         return "Not on record for tonight."
     if value <= 0:
         return "Nothing: everyone who is expected to benefit can already be reached."
-    return f"About {dollars(value)}: what the next person in line is expected to bring after the cost of the call, as the model predicts it."
+    return (
+        f"About {dollars(value)}, the model's own estimate of what the next person in line brings through the program's first"
+        " channel, less its cost."
+    )
+
+
+def why_prices_differ(program: ProgramNight) -> str:
+    """Why one more can be worth more than the average of tonight's list; empty where no price is printed."""
+    has_price = bool(program.marginal_value_usd) or any(team.price and team.price >= 0.005 for team in program.teams)
+    if program.value_usd is None or not has_price:
+        return ""
+    return (
+        "One more can be worth more than the average of tonight's list: its price is the model's own estimate of somebody near"
+        " the front of the line, while the benefit expected above was measured on people kept aside, over"
+        f" {front(program.evidence.reach if program.evidence else None)} ranked highest, and counts cheaper channels as the"
+        " share of the effect that they keep."
+    )
 
 
 def limit(scarce: Scarce) -> str:
@@ -239,28 +279,25 @@ def limit(scarce: Scarce) -> str:
     return f"{scarce.limit:g} hours" if scarce.unit == "hours" else dollars(scarce.limit)
 
 
-DIMENSION_WORDS = {
-    "age_band": "Age",
-    "area_deprivation": "Primary care in the area",
-    "race": "Race",
-    "sex": "Sex",
-    "ethnicity": "Ethnicity",
-}
-
-
 def dimension(name: str) -> str:
     """A dimension of fairness as a heading."""
     return DIMENSION_WORDS.get(name, name.replace("_", " ").capitalize())
 
 
+def group_label(dimension: str, name: str) -> str:
+    """A group at the head of a line: `Asian`, `Fifth 2`."""
+    said = group(dimension, name)
+    return said[:1].upper() + said[1:]
+
+
 def hour_price(team: Scarce) -> str:
-    """`Nurse line, 18 hours tonight: one more would bring $413.`"""
+    """`Nurse line, 18 hours tonight: one more would bring about $413, …`."""
     head = f"{team.name}, {limit(team)} tonight"
     if team.price is None:
         return f"{head}: what one more would bring is not known, as nothing that is ranked by expected benefit uses it."
     if team.price < 0.005:
         return f"{head}: one more would bring nothing, as time holds nobody back."
-    return f"{head}: one more would bring about {_price(team.price)}."
+    return f"{head}: one more would bring about {_price(team.price)}, by the models' own estimates of those whom it would let in."
 
 
 def _price(value: float) -> str:
@@ -280,6 +317,27 @@ def one_more_unit(scarce: Scarce) -> str:
 def lower_first(words: str) -> str:
     """A sentence as it goes on after a colon."""
     return words[:1].lower() + words[1:]
+
+
+def ranked_by(program: ProgramNight) -> str:
+    """What made tonight's list."""
+    if program.verdict == "blocked":
+        return "nothing: calls are stopped tonight"
+    return program.model_version if program.verdict == "publish" else "the simple rule"
+
+
+def training_role(program: ProgramNight) -> str:
+    """What the training on record is to tonight's list; a heading."""
+    if program.evidence is None or not program.evidence.is_served:
+        return "Last training, not used tonight"
+    return "Trained" if program.verdict == "publish" else "Estimates on record, which did not rank"
+
+
+def served_words(version: str, verdict: str) -> str:
+    """What served beside a challenger."""
+    if verdict == "blocked":
+        return "nothing: calls were stopped"
+    return version if verdict == "publish" else "the simple rule"
 
 
 def trust(program: ProgramNight) -> str:

@@ -80,15 +80,16 @@ def training_rows(model: RegisteredModel, *, randomised: int = 3600, equity: lis
         equity=equity,
         tables=(("features.member_feature", 12), ("causal.cohort", 3)),
         balance=[{**label, "covariate": "ed_visit_90d_count", "smd_before": 0.4, "smd_after": 0.03, "smd_after_se": 0.02}],
-        overlap=[{**label, "bin": 9, "is_offered": offered, "n": 812} for offered in (True, False)],
+        overlap=[{**label, "bin": 9, "is_offered": offered, "n": 812, "n_random": 812 * randomised // 3600} for offered in (True, False)],
     )  # fmt: skip
 
 
 def group(name: str, ranking: str = "model", people: int = 412, called: int = 60, small: bool = False) -> dict:
     """A row of `causal.equity`."""
     return {
-        "program": PROGRAM, "dimension": "sex", "group_name": name, "ranking": ranking, "is_too_small": small,
+        "program": PROGRAM, "trained_as_of": TRAINED, "dimension": "sex", "group_name": name, "ranking": ranking, "is_too_small": small,
         "people_count": people, "selected_count": called, "selection_rate": called / people if people else None,
+        "selection_ratio": 2 * called / people if people else None,
         "benefit_selected": 0.25, "benefit_selected_se": 0.05, "calibration_gap": -0.02, "calibration_gap_se": 0.1,
     }  # fmt: skip
 
@@ -236,7 +237,7 @@ def test_small_groups_are_hidden(registry: Registry, hidden: dict) -> None:
     assert (small.people, small.called, small.benefit, small.calibration_gap) == (None,) * 4
     for shown in (check(render_html(facts, standing(model))), render_markdown(facts, standing(model))):
         assert "410" in shown
-        assert "unknown" in shown
+        assert "Unknown" in shown
         assert "fewer than 11 people were offered before" in shown
         assert not re.search(r"\b9\b(?! fewer)", shown.split("wash-out")[1][:60]), "an arm of 9 people is printed"
 
@@ -279,7 +280,7 @@ def test_markdown_tables_stay_tables(registry: Registry) -> None:
         cells = len(re.findall(r"(?<!\\)\|", line))
         assert width in (0, cells), f"{cells - 1} cells instead of {width - 1}: {line}"
         width = cells
-    assert "a\\|b" in text
+    assert "A\\|b" in text
 
 
 def test_the_card_follows_the_decisions(registry: Registry) -> None:
@@ -310,3 +311,27 @@ def test_no_comparison_with_what_was_not_measured(registry: Registry) -> None:
     table = {words: (values, gain) for words, values, gain in metric_table(made(registry.train()))}
     slope = next(v for k, v in table.items() if "slope" in k)
     assert slope == (["0.93 (0.63 to 1.2)", "", ""], "")
+
+
+def test_the_card_says_which_way_benefit_goes_and_how_many_were_judged(registry: Registry) -> None:
+    model = registry.train()
+    facts = made(model, equity=[group("female")])
+    markdown = render_markdown(facts, standing(model))
+    assert (
+        "| Average benefit of an offer | 0.15 fewer emergency visits in 90 days per person (95% interval:" in markdown
+    )
+    assert "about 39,110 person-trials, offered in about 1,600" in markdown
+    for shown in (markdown, check(render_html(facts, standing(model)))):
+        assert "among the half ranked highest: the team can reach half of them or more" in shown
+    assert facts.evidence.called_by_group == (), "groups are hidden more strictly in the card's own table"
+
+
+def test_groups_have_the_names_of_the_report(registry: Registry) -> None:
+    model = registry.train()
+    named = [{**group("2"), "dimension": "area_deprivation"}, {**group("asian"), "dimension": "race"}]
+    facts = made(model, equity=named)
+    assert "Primary care in the area: Fifth 2" in render_markdown(facts, standing(model))
+    text = check(render_html(facts, standing(model)))
+    assert "Primary care in the area" in text
+    assert "Fifth 2" in text
+    assert "Asian" in text

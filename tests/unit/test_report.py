@@ -218,7 +218,7 @@ def test_numbers_of_a_refuted_model_are_not_printed(rows: NightRows) -> None:
 def test_feature_names_are_words(rows: NightRows) -> None:
     text = text_of(render(made(rows)))
     assert "`" not in text
-    assert "“Days without long-term medicine 6 to 12 months ago”" in text
+    assert "“Days without long-term medicine 6 to 12 months ago, all kinds added up”" in text
     assert "“Emergency visits in the last 90 days”" in text
 
 
@@ -310,7 +310,7 @@ def test_pictures_say_what_they_show(rows: NightRows) -> None:
     assert "The largest difference is 0.41 standard deviations before weighting and 0.05 after it" in text
     assert "By this model most often female (31%), least often male or not recorded (24%)." in text
     assert "One more call, if its time were given: about $41" in text
-    assert "Nurse line, 18 hours tonight: one more would bring about $413." in text
+    assert "Nurse line, 18 hours tonight: one more would bring about $413, by the models' own estimates" in text
 
 
 def test_cards_of_older_trainings_are_still_read() -> None:
@@ -322,3 +322,114 @@ def test_cards_of_older_trainings_are_still_read() -> None:
     assert {f.name for f in fields(Evidence) if f.default == ()} == {
         "curves", "deciles", "balance", "overlap", "called_by_group",
     }  # fmt: skip
+
+
+def test_the_cohort_ends_with_what_was_trained_on(rows: NightRows) -> None:
+    """As on the model's card: what could have taught the model is more than what did."""
+    text = text_of(render(made(rows)))
+    assert (
+        "Of 120,430 looks at a member on a date, 39,110 could teach the model; in 1,600 of these outreach was offered."
+        in text
+    )
+    sampled = [{**row, "trial_count": 7_211, "offered_count": 3_618} for row in rows.models]
+    assert "7,210 could teach the model; in 3,620 of these" in text_of(render(made(replace(rows, models=sampled))))
+
+
+def with_reach(rows: NightRows, share: float | None) -> NightRows:
+    """The night of a model whose test called this share of everybody."""
+    told = [
+        {
+            **row,
+            "selection_ratio": None
+            if share is None or row["selection_rate"] is None
+            else row["selection_rate"] / share,
+        }
+        for row in rows.equity
+    ]
+    return replace(rows, equity=told)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.5, "the half whom it ranked highest (the team can reach half of them or more within one rest period)"),
+        (0.1, "the tenth whom it ranked highest (the team can reach a tenth of them or fewer within one rest period)"),
+        (0.28, "the 28% whom it ranked highest (as many as the team can reach within one rest period)"),
+        (
+            None,
+            "those whom it ranked highest (as many as the team can reach within one rest period, but no less than a tenth",
+        ),
+    ],
+)
+def test_how_many_were_judged_is_told_as_it_was(rows: NightRows, share: float | None, said: str) -> None:
+    text = text_of(render(made(with_reach(rows, share))))
+    assert said in text
+    assert f"if {said.split(' whom')[0]} who come first were called" in text
+
+
+def test_prices_of_one_more_say_whose_estimates_they_are(rows: NightRows) -> None:
+    text = text_of(render(made(rows)))
+    assert (
+        "about $41, the model's own estimate of what the next person in line brings through the program's first channel"
+        in text
+    )
+    assert text.count("One more can be worth more than the average of tonight's list") == 1, (
+        "only one program has a benefit"
+    )
+    free = replace(
+        rows,
+        summary=[{**row, "marginal_value_usd": 0.0} for row in rows.summary],
+        limits=[{**row, "marginal_value_usd": 0.0} for row in rows.limits],
+    )
+    assert "One more can be worth more" not in text_of(render(made(free)))
+
+
+def test_words_of_each_verdict_are_true(rows: NightRows) -> None:
+    served = replace(
+        rows, summary=[{**row, "model_version": f"outreach.tuva.{row['program']}/3"} for row in rows.summary]
+    )
+    publish, fallback, blocked = (
+        text_of(render(replace(made(served), programs=(one,)), is_whole=False)) for one in made(served).programs
+    )
+    assert f"Made tonight's list outreach.tuva.{ED}/3 Trained 20 November 2026" in publish
+    assert "Made tonight's list the simple rule Estimates on record, which did not rank 20 November 2026" in fallback
+    assert "a model that did not make tonight's list" in fallback
+    assert "Made tonight's list nothing: calls are stopped tonight" in blocked
+    told = (
+        "Could be called, but no place tonight, no net benefit expected",
+        "but no place tonight, or not ranked by the rule",
+    )
+    told = (*told, "Could be called, but calls are stopped tonight")
+    for n, page in enumerate((publish, fallback, blocked)):
+        assert [words in page for words in told] == [n == k for k in range(3)]
+
+
+def test_what_is_hidden_whole_takes_one_line(rows: NightRows) -> None:
+    how = {"Phone": 57, "Text": 3}
+    some = [{**row, "n": how[row["value"]]} if row["dimension"] == "How" else row for row in rows.who]
+    html = render(made(replace(rows, who=some)))
+    assert "Phone and Text: how many of each is hidden" in text_of(html)
+    assert f'id="{ED}-how-t"' not in html
+    assert f'id="{ED}-how-t"' in render(made(rows))
+
+
+def test_one_chance_of_an_offer_is_a_sentence_and_no_picture(rows: NightRows) -> None:
+    same = [row for row in rows.overlap if row["bin"] == 3]
+    html = render(made(replace(rows, overlap=same)))
+    assert "between 0.15 and 0.20: in about 640 looks at a member it was offered, in about 2,100 not." in text_of(html)
+    assert f'id="{ED}-overlap-t"' not in html
+    assert f'id="{ED}-overlap-t"' in render(made(rows))
+
+
+def test_groups_are_words(rows: NightRows) -> None:
+    named = [
+        {**row, "dimension": d, "group_name": g}
+        for row, (d, g) in zip(
+            [row for row in rows.equity if row["program"] == ED][:4],
+            [("area_deprivation", "2"), ("area_deprivation", "2"), ("ethnicity", "not hispanic"), ("race", "asian")],
+            strict=True,
+        )
+    ]
+    html = render(made(replace(rows, equity=named)))
+    for label in ("Fifth 2", "Not Hispanic", "Asian"):
+        assert f">{label}</text>" in html, label

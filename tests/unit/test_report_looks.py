@@ -77,7 +77,16 @@ def test_intervals_hold_zero_and_stay_inside(found: Interval) -> None:
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0, "0"), (0.0421, "0.042"), (0.42, "0.42"), (9.04, "9.0"), (23.9, "24"), (1234, "1,230"), (-0.5, "-0.50")],
+    [
+        (0, "0"),
+        (2.54e-21, "0"),
+        (0.0421, "0.042"),
+        (0.42, "0.42"),
+        (9.04, "9.0"),
+        (23.9, "24"),
+        (1234, "1,230"),
+        (-0.5, "-0.50"),
+    ],
 )
 def test_short_numbers(value: float, said: str) -> None:
     assert short(value) == said
@@ -147,3 +156,48 @@ def test_a_value_beyond_its_limits_is_marked() -> None:
     assert len([e for e in root if e.attrib.get("class") == "limits" and e.tag == "rect"]) == 2, (
         "one month, and the key"
     )
+
+
+@pytest.mark.parametrize(
+    ("recorded", "said"),
+    [
+        ("6926 people were offered and 6878 were not.", "6,926 people were offered and 6,878 were not."),
+        ("the effect is -0.478 (p = 2.2e-122).", "the effect is -0.478 (p below 0.0001)."),
+        ("the effect is -0.478 (p < 0.0001).", "the effect is -0.478 (p below 0.0001)."),
+        ("the effect is -0.478 (p = 0.24).", "the effect is -0.478 (p = 0.24)."),
+        ("people (chance of an offer outside 0.000-1.000) and", "people and"),
+        ("people (chance of an offer outside 0.050-0.950) and", "people (chance of an offer outside 0.050-0.950) and"),
+        ("The check on `ed_visit_181_to_365d_count` is", "The check on “Emergency visits 181 to 365 days before” is"),
+        ("`area_deprivation 2` is called least", "“primary care in the area: fifth 2” is called least"),
+        ("`race asian` is called least", "“race: Asian” is called least"),
+        (
+            "Differences in benefit are about the size predicted: 4.26 times.",
+            "Differences in benefit cannot be told from the size predicted: 4.26 times.",
+        ),
+        (
+            "Most in `medication_gap_180d_days`.",
+            "Most in “Days without long-term medicine in the last 180 days, all kinds added up”.",
+        ),
+    ],
+)
+def test_sentences_on_record_are_mended_for_the_page(recorded: str, said: str) -> None:
+    assert in_words(recorded) == said
+
+
+def test_words_of_an_axis_stay_in_the_picture() -> None:
+    long = "fewer days without medication in 180 days, per 1,000 members"
+    root = ET.fromstring(str(curves([Line("a", "mark", [(1.0, Interval(3, 2, 4))])], Texts("n", "t", "s", "x", long))))
+    lines = [e for e in root if "start" in e.attrib.get("class", "")]
+    assert " ".join(e.text or "" for e in lines) == long
+    assert all(len(e.text or "") <= 46 for e in lines)
+    plane = min(float(e.attrib["y1"]) for e in root if e.attrib.get("class") in ("grid", "zero"))
+    assert max(float(e.attrib["y"]) for e in lines) < plane
+
+
+def test_an_axis_does_not_run_far_beyond_its_values() -> None:
+    points = [(10.0 * n, Interval(10.0 * n, 10.0 * n - 8, 10.0 * n + 10)) for n in range(1, 9)]
+    said = [*points, (0.0, Interval(1.0, -2.0, 4.0))]
+    root = ET.fromstring(str(against_diagonal(said, Texts("n", "t", "s", "x", "y"))))
+    ticks = [float((e.text or "").replace("−", "-")) for e in root if e.attrib.get("class", "").startswith("tick end")]
+    assert min(ticks) == 0, "-50 for a lower end of -2"
+    assert max(ticks) >= 50

@@ -27,7 +27,8 @@ def month_rows() -> MonthRows:
         "decided_at": datetime(2026, 11, 20, 9, 30, tzinfo=UTC),
     }  # fmt: skip
     compared = {
-        "program": ED, "challenger_version": f"outreach.tuva.{ED}/3", "served_version": f"outreach.tuva.{ED}/2", "nights": 20,
+        "program": ED, "challenger_version": f"outreach.tuva.{ED}/3", "served_version": f"outreach.tuva.{ED}/2",
+        "served_verdict": "publish", "nights": 20,
         "scored": 19, "list_agreement": 0.62, "rank_correlation": 0.71, "score_psi": 0.04, "served_value_usd": 81_000.0,
         "challenger_list_by_served_usd": 70_400.0, "challenger_value_usd": 93_000.0, "served_list_by_challenger_usd": None,
         "last_night": date(2026, 11, 22),
@@ -56,6 +57,23 @@ def test_page_tells_trainings_decisions_and_the_comparison() -> None:
     assert "$93,000, –" in page
     assert "In 1 of 2 months the prediction lay outside the interval." in page
     assert page.index(f'id="{ED}"') < page.index("Benefit curve: what more offers bring")
+
+
+def test_who_ranked_is_true_for_every_verdict() -> None:
+    rows = month_rows()
+    nights = [
+        {"program": ED, "verdict": v, "model_version": f"outreach.tuva.{ED}/{k}", "n": 2}
+        for k, v in enumerate(("publish", "fallback"), start=1)
+    ]
+    served = [
+        {**rows.compared[0], "served_version": version, "served_verdict": verdict}
+        for version, verdict in (("none", "blocked"), (f"outreach.tuva.{ED}/1", "fallback"))
+    ]
+    page = drawn(replace(rows, nights=nights, compared=served))
+    assert f'The model that ranked: <a href="../../models/outreach.tuva.{ED}/1/card.html">' in page
+    assert f'while the rule ranked: <a href="../../models/outreach.tuva.{ED}/2/card.html">' in page
+    assert 'data-label="Served" class="name">nothing: calls were stopped</td>' in page
+    assert 'data-label="Served" class="name">the simple rule</td>' in page
 
 
 def test_numbers_of_a_refuted_model_are_not_printed() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import hmac
 import io
 import json
 import os
@@ -38,8 +40,8 @@ def run(world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     """The command line as the console script runs it."""
     from jobs import access_audit
 
-    def call(*arguments: str, role: str = "analyst") -> Ran:
-        monkeypatch.setenv("OUTREACH_HOME", str(world))
+    def call(*arguments: str, role: str = "analyst", home: Path = world) -> Ran:
+        monkeypatch.setenv("OUTREACH_HOME", str(home))
         monkeypatch.setenv("OUTREACH_ROLE", role)
         settings.cache_clear()
         access_audit._journal.cache_clear()
@@ -104,6 +106,30 @@ def test_every_change_has_its_cause(run: Run) -> None:
         "drawn": ("entered", "drawn_to_explore", -1),
     }
     assert all(row["why"] for row in found)
+
+
+def test_a_value_that_did_not_move_a_member_is_not_the_cause(tmp_path: Path) -> None:
+    """Who moved up although the own value fell, or by cents, was moved by others."""
+    from contracts.roles import Role
+    from jobs.query.answer import answer
+
+    made = {"up": (9, 5.4, 2, 5.3), "fell": (8, 90.0, 1, 80.0), "rose": (3, 10.0, 7, 12.0), "own": (1, 99.0, 9, 3.0)}
+    rows = [
+        priority_row(m, night, priority_rank=rank, expected_net_value_usd=value)
+        for m, (was, before, now, value_now) in made.items()
+        for night, rank, value in ((FIRST, was, before), (SECOND, now, value_now))
+    ]
+    write_table(tmp_path, "outreach.priority", rows)
+    write_table(tmp_path, "outreach.program_summary", [summary_row(FIRST), summary_row(SECOND)])
+    write_table(tmp_path, "causal.member_score", [{**row, "is_eligible": True, "rank_value": None} for row in rows])
+    sql = "select member_id, cause, why from outreach.priority_changes"
+    told = answer(sql, "duckdb", Settings(home=tmp_path, role=Role.STEWARD)).rows.to_pylist()
+    assert {row["member_id"]: (row["cause"], row["why"]) for row in told} == {
+        "up": ("others_moved", "Own value is the same; others moved"),
+        "fell": ("others_moved", "Others moved more: expected net value is $80, was $90"),
+        "rose": ("others_moved", "Others moved more: expected net value is $12, was $10"),
+        "own": ("own_estimate", "Expected net value fell from $99 to $3"),
+    }
 
 
 def test_a_simple_rule_says_its_values(world: Path, tmp_path: Path) -> None:
@@ -203,7 +229,7 @@ def test_describe_explains_every_column(run: Run) -> None:
         ("select * from core.member", "may not read core.member"),
         ("select * from truth.potential_outcome", "may not read"),
         ("select * from outreach.nothing", "no table outreach.nothing"),
-        ("select * from (select * from outreach.priority", "not duckdb SQL"),
+        ("select * from (select * from outreach.priority", "not DuckDB SQL"),
         ("select nothing from outreach.priority", "not found"),
         ("with a as (select 1) select * from a, core.member", "may not read"),
     ],
@@ -262,8 +288,97 @@ def test_statement_from_file_and_standard_input(run: Run, tmp_path: Path, monkey
 
 
 def test_engine_asked_for(run: Run) -> None:
-    assert run("sql", "select * from ops.alert", "--engine", "duckdb").code == 2
-    assert "no Delta files here" in run("sql", "select * from ops.alert", "--engine", "duckdb").err
+    for engine in ("duckdb", "auto", "spark"):
+        done = run("sql", "select * from ops.alert", "--engine", engine)
+        assert (done.code, done.err.split(" Next:")[0]) == (2, "ops.alert is not there yet.")
+
+
+@pytest.mark.parametrize("table", ["priority_latest", "priority", "priority_changes", "action_list"])
+@pytest.mark.parametrize("engine", ["auto", "spark"])
+def test_before_the_first_night_a_sentence_says_so_and_no_engine_is_started(
+    run: Run, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, engine: str
+) -> None:
+    monkeypatch.setattr("jobs.session.spark_session", lambda *_: pytest.fail("an engine was started"))
+    done = run("sql", f"select * from outreach.{table}", "--engine", engine, home=tmp_path / "new")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("No night has been published yet. Next: `outreach nightly`")
+    assert not (tmp_path / "new" / "secrets").exists()
+
+
+# A session of Spark that refuses a statement as its client tells it: with the plan, that is all views below, in the message.
+REFUSING_SPARK = """
+import jobs.session
+from pyspark.errors.exceptions import connect
+from pyspark.sql.connect.proto import base_pb2
+
+class Refusing:
+    heard = ""
+
+    def sql(self, text):
+        self.heard += text
+        if FAILS not in text.lower():
+            return
+        context = base_pb2.FetchErrorDetailsResponse.QueryContext(fragment=text)
+        raise connect.AnalysisException(
+            message=self.heard, errorClass=CONDITION, messageParameters={"objectName": "`nocol`", "relationName": "`outreach`.`priority`"},
+            contexts=[connect.SQLQueryContext(context)],
+        )
+
+jobs.session.spark_session = lambda *_: Refusing()
+from pyspark.sql.connect.logging import logger
+from dagster_project import cli
+sys.argv = ["outreach", "sql", "select nocol, sha2(concat(member_id), 256) from outreach.priority", "--engine", "spark"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("fails", "condition", "words"),
+    [
+        ("create", "TABLE_OR_VIEW_NOT_FOUND", "No night has been published yet. Next: `outreach nightly`"),
+        ("select nocol", "UNRESOLVED_COLUMN.WITH_SUGGESTION",
+         "Spark refuses the statement: there is no column `nocol`. Next: `outreach sql \"describe outreach.priority\"`"),
+        ("create", "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "Spark refuses the statement (DATATYPE_MISMATCH."),
+    ],
+)  # fmt: skip
+def test_no_key_leaves_with_a_refusal_of_spark(world: Path, fails: str, condition: str, words: str) -> None:
+    """Its client logs an error with the plan, where the key stands, to standard error, beside raising it."""
+    code = f"import sys; FAILS = {fails!r}; CONDITION = {condition!r}\n{REFUSING_SPARK}"
+    env = {**os.environ, "OUTREACH_HOME": str(world), "OUTREACH_ROLE": "analyst", "SPARK_CONNECT_LOG_LEVEL": "debug"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith(words)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not [word for word in keys(world) if word in done.stderr]
+
+
+def keys(home: Path) -> list[str]:
+    """The literals of de-identification that nobody may see, in halves as statements hold them."""
+    secret = hmac.new((home / "secrets" / "row_key").read_bytes(), b"pseudonyms", hashlib.sha256).digest()
+    key = hmac.new(secret, b"pseudonym:member_id", hashlib.sha256).hexdigest()
+    return [key[:32], key[32:]]
+
+
+def test_no_key_leaves_with_a_refusal_of_duckdb(run: Run, tmp_path: Path) -> None:
+    """A table that does not fit its view is refused with the view's text."""
+    two_nights(tmp_path)
+    folder = tmp_path / "warehouse" / "outreach.db" / "priority"
+    old = pa.table(DeltaTable(folder).to_pyarrow_table())
+    wrong = old.set_column(old.schema.get_field_index("reason_1"), "reason_1", pa.array([1] * old.num_rows))
+    write_deltalake(folder, wrong, mode="overwrite", schema_mode="overwrite")
+    done = run("sql", "select member_id from outreach.priority", home=tmp_path)
+    assert (done.code, done.err.split(" (")[0]) == (2, "outreach.priority has other columns than this release expects")
+    assert not [word for word in keys(tmp_path) if word in done.err + done.out]
+
+
+def test_an_unknown_column_is_followed_by_where_they_are_listed(run: Run) -> None:
+    told = run("sql", "select nocol from outreach.priority p join causal.member_score s using (member_id)").err
+    assert (
+        'Next: `outreach sql "describe outreach.priority"` and `outreach sql "describe causal.member_score"` list'
+        in told
+    )
+    assert "Next:" not in run("sql", "select nofunction(cate) from outreach.priority").err
 
 
 def test_a_column_that_a_table_has_not_gained_yet_is_null(tmp_path: Path) -> None:
