@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from contracts.errors import ConfigError
 from contracts.roles import Role
 
+_A_LIST = 'a list as JSON, for example ["tuva"]'
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -57,13 +62,34 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        try:
+            return value.expanduser().resolve()
+        except RuntimeError:  # `~name` of nobody
+            raise ValueError("a folder") from None
+
+    @field_validator("engine_memory")
+    @classmethod
+    def _heap(cls, value: str) -> str:
+        if re.fullmatch(r"[1-9][0-9]*[kmg]", value, re.IGNORECASE) is None:
+            raise ValueError("a whole number with m or g, for example 3g")
+        return value
 
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        ZoneInfo(value)
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("an IANA zone, for example America/New_York") from None
         return value
+
+    def made_home(self) -> Path:
+        """The state folder; where it is not there it is made, closed to others, since members' data come into it.
+
+        To be called before a folder within is made with its parents, which would leave this one open.
+        """
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.home
 
     @property
     def warehouse_url(self) -> str:
@@ -117,6 +143,55 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The process's settings, read on first use: the environment, then `<home>/settings.env`, then defaults."""
-    file = Settings().settings_file
-    return Settings(_env_file=file) if file.exists() else Settings()
+    """The process's settings, read on first use: the environment, then `<home>/settings.env`, then defaults.
+
+    Raises:
+        ConfigError: a setting is not allowed; the message says which, where it was set, and what is.
+    """
+    file, place = None, "set in the environment"
+    try:
+        found = Settings()
+        file = found.settings_file
+        if not file.exists():
+            return found
+        place = f"set in {file}"
+        return Settings(_env_file=file)
+    except ValidationError as error:
+        raise ConfigError(" ".join(_refusal(each, place) for each in error.errors(include_url=False))) from None
+    except SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = setting_name(field[1]) if field else "A setting"
+        raise ConfigError(f"{name} cannot be read ({place}): give {_A_LIST}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read ({type(error).__name__}).", expected="a text file in UTF-8") from None
+
+
+def setting_name(field: str) -> str:
+    """What sets a field: `OUTREACH_<FIELD>`, or a name that other programs use too."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"OUTREACH_{field.upper()}"
+
+
+def _refusal(error: Mapping[str, Any], place: str) -> str:
+    """One sentence on a value that a field does not take."""
+    key = str(error["loc"][0])
+    field = next((field for field in Settings.model_fields if key in (field, setting_name(field))), key)
+    name = setting_name(field)
+    return f"{name}={error['input']} is not allowed ({place}): give {_allowed(field, error)}."
+
+
+def _allowed(field: str, error: Mapping[str, Any]) -> str:
+    """What a field takes, in words."""
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(context["error"])
+    if error["type"] == "enum":
+        return str(context["expected"]).replace("'", "")
+    info = Settings.model_fields[field]
+    if info.annotation is bool:
+        return "true or false"
+    if info.annotation is int:
+        low = next((limit.ge for limit in info.metadata if hasattr(limit, "ge")), None)
+        high = next((limit.le for limit in info.metadata if hasattr(limit, "le")), None)
+        return "a whole number" if low is None else f"a whole number from {low} to {high}"
+    return _A_LIST if isinstance(info.default, tuple) else str(error["msg"]).removeprefix("Input should be ")

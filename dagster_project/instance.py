@@ -48,8 +48,9 @@ def dagster_home() -> str:
     given = os.environ.get("DAGSTER_HOME")
     if given:
         return given
+    settings().made_home()
     home = settings().dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
         config.write_text(_DAGSTER_YAML.replace("{runs}", json.dumps(str(home / "history" / "runs"))))

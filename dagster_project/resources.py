@@ -23,7 +23,7 @@ def lakehouse(context: dg.InitResourceContext) -> Iterator[None]:
     from jobs.ledger import run
 
     started = context.dagster_run
-    lock = FileLock(settings().home / "lakehouse.lock", mode=0o600)
+    lock = FileLock(settings().made_home() / "lakehouse.lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout:

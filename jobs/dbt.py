@@ -139,8 +139,8 @@ def target() -> Path:
 
 def _invoke(command: str, arguments: list[str], run_id: str, remote: dict[str, str] | None = None) -> DbtResult:
     """Start dbt and wait; its artifacts are read under the same lock that kept others from writing them."""
-    home = settings().home / "dbt"
-    home.mkdir(parents=True, exist_ok=True)
+    home = settings().made_home() / "dbt"
+    home.mkdir(exist_ok=True)
     argv = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(home / "logs"),
         "--no-send-anonymous-usage-stats", "--no-version-check", "--quiet", command, *arguments, "--target-path", str(target()),

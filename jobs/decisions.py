@@ -156,7 +156,8 @@ def _deciding(name: str) -> Iterator[Trail]:
     Raises:
         RegistryError: another command holds the registry for too long.
     """
-    settings().mlflow_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings().made_home()
+    settings().mlflow_dir.mkdir(mode=0o700, exist_ok=True)
     try:
         with FileLock(settings().mlflow_dir / "decisions.lock", timeout=_PATIENCE_SECONDS, mode=0o600):
             entries = {key: value for key, value in name_tags(name).items() if key.startswith(_TAG)}

@@ -11,7 +11,10 @@ from causal.power import Clusters, HoldoutDesign, Outcome
 from contracts.compile.literals import sql_string
 from contracts.errors import ConfigError
 from contracts.programs import Program
+from contracts.settings import Settings
 from jobs.delta import table_exists
+from jobs.query import duck
+from jobs.query.access import readable
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -66,6 +69,22 @@ class Question:
         )  # fmt: skip
 
 
+def need_cohort(program: Program, data_source: str, config: Settings) -> None:
+    """Refuse where no training left a cohort, before an engine is started to say so; looks only at files of this machine.
+
+    Raises:
+        ConfigError: the program was never trained on this source.
+    """
+    if duck.elsewhere(config) is not None:
+        return
+    if duck.is_there("causal.cohort", config):
+        connection = duck.connect(readable(["causal.cohort"], config.role), config)
+        sql = "select 1 from causal.cohort where data_source = $source and program = $program limit 1"
+        if duck.fetch(connection, sql, {"source": data_source, "program": program.key}).num_rows:
+            return
+    raise _no_cohort(program, data_source)
+
+
 def baseline_of(spark: SparkSession, program: Program, data_source: str) -> Baseline:
     """The outcome of those not offered in the newest cohort, and the people that the last published night found eligible.
 
@@ -81,16 +100,20 @@ def baseline_of(spark: SparkSession, program: Program, data_source: str) -> Base
             from causal.cohort where {where} and trained_as_of = {newest} and not is_offered""").collect()
         found = row.asDict()
     if found["n"] < 2 or not found["sd"]:
-        raise ConfigError(
-            f"No cohort of {program.key} on {data_source} says what happens without outreach.",
-            todo="train first (`outreach train`), or give --mean, and --sd for a count or an amount.",
-        )
+        raise _no_cohort(program, data_source)
     eligible = found["people"]
     if table_exists(spark, "outreach.program_summary"):
         rows = spark.sql(f"""
             select eligible_count as n from outreach.program_summary where {where} order by run_date desc limit 1""").collect()
         eligible = rows[0]["n"] if rows else eligible
     return Baseline(float(found["mean"]), float(found["sd"]), float(eligible))
+
+
+def _no_cohort(program: Program, data_source: str) -> ConfigError:
+    return ConfigError(
+        f"No cohort of {program.key} on {data_source} says what happens without outreach.",
+        todo="train first (`outreach train`), or give --mean, and --sd for a count or an amount.",
+    )
 
 
 def answer(question: Question, nights: Sequence[int] = NIGHTS) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from contracts.errors import OutreachError
-from contracts.settings import Settings
+from contracts.settings import Settings, setting_name
 
 _GB = 1 << 30
 MEMORY_GB = (4.0, 8.0)  # fails below, warns below: 3 GB of engine heap and 1 GB of everything else at 20,000 members
@@ -236,16 +236,22 @@ def _ports(_: Settings) -> Finding:
 
 
 def _settings_file(config: Settings) -> Finding:
-    """Lines of `settings.env` that set nothing: a misspelt field is silently no setting."""
+    """Lines of `settings.env` that set nothing: a misspelt field, or no `=`, is silently no setting."""
     if not config.settings_file.exists():
         return Finding("settings", Health.OK, "defaults and environment")
-    known = {f"OUTREACH_{name.upper()}" for name in Settings.model_fields} | {"SPARK_REMOTE"}
-    lines = config.settings_file.read_text(encoding="utf-8").splitlines()
-    named = [line.split("=")[0].strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    unknown = [name for name in named if name.upper() not in known]
-    if unknown:
-        return Finding("settings", Health.WARN, f"{config.settings_file.name} sets {', '.join(unknown)}, which are no settings", "correct the names; fields are in contracts/settings.py.")  # fmt: skip
-    return Finding("settings", Health.OK, f"{len(named)} in {config.settings_file.name}; role {config.role.value}")
+    known = {setting_name(field) for field in Settings.model_fields}
+    lines = [
+        line.strip().removeprefix("export ") for line in config.settings_file.read_text(encoding="utf-8").splitlines()
+    ]
+    told = [line for line in lines if line and not line.startswith("#")]
+    bare = [line for line in told if "=" not in line]
+    names = [line.split("=")[0].strip() for line in told if "=" in line]
+    unknown = [name for name in names if name.upper() not in known]
+    wrong = [f"a line without `=` ({line})" for line in bare] + [f"{name}, which is no setting" for name in unknown]
+    file = config.settings_file.name
+    if wrong:
+        return Finding("settings", Health.WARN, f"{file} has {'; '.join(wrong)}", "correct it; fields are in contracts/settings.py, each set as OUTREACH_<FIELD>.")  # fmt: skip
+    return Finding("settings", Health.OK, f"{len(names)} in {file}; role {config.role.value}")
 
 
 def _browser(_: Settings) -> Finding:

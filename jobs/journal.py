@@ -23,7 +23,9 @@ class Journal:
     """The lines of one process; `<pid>-<start>-<random>.ndjson`."""
 
     def __init__(self, kind: str = "ledger") -> None:
-        self.path = _folder(kind) / f"{_mark(os.getpid())}-{uuid.uuid4().hex[:8]}.ndjson"
+        folder = settings().made_home() / kind
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.path = folder / f"{_mark(os.getpid())}-{uuid.uuid4().hex[:8]}.ndjson"
 
     def write(self, entry: dict[str, Any]) -> None:
         """Add one line; on disk when this returns."""
@@ -98,6 +100,5 @@ def _mark(pid: int) -> str:
 
 
 def _folder(kind: str) -> Path:
-    folder = settings().home / kind
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    """Where the journals of a kind lie; looking for them makes nothing."""
+    return settings().home / kind

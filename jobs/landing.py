@@ -16,6 +16,7 @@ from jobs.ledger import step
 from jobs.lineage import record as lineage
 from jobs.lineage.landed import landed, landing_job
 from jobs.session import spark_session
+from jobs.terminal import counted
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def land_inboxes(inboxes: Mapping[str, Path], *, run_id: str) -> Landed:
         with step(f"land {source}", data_source=source) as record:
             report = land(spark, source, [folder], run_id)
             record.rows_out = report.rows
-            record.message = f"{len(report.files)} files, {len(report.of(PARKED))} parked"
+            record.message = f"{counted(len(report.files), 'file')}, {len(report.of(PARKED))} parked"
             lineage.worked(partial(landed, report))
             reports.append(report)
     with step("contracts raw") as record:

@@ -109,7 +109,8 @@ def connected() -> Iterator[MlflowClient]:
         "mlflow.store": logging.CRITICAL,
     }.items():
         logging.getLogger(name).setLevel(level)  # what goes wrong in the store is raised as well, without its SQL
-    settings().mlflow_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings().made_home()
+    settings().mlflow_dir.mkdir(mode=0o700, exist_ok=True)
     try:
         uri = f"sqlite:///{_database()}"
         mlflow.set_tracking_uri(uri)

@@ -30,7 +30,8 @@ def pseudonym_secret() -> bytes:
 def _secret(home: Path) -> bytes:
     """32 random bytes, made on first use; two processes that start at once end up with the same ones."""
     path = home / "secrets" / "row_key"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     if not path.exists():
         fresh.touch(mode=0o600)

@@ -18,6 +18,7 @@ from jobs.journal import entries, journals
 from jobs.query.access import readable
 from jobs.query.duck import delta_folder
 from jobs.query.statement import Query, parse
+from jobs.terminal import counted
 
 NIGHTLY_JOBS = ("nightly", "trained_night")
 _SLOWEST = 3
@@ -205,7 +206,9 @@ def _program_lines(found: Status) -> list[str]:
 def _left_out(found: Status) -> list[str]:
     if found.run is None:
         return []
-    return [f"  left out  {found.run['quarantined']:,} rows quarantined, {found.parked} files parked"]
+    return [
+        f"  left out  {counted(found.run['quarantined'], 'row')} quarantined, {counted(found.parked, 'file')} parked"
+    ]
 
 
 def _alert_lines(found: Status) -> list[str]:
@@ -213,8 +216,9 @@ def _alert_lines(found: Status) -> list[str]:
         return ["  alerts    none since that run began"] if found.run else []
     errors = sum(alert["severity"] == "error" for alert in found.alerts)
     first = found.alerts[0]
+    how_many = f"{counted(errors, 'error')}, {counted(len(found.alerts) - errors, 'warning')}"
     return [
-        f"  alerts    {errors} errors, {len(found.alerts) - errors} warnings; first: {first['kind']} of {first['subject']}",
+        f"  alerts    {how_many}; first: {first['kind']} of {first['subject']}",
         f"            {shorten(first['message'], 140, placeholder=' …')} See {first['runbook']}",
     ]
 

@@ -1,4 +1,4 @@
-"""Tables for people: as wide as the terminal, and wide enough for whole names where there is none."""
+"""What people read in a terminal: tables as wide as it is, and wide enough for whole names where there is none; counts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def counted(number: int, word: str) -> str:
+    """`1 file`, `2 files`, `1,000 files`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def table_console(*, highlight: bool = True) -> Console:

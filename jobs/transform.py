@@ -19,6 +19,7 @@ from jobs.lineage import record as lineage
 from jobs.lineage.dbt_models import layer_jobs, seed_jobs, tell
 from jobs.lineage.design import overlay_jobs
 from jobs.session import spark_session
+from jobs.terminal import counted
 
 _READS = {"staging": "raw", "core": "staging"}
 
@@ -47,7 +48,7 @@ def build_layer(
         else:
             variables = {"data_source": data_source, "as_of_dates": [day.isoformat() for day in days]}
             result = run_dbt(f"path:models/{name}", variables, run_id=run_id)
-            record.message = f"{len(result.nodes)} models"
+            record.message = counted(len(result.nodes), "model")
             tell(result)
             lineage.stands(lambda: seed_jobs() if name == "core" else [])
     where = None

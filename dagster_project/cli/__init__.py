@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from contracts.errors import ExitCode, OutreachError
 
@@ -90,8 +91,20 @@ def exit_codes(codes: Iterable[ExitCode]) -> str:
     return "Exit codes: " + "; ".join(f"{int(code)} {_MEANINGS[code]}" for code in every) + "."
 
 
+class _Group(TyperGroup):
+    """Without the library's own words before ours, or before its list of choices."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="outreach",
+    cls=_Group,
     help=f"Whom should each care program reach out to tomorrow, because it would help them?\n\n{exit_codes(ExitCode)}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -30,7 +32,9 @@ def _plan(members: int, months: int, seed: int, pilot_share: float, day: str | N
     wanted = {"members": members, "months": months, "seed": seed, "pilot_share": pilot_share}
     if path.exists():
         kept = json.loads(path.read_text())
-        if any(kept.get(name) != value for name, value in wanted.items()) or (day and kept["end_date"] != day):
+        if any(kept.get(name) != value for name, value in wanted.items()) or (
+            day and kept["end_date"] != parse_day(day).isoformat()
+        ):
             raise UserError(
                 "This state folder holds another simulated plan.",
                 expected=json.dumps(kept),
@@ -88,7 +92,7 @@ def demo(
     from jobs.summary import first_rows, print_first_rows, print_summary
 
     started = time.monotonic()
-    settings().home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings().made_home()
     plan = _plan(members, months, seed, pilot_share, day)
     _approve_by_default()
     _simulate(plan)
@@ -117,10 +121,20 @@ def _print_places(run_date: date, seconds: float) -> None:
     shown = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
     own, engine = peak_memory_mb(), engine_peak_mb()
     memory = f"peak memory {own / 1000:.1f} GB" + (f" and {engine / 1000:.1f} GB in the engine" if engine else "")
+    outreach = _typed()
     typer.echo(f"""
 Done in {seconds:.0f} s; {memory}. Where things are:
   tables    {shown}/warehouse (Delta): outreach.priority, outreach.action_list, outreach.program_summary, causal.gate_result, ops.run_ledger
   report    {shown}/reports/tuva/{run_date}/index.html
-  models    `outreach models list`
-  UI        `make ui`, then http://127.0.0.1:3000
-  next      `outreach nightly --date <tomorrow>` publishes the next night""")
+  models    {outreach} models list
+  UI        make ui, then http://127.0.0.1:3000
+  next      {outreach} nightly --date tomorrow    # publishes the next night""")
+
+
+def _typed() -> str:
+    """The command as it can be typed here: its name where the environment is active, else its path."""
+    script = Path(sys.executable).with_name("outreach")
+    found = shutil.which("outreach")
+    if (found and Path(found).samefile(script)) or not script.exists():
+        return "outreach"
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)

@@ -84,14 +84,16 @@ def power(
 def _baseline(
     program: Program | None, source: str, mean: float | None, sd: float | None, eligible: float | None
 ) -> Any:
-    from jobs.design import Baseline, baseline_of
+    from jobs.design import Baseline, baseline_of, need_cohort
 
     if mean is not None:
         return Baseline(mean, sd, eligible or inf)
     if program is None:
         raise UserError("Nothing says what happens without outreach.", expected="--program, or --mean (and --sd)")
+    from contracts.settings import settings
     from jobs.session import spark_session
 
+    need_cohort(program, source, settings())
     measured = baseline_of(spark_session("design"), program, source)
     return Baseline(measured.mean, sd or measured.sd, eligible or measured.eligible)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dagster_project.cli.browser import open_page
 from dagster_project.cli.options import Json
 
 
@@ -25,8 +26,9 @@ def docs(
     from jobs.docs.site import build_docs
     from jobs.lineage.told import told_graph
 
+    settings().made_home()
     graph, told_by = told_graph(from_code)
     index = build_docs((out or settings().home / "docs").absolute(), graph, told_by, with_dbt=dbt)
     typer.echo(json.dumps({"index": str(index), "lineage": told_by}) if as_json else index.as_uri())
     if browser:
-        typer.launch(index.as_uri())
+        open_page(index.as_uri())

@@ -18,7 +18,7 @@ def explain(
         typer.Option("--member", help="Identifier, for an analyst the pseudonym of `outreach sql`; `-`: standard input."),
     ],
     program: Annotated[str, typer.Option("--program", help="Program key.")],
-    day: Annotated[str, typer.Option("--date", help="A published night, YYYY-MM-DD.")],
+    day: Annotated[str | None, typer.Option("--date", help="A published night, YYYY-MM-DD; default: the last.")] = None,
     source: Annotated[str, typer.Option("--source", help="Ingestion source of the member.")] = "tuva",
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -46,8 +46,8 @@ def explain(
         show(found)
 
 
-def _day(text: str) -> dt.date:
+def _day(text: str | None) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(text)
+        return None if text is None else dt.date.fromisoformat(text)
     except ValueError:
         raise UserError("--date is not a date.", expected="YYYY-MM-DD") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dagster_project.cli.browser import open_page
 from dagster_project.cli.options import Json
 
 if TYPE_CHECKING:
@@ -101,12 +102,13 @@ def show(
     if name is not None:
         dataset, column = graph.resolve(name)
         fragment = "#" + (dataset if column is None else f"{dataset}.{column}")
+    settings().made_home()
     path = (out or settings().lineage_dir / "index.html").absolute()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_text(render(graph, told_by), encoding="utf-8")
     typer.echo(f"{path.as_uri()}{fragment}")
     if browser:
-        typer.launch(f"{path.as_uri()}{fragment}")
+        open_page(f"{path.as_uri()}{fragment}")
 
 
 @app.command()
@@ -180,6 +182,8 @@ def _print(graph: Graph, hops: list[Hop], direction: Direction, everything: bool
     from rich.console import Console
     from rich.table import Table
 
+    from jobs.terminal import counted
+
     start, reached = hops[0], hops[1:]
     console = Console() if Console().is_terminal else Console(width=160)
     name = start.dataset if start.column is None else f"{start.dataset}.{start.column}"
@@ -189,8 +193,9 @@ def _print(graph: Graph, hops: list[Hop], direction: Direction, everything: bool
         console.print(f"{name} {verb} {nothing}.", highlight=False)
         return
     datasets = {hop.dataset for hop in reached}
-    what = f"{len(reached)} columns of {len(datasets)}" if start.column is not None else str(len(datasets))
-    console.print(f"{name} {verb} {what} datasets in {reached[-1].depth} steps.", highlight=False)
+    what = f"{counted(len(reached), 'column')} of " if start.column is not None else ""
+    steps = counted(reached[-1].depth, "step")
+    console.print(f"{name} {verb} {what}{counted(len(datasets), 'dataset')} in {steps}.", highlight=False)
     states = {name: graph.datasets[name].state.replace("unknown", "") for name in datasets}
     table = Table(box=None, pad_edge=False)
     titles = ["step", "dataset", *(("columns", "how") if start.column is not None else ()), "by"]

@@ -19,22 +19,25 @@ if TYPE_CHECKING:
 
 Source = Annotated[str, typer.Option("--source", help=f"Whose members: {', '.join(SOURCES)}.")]
 Day = Annotated[
-    str | None, typer.Option("--date", help="The night, YYYY-MM-DD; default: today in the plan's time zone.")
+    str | None,
+    typer.Option("--date", help="The night, YYYY-MM-DD, today (the default) or tomorrow in the plan's time zone."),
 ]
+_WORDS = {"today": 0, "tomorrow": 1}
 
 
 def parse_day(text: str | None) -> date:
-    """A date option, or today in the plan's time zone.
+    """A date option: a date, or `today` (where nothing is given) or `tomorrow` in the plan's time zone.
 
     Raises:
         UserError: not a date.
     """
-    if text is None:
-        return datetime.now(ZoneInfo(settings().timezone)).date()
+    word = "today" if text is None else text
+    if word in _WORDS:
+        return datetime.now(ZoneInfo(settings().timezone)).date() + timedelta(days=_WORDS[word])
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(word)
     except ValueError:
-        raise UserError(f"`{text}` is not a date.", expected="YYYY-MM-DD") from None
+        raise UserError(f"`{text}` is not a date.", expected="YYYY-MM-DD, today or tomorrow") from None
 
 
 def make_night(day: str | None, source: str) -> Night:
@@ -115,12 +118,16 @@ def nightly(
 
 
 def backfill(
-    first: Annotated[str, typer.Option("--from", help="First night, YYYY-MM-DD.")],
-    last: Annotated[str, typer.Option("--to", help="Last night, YYYY-MM-DD.")],
+    first: Annotated[str, typer.Option("--from", help="First night, YYYY-MM-DD, today or tomorrow.")],
+    last: Annotated[str, typer.Option("--to", help="Last night, likewise.")],
     source: Source = "tuva",
     as_json: Json = False,
 ) -> None:
-    """Publish every night from --from to --to with what was known then, oldest first; ends with the worst exit code."""
+    """Publish every night from --from to --to with what was known then, oldest first; ends with the worst exit code.
+
+    Models are those that serve today; a night from before their training is ranked by rule, for they know what came later. Its
+    calls count in the nights after it, which then come out otherwise.
+    """
     start, end = parse_day(first), parse_day(last)
     if end < start:
         raise UserError("--to lies before --from.", expected="a first and a last night in order")
@@ -131,7 +138,18 @@ def backfill(
     raise typer.Exit(int(max(codes)))
 
 
-def train(day: Day = None, source: Source = "tuva", as_json: Json = False) -> None:
+def train(
+    day: Annotated[
+        str | None,
+        typer.Option(
+            "--date", help="Learn from what was known then, YYYY-MM-DD; default: today in the plan's time zone."
+        ),
+    ] = None,
+    source: Source = "tuva",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The run and the models that are registered now, as JSON on standard output.")
+    ] = False,
+) -> None:
     """Train all programs as of a date, judge them by the gates, register what was learnt."""
     from dagster_project.runs import run_job
     from jobs.progress import expected_seconds, shown

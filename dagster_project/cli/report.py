@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import UserError
+from dagster_project.cli.browser import open_page
 from dagster_project.cli.options import Json
 
 
@@ -37,11 +38,13 @@ def report(
     else:
         typer.echo(page.as_uri() if printed is None else f"{page.as_uri()}\n{printed.as_uri()}")
     if browser:
-        typer.launch(page.as_uri())
+        open_page(page.as_uri())
 
 
 def _night_page(day: str | None, source: str, program: str | None, again: bool) -> Path:
     from contracts.settings import settings
+    from jobs.query import duck
+    from jobs.query.nights import no_such_night, published_nights
     from jobs.report.index import program_page, read_entries
 
     reports = settings().reports_dir
@@ -54,6 +57,8 @@ def _night_page(day: str | None, source: str, program: str | None, again: bool) 
         )
     night = nights[0] if day is None else _parsed(day, "%Y-%m-%d", "YYYY-MM-DD")
     if again or night not in nights:
+        if duck.elsewhere(settings()) is None and night not in (known := published_nights(source, settings())):
+            raise no_such_night(night, source, known)
         from jobs.report.write import write_report
 
         write_report(source, night)

@@ -18,7 +18,7 @@ def sql(
     file: Annotated[Path | None, typer.Option("--file", "-f", help="A file with the statement.")] = None,
     engine: Annotated[
         Literal["auto", "duckdb", "spark"],
-        typer.Option(help="auto: DuckDB on the Delta files where every table named is one on this machine, else Spark."),
+        typer.Option(help="auto: DuckDB on the Delta files where the warehouse is a folder of this machine, else Spark."),
     ] = "auto",
     form: Annotated[
         Literal["table", "csv", "json", "parquet"], typer.Option("--format", help="How rows are written.")

@@ -16,6 +16,7 @@ from jobs.explain.contributions import Contributions, contributions
 from jobs.explain.similar import READS, Similar, similar
 from jobs.query import duck
 from jobs.query.access import readable
+from jobs.query.nights import no_such_night, published_nights
 from jobs.row_key import pseudonym_secret
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ class Explanation:
     fresh: list[dict[str, Any]]
 
 
-def explain(member: str, program: str, night: dt.date, data_source: str, config: Settings) -> Explanation:
+def explain(member: str, program: str, night: dt.date | None, data_source: str, config: Settings) -> Explanation:
     """Gather it; put on record first that somebody did.
 
     Args:
         member: the member's identifier, or for an analyst the pseudonym that `outreach sql` shows.
         program: its key.
-        night: a published one.
+        night: a published one; None: the last.
         data_source: of the member.
         config: settings; the role is one of them.
 
@@ -59,6 +60,10 @@ def explain(member: str, program: str, night: dt.date, data_source: str, config:
     there = [name for name in wanted if (duck.delta_folder(name, config) / "_delta_log").is_dir()]
     if "outreach.priority" not in there:
         raise UserError("No night has been published yet.", todo="run `outreach nightly` first.")
+    nights = published_nights(data_source, config)
+    night = night or next(iter(nights), None)
+    if night not in nights:
+        raise no_such_night(night, data_source, nights)
     is_identified = "outreach" in config.role.identified_layers
     record_access(local_reader("explain", config), engine="duckdb", tables=tuple(there), is_identified=is_identified)
     connection = duck.connect(readable(there, Role.STEWARD), config)
@@ -72,7 +77,7 @@ def explain(member: str, program: str, night: dt.date, data_source: str, config:
     if row is None:
         raise UserError(
             f"Nothing was published for this member, {program}, {data_source} and {night}.",
-            expected="an identifier as `outreach sql` shows it to this role, and a published night",
+            expected="an identifier as `outreach sql` shows it to this role",
         )
     found, why = _contributions(connection, row) if _FEATURES in there else (None, "its features are not here")
     alike = similar(connection, row) if set(READS) <= set(there) else None
@@ -92,7 +97,7 @@ def _identifier(table: str, is_identified: bool) -> str:
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
-    rows = connection.sql(sql, params=parameters).to_arrow_table().to_pylist()
+    rows = duck.fetch(connection, sql, parameters).to_pylist()
     return rows[0] if rows else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from contracts.programs import program as program_of
 from jobs.explain.gather import Explanation
 from jobs.explain.similar import Arm, Similar
-from jobs.terminal import table_console
+from jobs.terminal import counted, table_console
 
 _DECISIONS = {
     "outreach": "call",
@@ -92,5 +92,8 @@ def _fresh(found: Explanation) -> list[str]:
         return ["Data: no delivery is on record up to that night."]
     return [
         "Data known to that night:",
-        *(f"  {f['entity']:<18} last delivered {f['last_delivery']}, {f['age_days']} days before" for f in found.fresh),
+        *(
+            f"  {f['entity']:<18} last delivered {f['last_delivery']}, {counted(f['age_days'], 'day')} before"
+            for f in found.fresh
+        ),
     ]

@@ -15,6 +15,7 @@ from contracts.settings import Settings
 from jobs.access_audit import local_reader, record_access
 from jobs.query import duck
 from jobs.query.access import readable
+from jobs.query.nights import no_such_night, published_nights
 from jobs.row_key import pseudonym_secret
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ def calls_of_night(data_source: str, night: dt.date | None, config: Settings) ->
         and run_date = coalesce(cast($night as date), (select max(run_date) from {_TABLE} where data_source = $source))
         order by program, priority_rank, member_id"""
     rows = connection.sql(sql, params={"source": data_source, "night": night}).to_arrow_table().to_pylist()
-    if not rows and not _is_published(connection, data_source, night):
-        raise UserError(
-            f"No list of {data_source} is published for {night or 'any night'}.", expected="a published night"
-        )
+    if not rows:
+        nights = published_nights(data_source, config)
+        if night is None and nights:
+            raise UserError(f"The last list of {data_source}, of {nights[0]}, calls nobody.")
+        if night not in nights:
+            raise no_such_night(night, data_source, nights)
     return [_call(row) for row in rows]
 
 
@@ -82,18 +85,11 @@ def _opened(config: Settings, *, door: str) -> duckdb.DuckDBPyConnection:
             todo="set it for this command, if you are entitled to it (docs/sql.md).",
         )
     names = readable([_TABLE], config.role)
-    if (why := duck.unreadable(names, config)) is not None:
-        raise UserError(f"The list cannot be read: {why}.", todo="run a night first, or export where the warehouse is.")
+    if (why := duck.elsewhere(config)) is not None:
+        raise UserError(f"The list cannot be read: {why}.", todo="export where it is.")
+    duck.require(names, config)
     record_access(local_reader(door, config), engine="duckdb", tables=(_TABLE,), is_identified=True)
     return duck.connect(names, config)
-
-
-def _is_published(connection: duckdb.DuckDBPyConnection, data_source: str, night: dt.date | None) -> bool:
-    found = connection.sql(
-        f"select count(*) from {_TABLE} where data_source = $source and run_date = cast($night as date)",
-        params={"source": data_source, "night": night},
-    )
-    return bool(found.fetchall()[0][0])
 
 
 def _call(row: dict[str, Any]) -> Call:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.ingest.report import LANDED, PARKED, FileOutcome, LandingReport
-from jobs.terminal import table_console
+from jobs.terminal import counted, table_console
 
 
 @contextmanager
@@ -35,7 +35,9 @@ def show(report: LandingReport) -> None:
         table.add_row(file.file_name, file.entity, file.status, rows, file.reason or _drift(file))
     console.print(table)
     landed, parked = len(report.of(LANDED)), len(report.of(PARKED))
-    console.print(f"{landed} files landed, {report.rows:,} rows; {parked} parked; {report.seconds:.1f} s")
+    console.print(
+        f"{counted(landed, 'file')} landed, {counted(report.rows, 'row')}; {parked} parked; {report.seconds:.1f} s"
+    )
 
 
 def _drift(file: FileOutcome) -> str:

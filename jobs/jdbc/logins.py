@@ -81,7 +81,8 @@ def _digest(password: str, salt: bytes) -> bytes:
 
 
 def _changing(config: Settings) -> FileLock:
-    config.jdbc_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.made_home()
+    config.jdbc_dir.mkdir(mode=0o700, exist_ok=True)
     return FileLock(config.jdbc_dir / "logins.lock", mode=0o600)
 
 

@@ -44,7 +44,8 @@ def open_door(config: Settings, port: int) -> DoorState:
     Raises:
         EngineError: the port is taken, or one listens at another port.
     """
-    config.jdbc_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.made_home()
+    config.jdbc_dir.mkdir(mode=0o700, exist_ok=True)
     with FileLock(config.jdbc_dir / "lock", mode=0o600):
         if (state := listening(config)) is None:
             state = _launch(config, port)

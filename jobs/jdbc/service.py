@@ -26,6 +26,7 @@ from jobs.access_audit import Reader
 from jobs.jdbc import catalogue
 from jobs.jdbc.logins import Login, logins
 from jobs.jdbc.rows import row_set, table_schema
+from jobs.query import duck
 from jobs.query.access import described, readable, shown_tables
 from jobs.query.answer import answer
 from jobs.query.statement import Describe, ShowSchemas, ShowTables, parse
@@ -336,7 +337,9 @@ class Service:
                 "col_name": [c.name for c in columns], "data_type": [c.type for c in columns],
                 "comment": [c.description for c in columns],
             })  # fmt: skip
-        readable(asked.tables, role)  # what is refused needs no engine
+        wanted = readable(asked.tables, role)  # what is refused needs no engine
+        if duck.elsewhere(self._config) is None:
+            duck.require(wanted, self._config)
         from jobs.session import spark_session
 
         operation.spark = spark = spark_session("jdbc")

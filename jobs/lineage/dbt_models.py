@@ -128,6 +128,7 @@ def compile_offline() -> Path:
     folder = settings().home / "dbt" / "offline" / project_digest()[:16]
     if (folder / "manifest.json").exists():
         return folder
+    settings().made_home()
     folder.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "jobs.lineage.dbt_models", str(folder)]
     environment = {**os.environ, "SPARK_REMOTE": "sc://localhost:1"}

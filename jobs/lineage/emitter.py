@@ -151,6 +151,7 @@ class _Broken:
 def _file_transport(path: Path) -> Any:
     from openlineage.client.transport.file import FileConfig, FileTransport
 
+    settings().made_home()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _end_line(path)
     return FileTransport(FileConfig(str(path), append=True))

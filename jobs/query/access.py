@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from contracts.deidentify import Shown, shown_columns, view_columns
@@ -68,6 +68,28 @@ def shown_tables(schema: str | None, role: Role) -> tuple[TableEntry, ...]:
     """What the role may read, by name."""
     found = [e for e in dictionary().values() if e.schema in role.layers and schema in (None, e.schema)]
     return tuple(sorted(found, key=lambda e: e.name))
+
+
+def not_there(missing: Sequence[str], *, has_night: bool) -> UserError:
+    """The words for tables that no night has made yet.
+
+    Args:
+        missing: their names, at least one.
+        has_night: whether any night was published.
+    """
+    if not has_night:
+        todo = "`outreach nightly` publishes one; `outreach demo` makes a whole example."
+        return UserError("No night has been published yet.", todo=todo)
+    verb = "is" if len(missing) == 1 else "are"
+    return UserError(
+        f"{', '.join(missing)} {verb} not there yet.", todo="a night makes what it has rows for: `outreach nightly`."
+    )
+
+
+def columns_hint(tables: Iterable[str]) -> str | None:
+    """Where the columns of the tables that a statement names are listed; None where it names none."""
+    asked = [f'`outreach sql "describe {name}"`' for name in tables]
+    return f"{' and '.join(asked)} {'lists' if len(asked) == 1 else 'list'} the columns." if asked else None
 
 
 def _need(name: str, role: Role) -> TableEntry:

@@ -35,7 +35,7 @@ def answer(
 
     Args:
         text: SQL of the engine: DuckDB's for `duckdb` and `auto`, Spark's for `spark`.
-        engine: `auto` asks DuckDB where every table named is a Delta table of this machine, else Spark.
+        engine: `auto` asks DuckDB where the warehouse is a folder of this machine, else Spark.
         config: settings.
         reader: who asks, and in which role; by default the person at this machine.
         schema: of tables that are named without one; by default none may be.
@@ -53,15 +53,18 @@ def answer(
     if isinstance(asked, ShowSchemas):
         return Answer(_schemas(reader.role), "dictionary")
     names = readable(asked.tables, reader.role)
-    why = None if engine == "spark" else duck.unreadable(names, config)
-    if why is not None and engine == "duckdb":
-        raise UserError(f"DuckDB cannot read this: {why}.", todo="use `--engine spark`, or run a night first.")
+    why = duck.elsewhere(config)
+    if why is None:
+        duck.require(names, config)  # before an engine is started to say so
+    elif engine == "duckdb":
+        raise UserError(f"DuckDB cannot read this: {why}.", todo="use `--engine spark`.")
     chosen = "spark" if engine == "spark" or why is not None else "duckdb"
     if names.identified:
         record_access(
             reader, engine=chosen, tables=names.identified, is_identified=True, statement=asked.without_literals()
         )
-    return Answer(_rows(asked, names, chosen, config), chosen, f"answered by Spark: {why}" if why else None)
+    note = f"answered by Spark: {why}" if why and engine == "auto" else None
+    return Answer(_rows(asked, names, chosen, config), chosen, note)
 
 
 def _rows(query: Query, names: Readable, engine: str, config: Settings) -> pa.Table:

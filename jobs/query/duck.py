@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import UserError
 from contracts.settings import Settings
+from jobs.query.access import columns_hint, not_there
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,20 +21,35 @@ if TYPE_CHECKING:
     from jobs.query.statement import Query
 
 
+_NO_COLUMN = re.compile(r"column .*(not found|does not have)|does not have a column", re.IGNORECASE)
+
+
 def delta_folder(name: str, config: Settings) -> Path:
     """Where the embedded engine keeps a table."""
     schema, table = name.split(".")
     return Path(config.warehouse_url) / f"{schema}.db" / table
 
 
-def unreadable(names: Readable, config: Settings) -> str | None:
+def elsewhere(config: Settings) -> str | None:
     """Why DuckDB cannot answer; None when it can."""
     if config.spark_remote is not None or "://" in config.warehouse_url:
         return "the warehouse is not a folder of this machine"
-    missing = [
-        e.name for e in names.entries if e.sql is None and not (delta_folder(e.name, config) / "_delta_log").is_dir()
-    ]
-    return f"{', '.join(missing)} has no Delta files here" if missing else None
+    return None
+
+
+def is_there(name: str, config: Settings) -> bool:
+    """Whether a table of a warehouse that is a folder here has been made."""
+    return (delta_folder(name, config) / "_delta_log").is_dir()
+
+
+def require(names: Readable, config: Settings) -> None:
+    """Refuse what needs tables that no night has made yet; only where the warehouse is a folder here.
+
+    Raises:
+        UserError: at least one is missing.
+    """
+    if missing := [e.name for e in names.entries if e.sql is None and not is_there(e.name, config)]:
+        raise not_there(missing, has_night=is_there("outreach.priority", config))
 
 
 def run(query: Query, names: Readable, config: Settings) -> pa.Table:
@@ -41,11 +59,15 @@ def run(query: Query, names: Readable, config: Settings) -> pa.Table:
         UserError: DuckDB refuses the statement.
     """
     connection = connect(names, config)
-    return fetch(connection, query.tree.sql(dialect="duckdb"))
+    return fetch(connection, query.tree.sql(dialect="duckdb"), tables=query.tables)
 
 
 def connect(names: Readable, config: Settings) -> duckdb.DuckDBPyConnection:
-    """A database in memory that holds the readable tables and views, and reaches nothing else."""
+    """A database in memory that holds the readable tables and views, and reaches nothing else.
+
+    Raises:
+        UserError: a table is damaged, or has other columns than this release expects.
+    """
     import duckdb
 
     connection = duckdb.connect(config={"enable_external_access": "false", "autoinstall_known_extensions": "false"})
@@ -53,21 +75,32 @@ def connect(names: Readable, config: Settings) -> duckdb.DuckDBPyConnection:
     for schema in {entry.schema for entry in names.entries}:
         connection.execute(f"create schema {schema}")
     for entry in names.entries:
-        if entry.sql is not None:
-            connection.execute(f"create view {entry.name} as {entry.sql}")
-            continue
-        # The name cannot be guessed, so that no statement names the rows behind a de-identified view.
-        hidden = f"t_{secrets.token_hex(16)}"
-        rows = _dataset(entry.name, config)
-        connection.register(hidden, rows)
-        columns = names.select_list(entry, "duckdb") or "*"
-        connection.execute(f"create view {entry.name} as select {columns} from {_whole(entry, rows, hidden)}")
+        sql = entry.sql
+        if sql is None:
+            # The name cannot be guessed, so that no statement names the rows behind a de-identified view.
+            hidden = f"t_{secrets.token_hex(16)}"
+            rows = _dataset(entry.name, config)
+            connection.register(hidden, rows)
+            columns = names.select_list(entry, "duckdb") or "*"
+            sql = f"select {columns} from {_whole(entry, rows, hidden)}"
+        try:
+            connection.execute(f"create view {entry.name} as {sql}")
+        except duckdb.Error as error:  # its text quotes the view, and in it the key of the pseudonyms
+            raise UserError(
+                f"{entry.name} has other columns than this release expects ({type(error).__name__}).",
+                todo="run a night, which brings tables up to date; `outreach doctor` says whether one is damaged.",
+            ) from None
     connection.execute("set lock_configuration = true")
     return connection
 
 
-def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> pa.Table:
-    """Rows as Arrow.
+def fetch(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: list[Any] | dict[str, Any] | None = None,
+    tables: Sequence[str] = (),
+) -> pa.Table:
+    """Rows as Arrow; `tables` are those whose columns are hinted at where one is not known.
 
     Raises:
         UserError: the statement cannot be answered.
@@ -77,7 +110,9 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]
     try:
         return connection.sql(sql, params=parameters or None).to_arrow_table()
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-        raise UserError(f"DuckDB refuses the statement: {_first_line(error)}") from None
+        line = _first_line(error)
+        todo = columns_hint(tables) if _NO_COLUMN.search(line) else None
+        raise UserError(f"DuckDB refuses the statement: {line}", todo=todo) from None
     except duckdb.Error as error:  # others may quote a value, which may be a member's
         raise UserError(
             f"DuckDB cannot answer the statement ({type(error).__name__}).",

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
 from contracts.errors import UserError
+from jobs.query.access import columns_hint, not_there
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.errors import AnalysisException
+    from pyspark.sql.connect.session import SparkSession
 
     from jobs.query.access import Readable
     from jobs.query.statement import Query
+
+# Of pyspark/errors/exceptions/base.py.
+_TELLING_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
 
 def run(query: Query, names: Readable) -> pa.Table:
@@ -34,7 +41,48 @@ def run(query: Query, names: Readable) -> pa.Table:
 
     from jobs.session import spark_session
 
+    _hush()
     spark = spark_session("sql")
+    try:
+        return spark.sql(renamed(query.tree, _shown(spark, names))).toArrow()
+    except AnalysisException as error:
+        raise _refusal(error, query.tables) from None
+    except PySparkException as error:
+        raise UserError(
+            f"Spark cannot answer the statement ({type(error).__name__}).",
+            todo="look at casts and functions that fail on some rows.",
+        ) from None
+
+
+def _hush() -> None:
+    """Keep the text of statements out of standard error and logs.
+
+    Spark's client logs each error with the whole plan, where the key of the pseudonyms stands, beside raising it; and
+    every request, where `SPARK_CONNECT_LOG_LEVEL` asks for that.
+    """
+    from pyspark.logger import PySparkLogger
+    from pyspark.sql.connect.logging import logger
+
+    logger.disabled = True
+    for name in _TELLING_LOGGERS:
+        PySparkLogger.getLogger(name).disabled = True
+
+
+def _refusal(error: AnalysisException, tables: Sequence[str]) -> UserError:
+    """Why Spark refuses, without the text of its error, which holds the plan."""
+    condition = error.getCondition() or "analysis"
+    named = error.getMessageParameters() or {}
+    if condition == "TABLE_OR_VIEW_NOT_FOUND":
+        missing = named.get("relationName", "a table").replace("`", "")
+        return not_there([missing], has_night=not missing.startswith("outreach."))
+    if condition.startswith("UNRESOLVED_COLUMN"):
+        what = f"Spark refuses the statement: there is no column {named.get('objectName', 'of that name')}."
+        return UserError(what, todo=columns_hint(tables))
+    return UserError(f"Spark refuses the statement ({condition}).")
+
+
+def _shown(spark: SparkSession, names: Readable) -> dict[str, str]:
+    """Make the de-identified views of this session; the view of each table or view that has one."""
     swapped: dict[str, str] = {}
     for entry in names.entries:
         columns = names.select_list(entry, "spark") if entry.sql is None else None
@@ -45,15 +93,7 @@ def run(query: Query, names: Readable) -> pa.Table:
             # Named by role: a session may serve several.
             swapped[entry.name] = f"shown_{names.role.value}_{entry.name.replace('.', '_')}"
             spark.sql(f"create or replace temporary view {swapped[entry.name]} as {sql}")
-    try:
-        return spark.sql(renamed(query.tree, swapped)).toArrow()
-    except AnalysisException as error:
-        raise UserError(f"Spark refuses the statement ({error.getCondition() or 'analysis'}).") from None
-    except PySparkException as error:
-        raise UserError(
-            f"Spark cannot answer the statement ({type(error).__name__}).",
-            todo="look at casts and functions that fail on some rows.",
-        ) from None
+    return swapped
 
 
 def renamed(tree: exp.Expr, names: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from sqlglot.errors import SqlglotError
 from contracts.errors import UserError
 
 _ASKED = "one SELECT, WITH, DESCRIBE or SHOW TABLES"
+_LANGUAGES = {"duckdb": "DuckDB", "spark": "Spark"}
 _READS = (exp.Select, exp.SetOperation, exp.Values, exp.Subquery)
 # Statements that write can hide within one that reads (`with x as (delete …) select …`).
 _WRITES = (
@@ -74,7 +75,7 @@ def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describ
     try:
         trees = [tree for tree in sqlglot.parse(text, dialect=dialect) if tree is not None]
     except SqlglotError as error:
-        raise UserError(f"This is not {dialect} SQL{_where(error)}.", expected=_ASKED) from None
+        raise UserError(f"This is not {_LANGUAGES[dialect]} SQL{_where(error)}.", expected=_ASKED) from None
     if len(trees) != 1:
         raise UserError(f"{len(trees)} statements were given.", expected=_ASKED)
     tree = trees[0]

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ import typer
 
 from contracts.errors import ExitCode
 from dagster_project import cli
+from dagster_project.cli.browser import open_page
 from jobs.progress import line
+from jobs.terminal import counted
 
 # They end with Ctrl-C, print files as they are, or have a result of their own kind.
 NOT_FOR_MACHINES = {"ui", "engine logs", "lineage export", "lineage show", "sql"}
@@ -91,3 +94,41 @@ def test_nothing_moves_where_nobody_watches(capsys: pytest.CaptureFixture[str]) 
     with shown({"a": 1.0}, quiet=False):
         pass
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sql", "--format", "xml", "select 1"), "Error: Invalid value for '--format': 'xml' is not one of 'table', 'csv'"),
+        (("contracts", "show", "nosuch"), "No table is called nosuch. Next: `outreach contracts list` names them."),
+    ],
+)  # fmt: skip
+def test_wrong_use_is_told_in_our_words(arguments: tuple[str, ...], words: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", *arguments], capture_output=True, text=True, timeout=120
+    )
+    assert told.returncode == 2
+    assert words in told.stderr
+
+
+def test_train_says_what_is_true_of_training(commands: dict[str, Any]) -> None:
+    helps = {p.name: p.help for p in commands["train"].params}
+    assert "published" not in helps["as_json"]
+    assert "night" not in helps["day"].lower()
+
+
+def test_one_of_a_thing_is_not_many() -> None:
+    assert [counted(n, "file") for n in (0, 1, 2, 1000)] == ["0 files", "1 file", "2 files", "1,000 files"]
+
+
+@pytest.mark.parametrize("script", ["#!/bin/sh\necho not found >&2\nexit 3\n", None])
+def test_without_a_browser_one_sentence_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], script: str | None
+) -> None:
+    """`xdg-open` without a browser lists everything that it tried."""
+    if script:
+        (tmp_path / "xdg-open").write_text(script)
+        (tmp_path / "xdg-open").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    open_page("file:///nowhere/index.html")
+    assert capfd.readouterr().err == "No browser could be opened here; copy the page to where there is one.\n"

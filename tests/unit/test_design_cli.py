@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from delta_world import write_table
 
 from contracts.errors import ConfigError
 from contracts.programs import program
+from contracts.settings import settings
 from dagster_project import cli
 from jobs import design
 
@@ -74,10 +77,27 @@ def test_a_program_is_held_against_its_configured_share(run: Run) -> None:
 
 def test_a_program_brings_its_own_outcome(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.session.spark_session", lambda *_: None)
+    monkeypatch.setattr(design, "need_cohort", lambda *_: None)
     monkeypatch.setattr(design, "baseline_of", lambda *_: design.Baseline(0.6, 1.1, 4_000.0))
     inputs = json.loads(run("--program", ED, "--json")[1])["inputs"]
     assert (inputs["outcome_mean"], inputs["outcome_sd"], inputs["eligible"]) == (0.6, 1.1, 4_000.0)
     assert (inputs["holdout_share"], inputs["unit"]) == (program(ED).holdout_share, program(ED).outcome.unit)
+
+
+def test_without_a_cohort_no_engine_is_started(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
+    settings.cache_clear()
+    monkeypatch.setattr("jobs.session.spark_session", lambda *_: pytest.fail("an engine was started"))
+    try:
+        for kept in (None, {"data_source": "desynpuf", "program": ED}):
+            if kept:
+                write_table(tmp_path, "causal.cohort", [kept])
+            code, _, error = run("--program", ED)
+            assert (code, error.split(" says")[0]) == (2, f"No cohort of {ED} on tuva")
+        write_table(tmp_path, "causal.cohort", [{"data_source": "tuva", "program": ED}])
+        design.need_cohort(program(ED), "tuva", settings())
+    finally:
+        settings.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_failed_night_says_where_and_what_stands(config: Settings) -> None:
     assert found.exit_code is ExitCode.FAILED
     assert "in `publish`: The audit failed." in text
     assert "docs/runbook.md#failure" in text
-    assert "1 errors, 0 warnings; first: failure of nightly" in text
+    assert "1 error, 0 warnings; first: failure of nightly" in text
 
 
 def test_a_step_that_failed_and_was_retried_did_not_fail(config: Settings) -> None:
