@@ -240,14 +240,14 @@ def _settings_file(config: Settings) -> Finding:
     if not config.settings_file.exists():
         return Finding("settings", Health.OK, "defaults and environment")
     known = {setting_name(field) for field in Settings.model_fields}
-    lines = [
-        line.strip().removeprefix("export ") for line in config.settings_file.read_text(encoding="utf-8").splitlines()
-    ]
-    told = [line for line in lines if line and not line.startswith("#")]
-    bare = [line for line in told if "=" not in line]
-    names = [line.split("=")[0].strip() for line in told if "=" in line]
+    lines = config.settings_file.read_text(encoding="utf-8").splitlines()
+    told = {n: line.strip().removeprefix("export ") for n, line in enumerate(lines, 1)}
+    told = {n: line for n, line in told.items() if line and not line.startswith("#")}
+    names = [line.split("=")[0].strip() for line in told.values() if "=" in line]
     unknown = [name for name in names if name.upper() not in known]
-    wrong = [f"a line without `=` ({line})" for line in bare] + [f"{name}, which is no setting" for name in unknown]
+    # By its number: what stands in it may be a secret.
+    wrong = [f"no `=` in line {n}" for n, line in told.items() if "=" not in line]
+    wrong += [f"{name}, which is no setting" for name in unknown]
     file = config.settings_file.name
     if wrong:
         return Finding("settings", Health.WARN, f"{file} has {'; '.join(wrong)}", "correct it; fields are in contracts/settings.py, each set as OUTREACH_<FIELD>.")  # fmt: skip
