@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal.aipw import effective_clusters, effective_share, unmodelled_effects
+from causal.aipw import aipw_scores, effective_clusters, effective_share, mean_estimate, unmodelled_effects
 from causal.encoding import fit_encoder
 from causal.gates.context import GateContext
 from causal.gates.design import balance, design
@@ -238,3 +238,20 @@ def test_effective_clusters() -> None:
     assert effective_clusters(np.ones(6), np.array([0, 0, 1, 1, 2, 2])) == pytest.approx(3.0)
     assert effective_clusters(np.ones(4), np.array([0, 0, 0, 1])) == pytest.approx(16 / 10)
     assert effective_clusters(np.array([1.0, 1.0, 0.0]), np.arange(3)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("largest", "low", "high"), [(0.0, 0.93, 0.97), (0.25, 0.87, 0.93), (0.5, 0.60, 0.70)])
+def test_a_large_cluster_makes_an_error_too_small(largest: float, low: float, high: float) -> None:
+    """Why sizes count: coverage at nominal 95 % of 151 clusters with an effect of none, one of which has a share of all rows."""
+    draw = np.random.default_rng(0)
+    sizes = np.full(151, 8)
+    sizes[0] = round(largest / (1 - largest) * 8 * 150) or 8
+    cluster = np.repeat(np.arange(151), sizes)
+    held = 0
+    for _ in range(600):
+        t = draw.integers(0, 2, 151)[cluster]
+        y = draw.normal(0, 0.5, 151)[cluster] + draw.normal(size=len(cluster))
+        mu1, mu0 = (np.full(len(y), y[t == arm].mean()) for arm in (1, 0))
+        found = mean_estimate(aipw_scores(t, y, mu0, mu1, np.full(len(y), 0.5)), cluster)
+        held += found.ci_low < 0 < found.ci_high
+    assert low < held / 600 < high, held / 600
