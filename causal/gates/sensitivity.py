@@ -43,7 +43,8 @@ def sensitivity(ctx: GateContext) -> GateResult:
         f"and the outcome to undo the effect"
     )
     times = f"{found.multiple:.1f} times" if found.multiple < 100 else "over 100 times"
-    alike = f" with the {len(benchmark.alike)} features like it" if benchmark.alike else ""
+    others = len(benchmark.alike)
+    alike = f" with the {f'{others} features' if others > 1 else 'feature'} like it" if others else ""
     compared = f"{times} the strength of `{benchmark.name}`{alike}, the strongest one measured{e}"
     if found.multiple < FRAGILE:
         return answer("fail", f"{needed}: only {compared}.")
