@@ -20,7 +20,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _RULES = {
     "learner": "By this model",
     "baseline_risk": "Highest risk first",
-    "random": "At random",
+    "random": "One random order",
     "constant": "No ranking",
 }
 _VERDICTS = {
