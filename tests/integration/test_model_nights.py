@@ -85,14 +85,15 @@ def registry(spark: Any, empty_registry: Path) -> Iterator[Registry]:
     settings().mlflow_dir.mkdir(parents=True, exist_ok=True)
     shutil.copy(empty_registry, settings().mlflow_dir / "mlflow.db")
     found = Registry(settings().home)
+    before = {"trained_as_of": (NIGHT - timedelta(days=7)).isoformat()}
     for model in (
-        found.train(program=ED, of=scorer("age", slope=-0.004, level=0.1)),
-        found.train(program=TOC, of=scorer(BROKEN)),
+        found.train(program=ED, of=scorer("age", slope=-0.004, level=0.1), tags=before),
+        found.train(program=TOC, of=scorer(BROKEN), tags=before),
     ):
         approve(model, MARIA, "read")
         promote(model, MARIA)
-    found.train(program=ED, of=scorer("ed_visit_365d_count", slope=-0.05, error=0.37))
-    found.train(program=MED, of=scorer(BROKEN))
+    found.train(program=ED, of=scorer("ed_visit_365d_count", slope=-0.05, error=0.37), tags=before)
+    found.train(program=MED, of=scorer(BROKEN), tags=before)
     yield found
     shutil.rmtree(settings().mlflow_dir)
 
