@@ -23,6 +23,9 @@ _FLAGS = {**dict.fromkeys(_TRUE | {"t", "y"}, 1.0), **dict.fromkeys(_FALSE | {"f
 _NO_VALUE = (list, dict, tuple, set, np.ndarray, bytes, bytearray)
 # Larger numbers stand for "missing" or "infinite" (Stata: 8.99e307); squares and LightGBM's float32 must stay finite.
 LARGEST = 1e30
+# How numbers are written among words.
+_SPACES, _MINUS, _CURRENCY_OR_PERCENT = r"\s", "[\u2212\u2013]", r"^[$\u20ac\u00a3]|(?<=\d)%$"
+_PLAIN, _BRACKETS, _THOUSANDS = r"-?\d+(\.\d*)?", r"^\(([\d.,]+)\)$", r"-?\d{1,3}(,\d{3})+(\.\d*)?"
 
 
 def require_different(names: Sequence[str] | pd.Index, of: str = "") -> None:
@@ -194,10 +197,6 @@ def _numbers_among(words: pd.Series) -> pd.Series | None:
     if raw.str.fullmatch(_PLAIN).all() or 2 * np.isfinite(found[present]).sum() <= present.sum():
         return None
     return pd.Series(found, index=words.index)
-
-
-_SPACES, _MINUS, _CURRENCY_OR_PERCENT = r"\s", "[\u2212\u2013]", r"^[$\u20ac\u00a3]|(?<=\d)%$"
-_PLAIN, _BRACKETS, _THOUSANDS = r"-?\d+(\.\d*)?", r"^\(([\d.,]+)\)$", r"-?\d{1,3}(,\d{3})+(\.\d*)?"
 
 
 def _free_name(name: str, frame: pd.DataFrame) -> str:
