@@ -54,7 +54,17 @@ class Scorer:
         """Source columns needed from the feature table."""
         return self.encoder.sources
 
-    def score(self, X: pd.DataFrame, *, intervals: bool = True) -> pd.DataFrame:
+    def effect(self, X: pd.DataFrame) -> np.ndarray:
+        """`cate` of `score` and nothing else, in a tenth of the time; (n,)."""
+        cate = np.full(len(X), np.nan)
+        if self.model is not None and len(X):
+            Z = self.encoder.transform(X)
+            inside = self.support.contains(self.propensity.predict(Z))
+            if inside.any():
+                cate[inside] = self.model.effect(Z[inside])
+        return cate
+
+    def score(self, X: pd.DataFrame) -> pd.DataFrame:
         """Score a batch of any length, with the index of `X`.
 
         Returns:
@@ -72,11 +82,8 @@ class Scorer:
         cate, lower, upper = (np.full(n, np.nan) for _ in range(3))
         kind = "none"
         if self.model is not None and inside.any():
-            if intervals:
-                cate[inside], lower[inside], upper[inside] = self.model.with_interval(Z[inside], self.alpha)
-                kind = self.model.interval_kind
-            else:
-                cate[inside] = self.model.effect(Z[inside])
+            cate[inside], lower[inside], upper[inside] = self.model.with_interval(Z[inside], self.alpha)
+            kind = self.model.interval_kind
         out["cate"], out["cate_lower"], out["cate_upper"] = cate, lower, upper
         out["interval_kind"] = np.where(np.isnan(lower), "none", kind).astype(object)
         out["baseline_risk"] = self.baseline.predict(Z)

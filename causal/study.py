@@ -39,6 +39,7 @@ AUTO = DEFAULT_LEARNERS
 
 
 _ROUNDING = 1e-12
+_OTHER_ARM = "other_arm"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _scores(data: StudyFrame, arm: str, study: TrainedStudy) -> pd.DataFrame:
     part = study.predictions.assign(at=np.flatnonzero(own))
     if (~own).any():
         served = study.scorer.score(data.features[~own].reset_index(drop=True))
-        other = served.rename(columns={"baseline_risk": "baseline"}).assign(split="other_arm", at=np.flatnonzero(~own))
+        other = served.rename(columns={"baseline_risk": "baseline"}).assign(split=_OTHER_ARM, at=np.flatnonzero(~own))
         part = pd.concat([part, other], ignore_index=True)
     part = part.sort_values("at", ignore_index=True)
     part["unit_id"], part["arm"] = data.unit_id.array, arm
@@ -119,16 +120,11 @@ def _at_one_level(data: StudyFrame, part: pd.DataFrame, study: TrainedStudy) -> 
     They come from models that saw other rows, whose average effects differ by chance; where effects vary little that
     difference alone would rank, and the served model's average is that of all rows.
     """
-    served = study.scorer.score(data.features.reset_index(drop=True), intervals=False)["cate"].to_numpy(dtype=float)
-    gap = (
-        pd.Series(served - part["cate"].to_numpy(dtype=float))
-        .groupby(part["split"].to_numpy())
-        .transform("mean")
-        .fillna(0.0)
-    )
-    made = part.assign(
-        **{name: part[name].astype(float) + gap.to_numpy() for name in ("cate", "cate_lower", "cate_upper")}
-    )
+    cate, own = part["cate"].to_numpy(dtype=float), (part["split"] != _OTHER_ARM).to_numpy()
+    gap = np.zeros(len(part))  # the served model has scored the other arms' people itself
+    gap[own] = study.scorer.effect(data.features[own].reset_index(drop=True)) - cate[own]
+    gap = pd.Series(gap).groupby(part["split"].to_numpy()).transform("mean").fillna(0.0).to_numpy()
+    made = part.assign(**{name: part[name].astype(float) + gap for name in ("cate", "cate_lower", "cate_upper")})
     # What only rounding tells apart is equal.
     largest = float(made["cate"].abs().max())
     if largest > 0:

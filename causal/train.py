@@ -213,7 +213,7 @@ def _train(
                 reseeded=lambda: (
                     trial.sign * learner.fit(sample, replace(setting, seed=setting.seed + 1)).effect(Z[learnt_from])
                 ),
-                previous=None if previous is None else trial.sign * _served_before(previous, trial.X[learnt_from]),
+                previous=None if previous is None else trial.sign * previous.effect(trial.X[learnt_from]),
             ),
             skip=options.skip_gates,
             watch=watch,
@@ -367,7 +367,3 @@ def _capped(trial: Trial, inside: np.ndarray, options: TrainOptions, seed: int) 
     chosen = np.zeros(trial.n, dtype=bool)
     chosen[at[cluster_sample(trial.cluster[at], trial.t[at], options.max_train_rows, seed)]] = True
     return chosen
-
-
-def _served_before(previous: Scorer, X: pd.DataFrame) -> np.ndarray:
-    return np.asarray(previous.score(X, intervals=False)["cate"], dtype=float)

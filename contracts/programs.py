@@ -15,6 +15,8 @@ from contracts.tables.core import EVENT_TYPES
 from contracts.tables.shapes import CHANNELS
 
 _FILE = Path(__file__).with_name("programs.yaml")
+# A training judges no smaller and no larger share of the ranking than these, whatever the capacity reaches.
+LEAST_REACH, MOST_REACH = 0.1, 0.5
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 

@@ -22,7 +22,7 @@ from contracts.catalog import contract
 from contracts.errors import ModelUnavailableError
 from contracts.features import covariates
 from contracts.features import version as feature_version
-from contracts.programs import PastMeasure, Program, programs
+from contracts.programs import LEAST_REACH, MOST_REACH, PastMeasure, Program, programs
 from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.cohort import CohortStep, cohort, cohort_flow, kept, trials
@@ -194,7 +194,7 @@ def _options(program: Program, sample: pd.DataFrame) -> TrainOptions:
     """Judge the ranking where it will be used: at the share of eligible members that a cool-down's capacity reaches."""
     eligible = max(len(sample) / max(sample["index_date"].nunique(), 1), 1.0)
     reach = program.capacity_per_night * program.cooldown_days / eligible
-    return TrainOptions(budget_fraction=min(max(reach, 0.1), 0.5), max_train_rows=MAX_TRAIN_ROWS)
+    return TrainOptions(budget_fraction=min(max(reach, LEAST_REACH), MOST_REACH), max_train_rows=MAX_TRAIN_ROWS)
 
 
 def _marked(kept: DataFrame, program: Program, scope: Scope) -> DataFrame:

@@ -6,6 +6,7 @@ from datetime import date
 from math import floor, log10
 from typing import Protocol
 
+from contracts.programs import LEAST_REACH, MOST_REACH
 from jobs.report.night import Changes, Interval, NightReport, PastWindow, Plan, ProgramNight, Scarce
 from jobs.report.reason_words import DIMENSION_WORDS, group, in_words
 
@@ -26,8 +27,6 @@ class Followed(Protocol):
 
 HIDDEN = "hidden"
 _NOTHING = 1e-6  # of any outcome and anybody: what rounding leaves of zero
-# A training judges no smaller and no larger share of the ranking than these (see `jobs.train`).
-LEAST_REACH, MOST_REACH = 0.1, 0.5
 VERDICT_WORDS = {
     "publish": "Ranked by expected benefit",
     "fallback": "Ranked by a simple rule",

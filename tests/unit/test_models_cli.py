@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ran import Ran, Run
+import typer
+from ran import Ran, Run, typed
 from registry_world import NAME, PROGRAM, Registry
 
 from contracts.errors import EngineError, ExitCode, OutreachError
@@ -23,15 +24,8 @@ def run(registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr("getpass.getuser", lambda: "mortiz")
 
     def call(*arguments: str) -> Ran:
-        monkeypatch.setattr("sys.argv", ["outreach", "models", *arguments])
-        monkeypatch.setattr(
-            cli, "app", cli.typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-        )
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
+        app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+        return typed(monkeypatch, capsys, "models", *arguments, app=app)
 
     return call
 

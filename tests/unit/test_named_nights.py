@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from delta_world import SECOND, two_nights
-from ran import Ran, Run
+from ran import Run, at_home
 
 from contracts.errors import UserError
 from contracts.settings import settings
-from dagster_project import cli
 from dagster_project.cli import demo
 from dagster_project.cli.night import make_night, parse_day
 
@@ -30,28 +29,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """The command line as the console script runs it; an engine fails the test."""
-    from jobs import access_audit
-
     monkeypatch.setattr("jobs.session.spark_session", lambda *_: pytest.fail("an engine was started"))
-
-    def call(*arguments: str, home: Path = world, role: str = "care_manager") -> Ran:
-        monkeypatch.setenv("OUTREACH_HOME", str(home))
-        monkeypatch.setenv("OUTREACH_ROLE", role)
-        settings.cache_clear()
-        access_audit._journal.cache_clear()
-        monkeypatch.setattr("sys.argv", ["outreach", *arguments])
-        fresh = cli.typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
-        fresh.callback()(lambda: None)
-        monkeypatch.setattr(cli, "app", fresh)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
-
-    yield call
-    settings.cache_clear()
-    access_audit._journal.cache_clear()
+    with at_home(world, "care_manager", monkeypatch, capsys) as call:
+        yield call
 
 
 EXPLAIN = ("explain", "--member", "riser", "--program", "ed_diversion")

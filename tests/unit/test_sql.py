@@ -19,13 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 from delta_world import FIRST, SECOND, priority_row, summary_row, two_nights, write_table
 from deltalake import DeltaTable, write_deltalake
-from ran import Ran, Run
+from ran import Run, at_home
 
 from contracts.compile.dictionary import dictionary_text
 from contracts.deidentify import shown_columns
 from contracts.dictionary import FILE, ColumnEntry, TableEntry, dictionary
 from contracts.settings import Settings, settings
-from dagster_project import cli
 
 
 @pytest.fixture(scope="module")
@@ -38,26 +37,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """The command line as the console script runs it."""
-    from jobs import access_audit
-
-    def call(*arguments: str, role: str = "analyst", home: Path = world) -> Ran:
-        monkeypatch.setenv("OUTREACH_HOME", str(home))
-        monkeypatch.setenv("OUTREACH_ROLE", role)
-        settings.cache_clear()
-        access_audit._journal.cache_clear()
-        monkeypatch.setattr("sys.argv", ["outreach", *arguments])
-        fresh = cli.typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
-        fresh.callback()(lambda: None)
-        monkeypatch.setattr(cli, "app", fresh)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
-
-    yield call
-    settings.cache_clear()
-    access_audit._journal.cache_clear()
+    with at_home(world, "analyst", monkeypatch, capsys) as call:
+        yield call
 
 
 def rows(run: Run, sql: str, role: str = "analyst") -> list[dict[str, Any]]:
