@@ -94,7 +94,8 @@ def test_a_value_that_did_not_move_a_member_is_not_the_cause(tmp_path: Path) -> 
     from contracts.roles import Role
     from jobs.query.answer import answer
 
-    made = {"up": (9, 5.4, 2, 5.3), "fell": (8, 90.0, 1, 80.0), "rose": (3, 10.0, 7, 12.0), "own": (1, 99.0, 9, 3.0)}
+    made = {"up": (9, 5.4, 2, 5.3), "fell": (8, 90.0, 1, 80.0), "rose": (3, 10.0, 7, 12.0), "own": (1, 99.0, 9, 3.0),
+            "cents": (4, 50.2, 5, 50.1)}  # fmt: skip
     rows = [
         priority_row(m, night, priority_rank=rank, expected_net_value_usd=value)
         for m, (was, before, now, value_now) in made.items()
@@ -110,6 +111,7 @@ def test_a_value_that_did_not_move_a_member_is_not_the_cause(tmp_path: Path) -> 
         "fell": ("others_moved", "Others moved more: expected net value is $80, was $90"),
         "rose": ("others_moved", "Others moved more: expected net value is $12, was $10"),
         "own": ("own_estimate", "Expected net value fell from $99 to $3"),
+        "cents": ("others_moved", "Own value is the same; others moved"),
     }
 
 
