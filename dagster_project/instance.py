@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 from contracts.settings import settings
@@ -17,7 +18,7 @@ event_log_storage:
   module: dagster_project.event_log
   class: KeptOpenEventLogStorage
   config:
-    base_dir: {runs}
+    base_dir: "/dagster/history/runs"
 telemetry:
   enabled: false
 nux:
@@ -38,6 +39,7 @@ retention:
       failure: 30
       success: -1
 """
+_RUNS = r'^( +base_dir: )".*/dagster/history/runs"$'
 
 
 def dagster_home() -> str:
@@ -52,8 +54,12 @@ def dagster_home() -> str:
     home = settings().dagster_home
     home.mkdir(exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists():
-        config.write_text(_DAGSTER_YAML.replace("{runs}", json.dumps(str(home / "history" / "runs"))))
+    runs = json.dumps(str(home / "history" / "runs"))
+    text = config.read_text() if config.exists() else _DAGSTER_YAML
+    # The place is another once the state folder was moved or copied; what else was added to the file stays.
+    placed = re.sub(_RUNS, lambda found: found[1] + runs, text, flags=re.MULTILINE)
+    if not config.exists() or placed != text:
+        config.write_text(placed)
     os.environ["DAGSTER_HOME"] = str(home)
     return str(home)
 

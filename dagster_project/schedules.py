@@ -11,6 +11,7 @@ import dagster as dg
 from contracts.settings import settings
 from dagster_project.jobs import month_report_job, nightly_job, training_job
 from dagster_project.partitions import Night
+from dagster_project.upkeep import vacuum_job
 
 
 def _nights(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
@@ -59,3 +60,15 @@ def monthly_report(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequ
     for source in settings().nightly_sources:
         key = dg.MultiPartitionKey({"month": month.isoformat(), "source": source})
         yield dg.RunRequest(run_key=str(key), partition_key=key)
+
+
+@dg.schedule(
+    job=vacuum_job,
+    cron_schedule="0 12 * * 6",
+    execution_timezone=settings().timezone,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Every Saturday at 12:00: delete the files that no version of a table of the last seven days needs.",
+)
+def weekly_vacuum() -> dg.RunRequest:
+    """One run for the whole warehouse."""
+    return dg.RunRequest()

@@ -125,6 +125,11 @@ def _tables_in(spark: SparkSession, schema: str) -> list[str]:
     return [f"{row[0]}.{row[1]}" for row in rows]
 
 
+def tables_of_layers(spark: SparkSession) -> list[str]:
+    """Every table and view of the warehouse's layers, as `schema.table`; also those without a contract."""
+    return [name for layer in LAYERS for name in _tables_in(spark, layer)]
+
+
 def columns_of(spark: SparkSession, name: str) -> dict[str, str]:
     """Column names and Spark types of a table."""
     return {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
@@ -155,7 +160,7 @@ def _actions(commit: Path) -> list[dict[str, Any]]:
 
 
 # What leaves the rows of a table as they were, in the words of Delta's log.
-_NO_CHANGE_OF_ROWS = ("SET TBLPROPERTIES", "ADD COLUMNS", "CHANGE COLUMN", "OPTIMIZE")
+_NO_CHANGE_OF_ROWS = ("SET TBLPROPERTIES", "ADD COLUMNS", "CHANGE COLUMN", "OPTIMIZE", "VACUUM START", "VACUUM END")
 
 
 def only_appended_since(spark: SparkSession, name: str, version: int) -> bool:
@@ -201,31 +206,25 @@ def commit_size(name: str, version: int) -> CommitSize | None:
     return CommitSize(known, sum(add["size"] for add in added), len(added))
 
 
-# A longer log takes longer to read than what is saved by it.
-_MOST_COMMITS = 200
-
-
 def data_files(name: str, version: int) -> list[Path]:
     """The Parquet files that make up a table of the embedded engine at a version, rows deleted by vectors included.
 
-    Empty for any other table, for one whose log is long or was shortened, and for one whose columns may have other names in
+    Empty for any other table, for a version that can no longer be read, and for a table whose columns may have other names in
     its files (column mapping).
     """
-    commits = _local_commits(name)
-    if version >= _MOST_COMMITS or any(number not in commits for number in range(version + 1)):
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    if not _local_commits(name):
         return []
-    paths: set[str] = set()
-    for number in range(version + 1):
-        actions = _actions(commits[number])
-        if any(
-            "delta.columnMapping.mode" in action["metaData"]["configuration"]
-            for action in actions
-            if "metaData" in action
-        ):
-            return []
-        paths -= {action["remove"]["path"] for action in actions if "remove" in action}
-        paths |= {action["add"]["path"] for action in actions if "add" in action}
-    return [commits[0].parents[1] / unquote(path) for path in sorted(paths)]
+    folder = delta_folder(name, settings())
+    try:
+        table = DeltaTable(folder, version=version)
+    except DeltaError:
+        return []
+    if "delta.columnMapping.mode" in table.metadata().configuration:
+        return []
+    return sorted(folder / unquote(path) for path in table.get_add_actions(flatten=True)["path"].to_pylist())
 
 
 def was_never_filled(name: str) -> bool:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from contracts.errors import ModelUnavailableError, RegistryError
 from contracts.settings import settings
@@ -112,16 +116,47 @@ def connected() -> Iterator[MlflowClient]:
     settings().made_home()
     settings().mlflow_dir.mkdir(mode=0o700, exist_ok=True)
     try:
+        _follow(_database(), (settings().mlflow_dir / "artifacts").as_uri())
         uri = f"sqlite:///{_database()}"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         yield mlflow.MlflowClient()
-    except (SQLAlchemyError, CommandError) as error:
+    except (SQLAlchemyError, CommandError, sqlite3.Error) as error:
         raise _unavailable(error) from error
     except MlflowException as error:
         if error.error_code in ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "BAD_REQUEST"):
             raise _unavailable(error) from error
         raise
+
+
+# Where MLflow notes absolute places of artifacts; no call of its own changes them.
+_PLACES = {
+    "experiments": ["artifact_location"],
+    "runs": ["artifact_uri"],
+    "model_versions": ["source", "storage_location"],
+}
+
+
+@cache
+def _follow(database: Path, artifacts: str) -> None:
+    """Let a registry whose state folder was moved, copied or restored elsewhere find its artifacts: once a process.
+
+    A copy would otherwise read the original's models, and train into its folder.
+    """
+    if not database.exists():
+        return
+    with closing(sqlite3.connect(database)) as store, store:
+        if not store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            return
+        others = "SELECT DISTINCT artifact_location FROM experiments WHERE name LIKE ? AND artifact_location <> ?"
+        for (other,) in store.execute(others, (f"{PREFIX}%", artifacts)).fetchall():
+            for table, columns in _PLACES.items():
+                for column in columns:
+                    store.execute(
+                        f"UPDATE {table} SET {column} = :to || substr({column}, length(:other) + 1) "
+                        f"WHERE substr({column} || '/', 1, length(:other) + 1) = :other || '/'",
+                        {"to": artifacts, "other": other},
+                    )
 
 
 def _unavailable(error: Exception) -> RegistryError:
@@ -214,7 +249,7 @@ def _resolved(version: Any) -> RegisteredModel:
         name=version.name,
         version=int(version.version),
         run_id=str(version.run_id),
-        folder=Path(str(version.source).removeprefix("file://")).parent,
+        folder=Path(url2pathname(urlsplit(str(version.source)).path)).parent,
         tags=dict(version.tags),
         created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
     )

@@ -70,6 +70,7 @@ _COMMANDS = {
     "export": _Command("handover", (_C.FAILED,)),
     "uplift": _Command("uplift", (_C.ENGINE_UNAVAILABLE,)),
     "ui": _Command("ui", (_C.FAILED,)),
+    "vacuum": _Command("vacuum", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
 }
 _MEANINGS = {
     _C.OK: "done",

@@ -44,6 +44,7 @@ def connect_conf(config: Settings, paths: EnginePaths, options: argparse.Namespa
         "spark.executor.extraClassPath": jars,
         # A partition per core and some more; the embedded engine's 4 would leave a cluster idle.
         "spark.sql.shuffle.partitions": str(options.partitions),
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(options.partitions),
     }
 
 

@@ -108,6 +108,8 @@ def spark_conf(config: Settings, paths: EnginePaths, port: int) -> dict[str, str
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.default.parallelism": "4",
+        # Delta's VACUUM deals a table's folders to so many tasks: with the default of 10,000 an empty table took a minute.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.python.daemon.module": "jobs.engine.worker_daemon",

@@ -22,6 +22,7 @@ from contracts.errors import EngineError
 from contracts.settings import Settings, settings
 from jobs.engine.jars import DELTA_VERSION, delta_jars
 from jobs.engine.launch import launch
+from jobs.engine.metastore import forget_others, register_tables
 from jobs.engine.paths import EnginePaths, engine_paths
 from jobs.engine.probe import spark_version
 from jobs.engine.state import EngineState, engine_process, read_state, write_state
@@ -153,10 +154,12 @@ def _locked(paths: EnginePaths) -> Iterator[None]:
 def _start(config: Settings, paths: EnginePaths) -> EngineState:
     """Remove what is left of earlier engines, then launch until one answers. The caller holds the lock."""
     _end_leftovers(paths)
+    forget_others(config, paths)
     for attempt in range(1, _ATTEMPTS + 1):
         state, child = launch(config, paths)
         try:
             if _wait_until_up(state, child, paths):
+                register_tables(engine_url(state, paths), config, paths)
                 write_state(paths.state, state)
                 paths.launching.unlink(missing_ok=True)
                 return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from deltalake import DeltaTable
 
 from contracts.settings import Settings
 from jobs.engine import launch
@@ -199,3 +201,47 @@ def test_a_frozen_engine_is_unresponsive_and_can_be_stopped(config: Settings, en
     assert engine_process(engine) is None
     leftover = [path for path in Path(config.home / "engine").glob("*.json")]
     assert leftover == []
+
+
+def test_a_copied_state_folder_has_tables_of_its_own(
+    config: Settings, engine: EngineState, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A metastore holds absolute places: the copy's engine read and wrote the original's tables."""
+    fill = """
+spark.sql("create schema if not exists core")
+spark.sql("create or replace table core.copied (id int, kind string) partitioned by (kind) comment 'kept'")
+spark.sql("insert into core.copied values (1, 'a')")"""
+    look = """
+spark.sql("insert into core.copied values (2, 'b')")
+spark.sql("create or replace table core.copied_too as select * from core.copied")
+print([spark.table(name).count() for name in ("core.copied", "core.copied_too")])
+print(spark.sql("describe detail core.copied").select("description", "partitionColumns").first())"""
+
+    def run(home: Path, script: str) -> str:
+        head = "from jobs.session import spark_session\nspark = spark_session()"
+        done = subprocess.run(
+            [sys.executable, "-c", head + script],
+            env={**os.environ, "OUTREACH_HOME": str(home), "OUTREACH_ENGINE_MEMORY": "1g"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    run(config.home, fill)
+    stop_engine(config)
+    copy = Settings(home=tmp_path_factory.mktemp("copy") / "o'clock", engine_memory="1g")
+    shutil.copytree(config.home, copy.home)
+    try:
+        found = run(copy.home, look)
+        assert "[2, 2]" in found
+        assert "description='kept', partitionColumns=['kind']" in found
+        note = engine_paths(copy).metastore / "warehouse"
+        assert note.read_text() == copy.warehouse_url
+    finally:
+        stop_engine(copy)
+    assert DeltaTable(config.home / "warehouse/core.db/copied").count() == 1, (
+        "the copy's engine wrote the original's tables"
+    )

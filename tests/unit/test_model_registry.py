@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import pickletools
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import date
@@ -25,10 +27,11 @@ from causal.train import train_study
 from contracts.errors import ExitCode, ModelUnavailableError, RegistryError
 from contracts.programs import program
 from contracts.settings import settings
+from dagster_project.instance import dagster_home
 from jobs import provenance
 from jobs.decisions import Actor, approve, promote
 from jobs.fitness import unfit
-from jobs.registry import champion, latest, load_scorer, model_version, versions
+from jobs.registry import attach, champion, latest, load_scorer, model_version, versions
 from jobs.serving import serving
 
 MARIA = Actor("Maria", "person", "maria")
@@ -231,3 +234,46 @@ def test_a_scorer_that_cannot_be_unpickled_names_no_data(tmp_path: Path) -> None
         path.write_bytes(content)
         with pytest.raises(ModelUnavailableError, match="cannot be loaded"):
             load_scorer(path)
+
+
+def test_a_copied_state_folder_has_models_of_its_own(
+    registry: Registry, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow notes absolute places: a copy served the original's files, and trained into its folder."""
+    serve(registry)
+    copy = tmp_path_factory.mktemp("copy") / "50%_of it"
+    shutil.copytree(registry.home, copy)
+    monkeypatch.setenv("OUTREACH_HOME", str(copy))
+    settings.cache_clear()
+    found = champion(SOURCE, PROGRAM)
+    assert found is not None
+    assert found.folder.is_relative_to(copy)
+    assert load_scorer(found.scorer_path) is not None
+    before = {path for path in registry.home.rglob("*") if path.is_file()}
+    second = registry.train()
+    assert second.version == 2
+    assert second.folder.is_relative_to(copy)
+    attach(second, Path(second.folder, "evidence", "gates.json"), "card")
+    assert Path(second.folder, "card", "gates.json").exists()
+    assert {path for path in registry.home.rglob("*") if path.is_file()} == before
+
+
+def test_dagster_follows_its_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event log stood at an absolute place; what a person added to the file stays."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path / "first"))
+    settings.cache_clear()
+    try:
+        made = Path(dagster_home(), "dagster.yaml")
+        assert f'base_dir: "{tmp_path}/first/dagster/history/runs"' in made.read_text()
+        made.write_text(made.read_text() + "python_logs:\n  managed_python_loggers: [jobs]\n")
+        shutil.copytree(tmp_path / "first", tmp_path / "second")
+        monkeypatch.delenv("DAGSTER_HOME")
+        monkeypatch.setenv("OUTREACH_HOME", str(tmp_path / "second"))
+        settings.cache_clear()
+        moved = Path(dagster_home(), "dagster.yaml")
+        assert moved.read_text() == made.read_text().replace("/first/", "/second/")
+        assert "managed_python_loggers" in moved.read_text()
+    finally:
+        os.environ.pop("DAGSTER_HOME", None)
+        settings.cache_clear()
