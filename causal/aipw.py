@@ -106,21 +106,44 @@ def att_estimate(
 def unmodelled_effects(
     t: np.ndarray, y: np.ndarray, propensity: np.ndarray, cluster: np.ndarray, weight: np.ndarray, alpha: float = 0.05
 ) -> tuple[Estimate | None, Estimate | None]:
-    """Average effects of everyone and of the treated with known propensities and no model but the arms' weighted means.
+    """Average effects of everyone and of the treated with known propensities and no model: differences of the arms' means.
 
-    Intervals are Student's with the effective clusters less two, as of two means. None, None where weights and sizes leave an arm
-    fewer than MIN_CLUSTERS clusters (their spread says little of the error), or nobody's outcome differs from another's.
+    Each mean is weighted by the inverse of the propensity (Hajek 1971). None, None where weights and sizes leave an arm fewer than
+    MIN_CLUSTERS clusters, whose spread says little of the error, or where an arm's outcomes are all alike and say nothing of it.
     """
-    w = [weight * (t == 1) / propensity, weight * (t == 0) / (1 - propensity)]
-    left = [effective_clusters(v, cluster) for v in w if v.any()]
-    if len(left) < 2 or min(left) < MIN_CLUSTERS or np.ptp(y) == 0:
-        return None, None
-    freedom = effective_clusters(weight, cluster) - 2
-    mu1, mu0 = (np.full(len(y), np.average(y, weights=v)) for v in w)
-    gamma = aipw_scores(t, y, mu0, mu1, propensity)
-    found = mean_estimate(gamma, cluster, weight), att_estimate(t, y, mu0, propensity, cluster, weight)
-    ate, att = (estimate(e.value, e.se, e.n, alpha, freedom) for e in found)
-    return ate, att
+    treated, control = weight * (t == 1), weight * (t == 0)
+    everyone = treated / propensity, control / (1 - propensity)
+    like_treated = treated, control * propensity / (1 - propensity)
+    for arm in (*everyone, *like_treated):
+        if not arm.any() or effective_clusters(arm, cluster) < MIN_CLUSTERS or np.ptp(y[arm > 0]) == 0:
+            return None, None
+    ate = _difference_of_means(y, *everyone, cluster, len(y), alpha)
+    return ate, _difference_of_means(y, *like_treated, cluster, int(t.sum()), alpha)
+
+
+def _difference_of_means(
+    y: np.ndarray, first: np.ndarray, second: np.ndarray, cluster: np.ndarray, n: int, alpha: float
+) -> Estimate:
+    """Mean of y by one vector of weights less that by another, (n,) each; cluster-robust, with Student's limits.
+
+    The degrees of freedom are Welch's (Satterthwaite 1946) of each arm's effective clusters less one: with one treated in ten, the
+    error is that of few. They are at most all clusters less one, as of pairs.
+    """
+    _, code = np.unique(cluster, return_inverse=True)
+    means, sums, variances, freedoms = [], [], [], []
+    for w in (first, second):
+        mean = float(np.average(y, weights=w))
+        own = np.bincount(code, weights=w * (y - mean)) / w.sum()
+        clusters = np.count_nonzero(np.bincount(code, weights=w))
+        own *= np.sqrt(clusters / (clusters - 1))
+        means.append(mean)
+        sums.append(own)
+        variances.append(float(np.sum(own**2)))
+        freedoms.append(effective_clusters(w, cluster) - 1)
+    welch = sum(variances) ** 2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
+    # A cluster with people of both arms tells of their difference at once.
+    se = float(np.sqrt(np.sum((sums[0] - sums[1]) ** 2)))
+    return estimate(means[0] - means[1], se, n, alpha, min(welch, effective_clusters(first + second, cluster) - 1))
 
 
 def naive_difference(t: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:

@@ -185,6 +185,15 @@ def selection_log_ratio(people: Ranked, member: np.ndarray, chosen: np.ndarray, 
     return estimate(float(np.log(own / everyone)), se, int(member.sum()), alpha)
 
 
+def need_difference(people: Ranked, member: np.ndarray, alpha: float = 0.05) -> Estimate:
+    """Mean need of a group (boolean (n,)) less that of everyone, cluster-robust."""
+    w = people.weight
+    share = float(w[member].sum() / w.sum())
+    own, everyone = float(np.average(people.need[member], weights=w[member])), float(np.average(people.need, weights=w))
+    influence = member / share * (people.need - own) - (people.need - everyone)
+    return estimate(own - everyone, clustered_se(influence, people.cluster, w), int(member.sum()), alpha)
+
+
 def selected_by_model(people: Ranked) -> np.ndarray:
     """Share of each row that the model's ranking calls: 1, 0, or between where a tie straddles the capacity."""
     return _selected(people.benefit, people)

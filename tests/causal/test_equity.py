@@ -24,6 +24,7 @@ from causal.equity import (
     equity_rows,
     gap_estimate,
     named_groups,
+    need_difference,
     ranked,
     selected_by_model,
     selection_log_ratio,
@@ -337,6 +338,33 @@ def test_gate_points_at_a_group_in_need_that_is_seldom_called() -> None:
     assert "`race b` is called at" in result.sentence
     less_need = replace(found, need=found.need - (found.groups["race"] == "b").to_numpy())
     assert equity(context(less_need)).status == "pass"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_those_in_least_need_do_not_hide_a_group(seed: int) -> None:
+    """The young are called least, and rightly; one group alone was looked at, and need compared by its sign."""
+    rng = np.random.default_rng(seed)
+    n = 10_000
+    young, b = rng.random(n) < 0.3, rng.random(n) < 0.25
+    need = rng.normal(0, 1, n) - 1.5 * young
+    benefit = need * 0.2 - 0.5 * young - 0.15 * b + rng.normal(0, 0.05, n)
+    groups = pd.DataFrame({"age": np.where(young, "young", "old"), "race": np.where(b, "b", "a")})
+    gamma = benefit + rng.normal(0, 1, n)
+    result = equity(context(Ranked(groups, benefit, need, gamma, np.arange(n), np.ones(n), 0.2)))
+    assert result.status == "inconclusive"
+    assert "`race b` is called at" in result.sentence
+
+
+def test_the_difference_in_need_holds_its_interval() -> None:
+    found = people()
+    b = (found.groups["race"] == "b").to_numpy()
+    held = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        need = np.repeat(rng.normal(size=len(b) // 2), 2) + 0.5 * b
+        held.append(need_difference(replace(found, need=need), b))
+    truth = 0.5 * (1 - b.mean())
+    assert 0.91 <= np.mean([e.ci_low <= truth <= e.ci_high for e in held]) <= 0.98
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from causal.encoding import fit_encoder
 from causal.folds import cluster_folds
 from causal.gates.context import GateContext
 from causal.gates.design import design, overlap
+from causal.gates.placebo import placebo_outcome
 from causal.gates.refutation import MAX_SHIFT, refutation, refutation_shifts
 from causal.gates.registry import GATE_NAMES, run_gates
 from causal.gates.result import GateResult, Status, verdict
@@ -25,6 +27,7 @@ from causal.gates.sensitivity import sensitivity
 from causal.gates.stability import stability
 from causal.nuisance import Nuisances, cross_fit
 from causal.options import TrainOptions
+from causal.placebo import PlaceboEstimate
 from causal.sensitivity import Benchmark, EValue, Sensitivity
 from causal.stability import top_overlap
 from causal.stopwatch import Stopwatch
@@ -95,6 +98,34 @@ def test_what_the_new_gates_do_to_the_verdict() -> None:
         assert verdict(unclear) == "publish", f"{gate.name}: not being able to tell must not hinder"
         failed = [*sound[:at], replace(gate, status="fail"), *sound[at + 1 :]]
         assert verdict(failed) == ("blocked" if gate.name == "refutation" else "fallback")
+
+
+# --- placebo outcomes -----------------------------------------------------------------------------------------------
+
+
+def asked_of_placebos(**found: tuple[float, float]) -> GateResult:
+    """The gate on placebo outcomes with these effects and errors, in standard deviations; the claimed effect is .4."""
+    rng = np.random.default_rng(0)
+    placebos = tuple(PlaceboEstimate(name, estimate(v, se, 1000), v, se) for name, (v, se) in found.items())
+    y = rng.normal(size=4000)
+    trial = SimpleNamespace(arm="call", design="observational", y=y)
+    ate = estimate(0.4 * float(np.std(y)), 0.05, 4000)
+    return placebo_outcome(SimpleNamespace(trial=trial, placebos=placebos, alpha=0.05, ate=ate))  # type: ignore[arg-type]
+
+
+def test_a_small_difference_that_is_known_well_hides_no_large_one() -> None:
+    """Only the one of the most errors was looked at: a second, harmless placebo outcome let a blocked study publish."""
+    large, small, vague = (0.185, 0.027), (0.056, 0.006), (0.1, 0.3)
+    for found in ({"large": large}, {"large": large, "small": small}, {"small": small, "vague": vague, "large": large}):
+        result = asked_of_placebos(**found)
+        assert (result.status, result.value) == ("fail", 0.185)
+        assert "`large` already differed" in result.sentence
+    clear = asked_of_placebos(small=small, vague=vague)
+    assert (clear.status, clear.value) == ("pass", 0.056)
+    assert "in `small` after adjustment. `vague` is too imprecise" in clear.sentence
+    unknown = asked_of_placebos(vague=vague, other=(0.0, 0.5))
+    assert (unknown.status, unknown.value) == ("inconclusive", 0.1)
+    assert "`vague`, `other` are too imprecise" in unknown.sentence
 
 
 # --- refutation -----------------------------------------------------------------------------------------------------
