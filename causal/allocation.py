@@ -65,6 +65,11 @@ class Resource:
     use: tuple[float, ...]
     step: float = 1.0
 
+    @property
+    def asked(self) -> float:
+        """How much more of it a price asks about: one unit, or what one more offer uses."""
+        return max((self.step, *self.use))
+
 
 def resources(options: Sequence[Option], limits: Limits) -> tuple[Resource, ...]:
     """The limits that bind these options: places per program, minutes per team, the budget."""
@@ -115,10 +120,10 @@ class Allocation:
 
 
 def most_served(options: Sequence[Option], limits: Limits) -> int:
-    """How many members can be served, with one more offer, hour and dollar of every limit; so many of each suffice."""
+    """How many members can be served, with more of every limit as the prices ask of it; so many of each suffice."""
     found = resources(options, limits)
     use = np.array([r.use for r in found]).reshape(len(found), len(options))
-    return _most_served(use, np.array([r.limit + r.step for r in found]), np.full(len(options), np.inf))
+    return _most_served(use, np.array([r.limit + r.asked for r in found]), np.full(len(options), np.inf))
 
 
 def allocate(candidates: pd.DataFrame, options: Sequence[Option], limits: Limits) -> Allocation:
@@ -152,9 +157,8 @@ class Market:
         member, found = pd.factorize(entries["member_id"])
         ids, worth, value = _arrays(entries, member, np.asarray(found, dtype=object), len(self.options))
         # Prices ask about more than there is.
-        keep = _best_of_each(
-            worth, _most_served(self.use, self.limit + self._steps, np.count_nonzero(worth > 0, axis=0))
-        )
+        asked = self.limit + np.array([r.asked for r in self._resources], dtype=float)
+        keep = _best_of_each(worth, _most_served(self.use, asked, np.count_nonzero(worth > 0, axis=0)))
         self._ids, self._worth, self._value = ids[keep], worth[keep], value[keep]
         self._members = Members(self._worth, _TOLERANCE)
         self._solved_without: dict[int, Whole | None] = {}

@@ -68,7 +68,8 @@ class NightPlan:
 
     @property
     def fallback_base(self) -> int:
-        """A place in a fallback ranking counts this less the rank: far above any rank that can be reached."""
+        """A place in a fallback ranking counts this less the rank among those whom the channel may reach: far above any rank
+        that can be served."""
         return 4 * self.depth
 
 

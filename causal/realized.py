@@ -16,6 +16,9 @@ from scipy.stats import t as student
 
 # Fewer members in an arm give no interval worth having, and small cells tell on people.
 MIN_MEMBERS = 20
+# With fewer events in an arm its spread is not known: with one in thirty of 25 holdouts, intervals held in 72 %, and three quiet
+# years of four alarmed.
+MIN_WITH_OUTCOME = 5
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,13 @@ class ArmSums:
     Attributes:
         members: members with at least one trial.
         trials: member-nights.
+        with_outcome: members whose outcome was not zero throughout.
         w: sum of w; v: sum of v; ww, wv, vv: sums of w², w·v and v² over members.
     """
 
     members: int
     trials: int
+    with_outcome: int
     w: float
     v: float
     ww: float
@@ -52,7 +57,7 @@ class ArmSums:
 
 @dataclass(frozen=True)
 class RealizedEffect:
-    """Effect of being offered, natural sign, in the outcome's unit; NaN limits where an arm is too small.
+    """Effect of being offered, natural sign, in the outcome's unit; NaN limits where an arm has too few people or events.
 
     Attributes:
         effect: mean offered less mean held out.
@@ -84,12 +89,13 @@ def realized_effect(
         offered: sums of the arm that was offered.
         held_out: sums of the arm that was held out.
         level: of the interval.
-        min_members: no interval where either arm has fewer.
+        min_members: no interval where either arm has fewer, or fewer than MIN_WITH_OUTCOME with an outcome.
     """
     effect = offered.mean - held_out.mean
     first, second = offered.variance, held_out.variance
     total = first + second
-    if min(offered.members, held_out.members) < max(min_members, 2) or not total > 0:
+    people, events = (min(getattr(offered, n), getattr(held_out, n)) for n in ("members", "with_outcome"))
+    if people < max(min_members, 2) or events < MIN_WITH_OUTCOME or not total > 0:
         return RealizedEffect(effect, math.nan, math.nan, math.nan, math.nan)
     df = total**2 / (first**2 / (offered.members - 1) + second**2 / (held_out.members - 1))
     reach = float(student.ppf(0.5 + level / 2, df)) * math.sqrt(total)

@@ -237,13 +237,27 @@ def compare(spark: SparkSession, comparison: Comparison, limits: Monitoring) -> 
 _MEASURED = ("program", "variable", "reference_count", "night_count", "psi", "reference_mean", "night_mean", "mean_z")
 
 
+# An index of few people is their noise: with sixty a side two samples of one distribution pass .25 in two of five cases.
+_LEAST_ERRORS = 3.0
+# A value that was everybody's and is nobody's now has no error to compare with, but for very few people.
+_FEWEST_PEOPLE = 30
+
+
 def _has_moved(row: Mapping[str, Any], limits: Monitoring) -> bool:
-    """The limits of `contracts.monitoring`. An index above its limit needs a shift behind it, see `Monitoring`."""
-    shifted = row["mean_z"] is not None and abs(row["mean_z"]) >= limits.mean_z
+    """The limits of `contracts.monitoring`. An index above its limit needs a shift behind it, see `Monitoring`, that is no
+    matter of chance."""
+    counts = row["reference_count"], row["night_count"]
     far = row["mean_shift"] is not None and row["mean_shift"] >= limits.mean_shift
-    displaced = max(row["sd_shift"] or 0.0, row["missing_shift"] or 0.0) >= limits.psi_displacement
-    reshaped = row["psi"] >= limits.psi_limit and displaced and not row["variable"].startswith(_SHARED)
-    return reshaped or (shifted and far)
+    # No error: all values alike on both sides, or all missing on one.
+    certain = float("inf") if min(counts) >= _FEWEST_PEOPLE else 0.0
+    errors = certain if row["mean_z"] is None else abs(row["mean_z"])
+    displaced = (row["sd_shift"] or 0.0) >= limits.psi_displacement and errors >= _LEAST_ERRORS
+    missing = row["missing_shift"] or 0.0
+    # The error of a difference of two shares is at most this.
+    error = 0.5 * (1 / counts[0] + 1 / counts[1]) ** 0.5
+    lost = missing >= limits.psi_displacement and missing >= _LEAST_ERRORS * error
+    reshaped = row["psi"] >= limits.psi_limit and (displaced or lost) and not row["variable"].startswith(_SHARED)
+    return reshaped or (errors >= limits.mean_z and far)
 
 
 def _compare_sql(long: str) -> str:

@@ -27,7 +27,7 @@ from jobs.options import benefit_sql, by_key, may_harm_sql, net_value_sql, offer
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
     from pyspark.sql.connect.session import SparkSession
 
 _CALLED = "decision in ('outreach', 'explore')"
@@ -75,7 +75,7 @@ class Allocation:
 
 
 def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFrame:
-    """Scores plus `is_holdout, tie, is_rankable, priority_rank, may_harm, offers, can_explore`.
+    """Scores plus `is_holdout, tie, is_rankable, priority_rank, place_by_<channel>, may_harm, offers, can_explore`.
 
     `offers`: what an offer through each open channel counts in the allocation, and its expected dollars; none where it may
     harm.
@@ -95,6 +95,7 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
     order = Window.partitionBy("program", "is_rankable").orderBy(
         F.desc_nulls_last("rank_value"), F.asc("tie"), F.asc("member_id")
     )
+    so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     return (
         scores.withColumn("is_holdout", F.expr(f"{held_out} < {by_key('program', share, '0D')}"))
         .withColumn("tie", F.expr(uniform_sql(("member_id", "program"), f"{configured.holdout_salt}|tie")))
@@ -106,6 +107,7 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
             ),
         )
         .withColumn("priority_rank", F.expr("case when is_rankable then 1 end") * F.row_number().over(order))
+        .withColumns({_place(name): _among_reached(name).over(so_far) for name in _channel_names(configured)})
         .withColumn("may_harm", F.expr(f"verdict = 'publish' and {by_key('program', may_harm, 'false')}"))
         .withColumn("offers", F.expr(offers_sql(configured.programs, _ranked_by(configured, plan), "may_harm")))
         .withColumn(
@@ -123,13 +125,29 @@ def _ranked_by(configured: Programs, plan: NightPlan) -> dict[str, dict[str, str
     found: dict[str, dict[str, str]] = {}
     for key, program in configured.programs.items():
         benefit = ranked_benefit_sql(program)
-        place = f"if(rank_value is null, null, greatest({plan.fallback_base}D - priority_rank, 0D))"
         by_effect = plan.verdict.get(key) == "publish"
         found[key] = {
-            name: net_value_sql(program, name, benefit) if by_effect else f"{place} * {how.effect_share!r}D"
+            name: net_value_sql(program, name, benefit)
+            if by_effect
+            else f"if(rank_value is null, null, greatest({plan.fallback_base}D - `{_place(name)}`, 0D)) * {how.effect_share!r}D"
             for name, how in program.channels.items()
         }
     return found
+
+
+def _channel_names(configured: Programs) -> list[str]:
+    return sorted({name for program in configured.programs.values() for name in program.channels})
+
+
+def _place(channel: str) -> str:
+    return f"place_by_{channel}"
+
+
+def _among_reached(channel: str) -> Column:
+    """A rankable row's rank among those whom a channel may reach, over the ranking: a channel for few goes far down."""
+    from pyspark.sql.connect import functions as F
+
+    return F.count_if(F.expr(f"array_contains(allowed_channels, {sql_string(channel)})"))
 
 
 def allocate_night(rows: DataFrame, plan: NightPlan, explore_salt: str) -> Allocation:

@@ -174,11 +174,13 @@ def arm_sums(spark: SparkSession, program: Program, data_source: str, window: Wi
         rows = spark.sql(f"""
             with by_member as (
                 select band, is_offered, member_id, count(*) as n, sum(weight) as w, sum(weight * outcome) as v,
+                    max(outcome) as most,
                     sum(weight * cate) as wc, sum(case when cate is not null then weight end) as wc_n,
                     sum(weight * baseline_risk) as wb, sum(case when baseline_risk is not null then weight end) as wb_n
                 from (select *, explode(bands) as band from ({followed})) group by band, is_offered, member_id
             )
-            select band, is_offered, cast(count(*) as int) as members, cast(sum(n) as int) as trials, sum(w) as w, sum(v) as v,
+            select band, is_offered, cast(count(*) as int) as members, cast(sum(n) as int) as trials,
+                cast(count_if(most > 0) as int) as with_outcome, sum(w) as w, sum(v) as v,
                 sum(w * w) as ww, sum(w * v) as wv, sum(v * v) as vv, sum(wc) / sum(wc_n) as cate, sum(wb) / sum(wb_n) as baseline
             from by_member group by band, is_offered""").collect()
     finally:
@@ -186,7 +188,7 @@ def arm_sums(spark: SparkSession, program: Program, data_source: str, window: Wi
     return [row.asDict() for row in rows]
 
 
-_NOBODY = ArmSums(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+_NOBODY = ArmSums(0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def window_rows(

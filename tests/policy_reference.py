@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -100,14 +101,16 @@ def decide(rows: pd.DataFrame, configured: Programs, plan: NightPlan, salt: str,
 
 
 def _candidates(rows: pd.DataFrame, configured: Programs, plan: NightPlan) -> pd.DataFrame:
-    found = []
-    for _, row in rows[rows["is_rankable"]].iterrows():
+    found, reached = [], Counter[tuple[str, str]]()
+    for _, row in rows[rows["is_rankable"]].sort_values("priority_rank").iterrows():
         program = configured.programs[row["program"]]
         for channel in row["allowed_channels"]:
+            reached[row["program"], channel] += 1
             if row["verdict"] == "publish":
                 value = _net(program, channel, _benefit(program, row, ranked=True))
             else:
-                value = max(plan.fallback_base - row["priority_rank"], 0) * program.channels[channel].effect_share
+                place = reached[row["program"], channel]
+                value = max(plan.fallback_base - place, 0) * program.channels[channel].effect_share
             if value > 0 and not _may_harm(program, row):
                 found.append((row["program"], channel, row["member_id"], value, row["tie"], row["is_holdout"]))
     frame = pd.DataFrame(found, columns=["program", "channel", "member_id", "value", "tie", "is_held_out"])

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from causal import multiple_choice
-from causal.allocation import CENT, Limits, Market, Option, allocate
+from causal.allocation import CENT, Limits, Market, Option, allocate, most_served
 from contracts.errors import ConfigError
 
 OPTIONS = (
@@ -251,3 +251,32 @@ def test_a_free_place_worth_nothing_but_a_better_tie_has_no_price() -> None:
     prices = {use.name: use.price for use in market.limit_uses()}
     assert prices["a"] == pytest.approx(more.total_value - market.allocate().total_value, abs=CENT)
     assert prices == pytest.approx({"a": 1.0, "b": 0.0}, abs=CENT)
+
+
+@pytest.mark.parametrize("budget", [60, 120, 300, 1500])
+def test_one_more_offer_where_money_is_scarce(budget: float) -> None:
+    """It brings the dollars of its offer, which serve more of the cheap ones: they must be among the candidates."""
+    dear, cheap = Option("a", "phone", "callers", 0, 120), Option("b", "text", "texts", 0, 4)
+    options, limits = (dear, cheap), Limits({"a": 5, "b": 500}, {}, budget_usd=budget)
+    rows = [(o.program, o.channel, f"{o.program}{i:03}", 100.0 - i / 10) for o in options for i in range(400)]
+    frame = pd.DataFrame(rows, columns=["program", "channel", "member_id", "value"])
+    cut = frame.groupby("program").head(most_served(options, limits))
+    for among in (frame, cut):
+        market = Market(among, options, limits)
+        for option in options:
+            more = Limits(
+                {**limits.places, option.program: limits.places[option.program] + 1}, {}, budget + option.cost_usd
+            )
+            truth = relaxed_by_solver(frame, options, more) - relaxed_by_solver(frame, options, limits)
+            assert market.one_more(option.program, option.channel) == pytest.approx(truth, abs=0.35), option
+
+
+def relaxed_by_solver(frame: pd.DataFrame, options: tuple[Option, ...], limits: Limits) -> float:
+    """The best total value, members divisible: scipy's linear program on every row."""
+    cost = frame["program"].map({o.program: o.cost_usd for o in options}).to_numpy()
+    of = [(frame["program"] == o.program).to_numpy(dtype=float) for o in options]
+    found = linprog(
+        -frame["value"].to_numpy(), A_ub=np.vstack([*of, cost]), bounds=(0, 1),
+        b_ub=[*(limits.places[o.program] for o in options), limits.budget_usd],
+    )  # fmt: skip
+    return -float(found.fun)

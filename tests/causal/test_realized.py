@@ -15,7 +15,14 @@ def sums(outcome: np.ndarray, weight: np.ndarray, member: np.ndarray) -> ArmSums
     _, at = np.unique(member, return_inverse=True)
     w, v = np.bincount(at, weight), np.bincount(at, weight * outcome)
     return ArmSums(
-        len(w), len(outcome), w.sum(), v.sum(), float((w * w).sum()), float((w * v).sum()), float((v * v).sum())
+        len(w),
+        len(outcome),
+        int((v > 0).sum()),
+        w.sum(),
+        v.sum(),
+        float((w * w).sum()),
+        float((w * v).sum()),
+        float((v * v).sum()),
     )
 
 
@@ -88,7 +95,35 @@ def test_too_few_members_give_no_interval() -> None:
     assert math.isnan(found.ci_lower)
     assert found.excludes(0.0) is None
     assert realized_effect(many, many).excludes(None) is None
-    assert realized_effect(many, ArmSums(0, 0, 0, 0, 0, 0, 0)).excludes(1.0) is None
+    assert realized_effect(many, ArmSums(0, 0, 0, 0, 0, 0, 0, 0)).excludes(1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("held_out", "rate", "spread"),
+    [(25, 0.05, None), (60, 0.05, None), (60, 0.15, 0.5), (190, 0.2, 0.5), (60, 0.5, None)],
+)
+def test_rare_events_raise_few_false_alarms(held_out: int, rate: float, spread: float | None) -> None:
+    """A true prediction, ten offered for each held out, yes-or-no or overdispersed counts: quiet years with an alarm.
+
+    A holdout without an event has no spread, and its interval holds nothing but what it saw: three of four years alarmed.
+    """
+    rng = np.random.default_rng(11)
+
+    def arm(n: int) -> ArmSums:
+        y = rng.random(n) < rate if spread is None else rng.poisson(rate * rng.gamma(spread, 1 / spread, n))
+        return sums(y.astype(float), np.ones(n), np.arange(n))
+
+    years, alarmed, excluded, judged = 700, 0, 0, 0
+    for _ in range(years):
+        signals = [realized_effect(arm(10 * held_out), arm(held_out)).excludes(0.0) for _ in range(12)]
+        known = [signal for signal in signals if signal is not None]
+        excluded, judged = excluded + sum(known), judged + len(known)
+        alarmed += any(is_alarm(signals[: i + 1], 2, 3) for i in range(12))
+    assert alarmed / years <= 0.07, f"{alarmed / years:.3f}"
+    assert judged == 0 or excluded / judged <= 0.2, f"{excluded / judged:.3f} of {judged}"
+    if held_out * rate > 10:
+        assert judged > 0.95 * 12 * years
+        assert excluded / judged <= 0.065
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,32 @@ def night(spark: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
     return found
 
 
+def test_by_rule_a_channel_for_few_goes_far_down_the_ranking(spark: Any) -> None:
+    """Nurses who speak one language in thirty: places counted by rank among all were worth nothing below the first few hundred."""
+    configured = small()
+    verdict = dict.fromkeys(configured.programs, "blocked") | {"ed_diversion": "fallback"}
+    scores = policy_reference.scores(np.random.default_rng(4), MEMBERS, configured, verdict)
+    few = scores["member_id"].str[-2:].isin(["07", "41", "83"])
+    scores["allowed_channels"] = [
+        [c for c in channels if is_few or c != "phone"]
+        for channels, is_few in zip(scores["allowed_channels"], few, strict=True)
+    ]
+    plan = plan_night(configured, verdict)
+    rows = ranked(_in_spark(spark, scores), configured, plan).cache()
+    allocation = allocate_night(rows, plan, SALT)
+    found = decided(rows, allocation, configured, plan, SALT, "run").toPandas()
+    expected = policy_reference.decide(scores, configured, plan, configured.holdout_salt, SALT)
+    columns, order = ["program", "member_id", "decision", "channel"], ["program", "member_id"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(order, ignore_index=True)[columns],
+        expected.sort_values(order, ignore_index=True)[columns].astype({"channel": object}),
+        check_dtype=False,
+    )
+    phoned = found[(found["channel"] == "phone") & (found["decision"] == "outreach")]
+    assert phoned["priority_rank"].max() > plan.fallback_base
+    assert len(phoned) == int((60 * 2.5) // 20) - plan.explore["ed_diversion"], "the nurses' hours are used"
+
+
 def _in_spark(spark: Any, scores: pd.DataFrame) -> Any:
     from pyspark.sql.connect import functions as F
 
