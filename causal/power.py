@@ -148,7 +148,7 @@ class HoldoutDesign:
         z = norm.isf(self.alpha / 2) + norm.ppf(self.power)
         # The variance falls with 1 / nights, so one night tells of all.
         needed = ceil((z * replace(self, eligible=inf).standard_error(1, effect) / effect) ** 2 - 1e-9)
-        return needed if self.arms(needed)[0] >= needed * self.offers_per_night * (1 - 1e-12) else None
+        return needed if self.power_of(effect, needed) >= self.power - 1e-9 else None
 
     def share_for(self, effect: float, nights: float) -> float | None:
         """The smallest holdout share that shows a benefit of this size in so many nights with the wanted power.
@@ -208,10 +208,20 @@ def _check(design: HoldoutDesign) -> None:
     for name, (value, low, high) in ranges.items():
         if not (low < value < high or value == high == inf):
             raise ConfigError(f"`{name}` must lie between {low:g} and {high:g}.", actual=f"{value:g}")
-    if not 0 <= design.r2 < 1 or not 0 <= design.clusters.icc <= 1 or design.clusters.size < 1:
-        raise ConfigError("`r2` and `icc` must lie between 0 and 1, and a cluster holds at least one person.")
-    if outcome.sd is not None and outcome.sd <= 0:
-        raise ConfigError("The outcome's standard deviation must be positive.", actual=f"{outcome.sd:g}")
+    if design.power <= design.alpha:
+        raise ConfigError(
+            "`power` must be larger than `alpha`, which a test has without any effect.",
+            actual=f"{design.power:g} and {design.alpha:g}",
+        )
+    clusters = design.clusters
+    if not (0 <= design.r2 < 1 and 0 <= clusters.icc <= 1 and 1 <= clusters.size < inf and 0 <= clusters.cv < inf):
+        raise ConfigError(
+            "`r2` and `icc` must lie between 0 and 1, a cluster holds at least one person, and its size varies by 0 or more."
+        )
+    if not isfinite(outcome.mean):
+        raise ConfigError("The outcome's mean must be a number.", actual=f"{outcome.mean:g}")
+    if outcome.sd is not None and not 0 < outcome.sd < inf:
+        raise ConfigError("The outcome's standard deviation must be positive and finite.", actual=f"{outcome.sd:g}")
     if outcome.sd is None and not 0 < outcome.mean < 1:
         raise ConfigError(
             "An outcome without a standard deviation must be a proportion.",

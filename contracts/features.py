@@ -7,6 +7,8 @@ that were known before D.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -14,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
+from contracts.errors import ConfigError
 from contracts.model import Phi
 from contracts.programs import programs
 from contracts.tables.core import CONDITION_CATEGORIES
@@ -289,12 +292,52 @@ def _outreach_and_area() -> list[Feature]:
 
 @cache
 def registry() -> dict[str, Feature]:
-    """All features by name, in a stable order; helper columns first."""
+    """All features by name, in a stable order; helper columns first.
+
+    Raises:
+        ConfigError: the programs file asks for a feature that is none of them, or its SQL cannot be read.
+    """
     families = (
         _helpers(), _demographics(), _utilisation(), _cost(), _medication(), _conditions(), _gaps_and_recency(),
         _outreach_and_area(),
     )  # fmt: skip
-    return {feature.name: feature for feature in chain(*families)}
+    found = {feature.name: feature for feature in chain(*families)}
+    for key, program in programs().programs.items():
+        for field in ("eligibility", "fallback"):
+            _check_names(f"programs.{key}.{field}", _read_by(getattr(program, field), f"programs.{key}.{field}"), found)
+        for measure in program.placebos:
+            _check_names(f"programs.{key}.placebos: {measure.name}", {measure.feature, *measure.less}, found)
+    for measure in programs().negative_controls:
+        _check_names(f"negative_controls: {measure.name}", {measure.feature, *measure.less}, found)
+    return found
+
+
+def _read_by(sql: str, field: str) -> set[str]:
+    """The columns that an SQL expression of the programs file names."""
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        parsed = sqlglot.parse_one(sql, read="spark")
+    except sqlglot.errors.SqlglotError:
+        parsed = None
+    # One value of one row: no query, no aggregate, no statement.
+    if not isinstance(parsed, exp.Condition) or parsed.find(exp.Query, exp.AggFunc, exp.Window):
+        raise ConfigError(
+            f"programs.yaml: field {field}: `{sql}` is not an SQL expression over a member's features.",
+            todo="mend the field",
+        )
+    return {column.name for column in parsed.find_all(exp.Column)}
+
+
+def _check_names(field: str, names: set[str], known: Collection[str]) -> None:
+    if unknown := sorted(names - set(known)):
+        near = difflib.get_close_matches(unknown[0], known, n=3)
+        raise ConfigError(
+            f"programs.yaml: field {field}: there is no feature {', '.join(unknown)}.",
+            expected=f"{' or '.join(near)}" if near else "names of docs/features.md",
+            todo="mend the field",
+        )
 
 
 def covariates() -> tuple[str, ...]:

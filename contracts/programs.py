@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,6 +14,7 @@ from contracts.errors import ConfigError
 from contracts.monitoring import Monitoring
 from contracts.tables.core import EVENT_TYPES
 from contracts.tables.shapes import CHANNELS
+from contracts.unique_keys import UniqueKeyLoader
 
 _FILE = Path(__file__).with_name("programs.yaml")
 # A training judges no smaller and no larger share of the ranking than these, whatever the capacity reaches.
@@ -22,15 +24,15 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 
 
 class Frozen(BaseModel):
-    """Base of configuration objects: immutable, unknown fields refused."""
+    """Base of configuration objects: immutable, unknown fields and infinite numbers refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Outcome(Frozen):
     """The clinical outcome an offer should change; dollars are derived from it, never the target (Obermeyer 2019)."""
 
-    event_types: tuple[str, ...] = Field(description="Events of `core.outcome_event` that count.")
+    event_types: tuple[str, ...] = Field(min_length=1, description="Events of `core.outcome_event` that count.")
     measure: Literal["count", "days"] = Field(
         description="Events that start in the horizon, or days of events within it."
     )
@@ -62,6 +64,15 @@ class PastMeasure(Frozen):
     name: str
     measure: str
     overlapping: str
+
+    @field_validator("overlapping")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+        return value
 
     @property
     def feature(self) -> str:
@@ -104,7 +115,7 @@ class Channel(Frozen):
 class Program(Frozen):
     """One program. Days are calendar days in the plan's time zone; SQL is over `features.member_feature`."""
 
-    key: str
+    key: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Part of the names of models, files and columns.")
     title: str
     offer: str = Field(description="What the member is offered, in one sentence.")
     outcome: Outcome
@@ -112,7 +123,7 @@ class Program(Frozen):
     placebos: tuple[PastMeasure, ...] = Field(
         min_length=1, description="The same outcome in windows before time zero that nobody chooses members by."
     )
-    min_lookback_days: int = Field(90, description="Enrolled days needed in the year before time zero.")
+    min_lookback_days: int = Field(90, ge=0, description="Enrolled days needed in the year before time zero.")
     grace_days: int = Field(
         ge=0, description="An offer within so many days of the index date makes the member treated."
     )
@@ -224,7 +235,7 @@ def load_programs(path: Path = _FILE) -> Programs:
         ConfigError: unreadable, or a field is missing, unknown or out of range; the message names it.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)
         for key, entry in document["programs"].items():
             entry["key"] = key
         return Programs.model_validate(document)
@@ -236,6 +247,9 @@ def load_programs(path: Path = _FILE) -> Programs:
             f"{path.name}: field {where}: {what}." if where else f"{path.name}: {what}.",
             todo="mend the field; contracts/programs.py documents it",
         ) from error
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        raise ConfigError(f"{path.name}: {line}{error.problem}.", todo="mend the line") from error
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{path.name} is not a programs file ({type(error).__name__}).",

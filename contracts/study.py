@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from contracts.errors import ConfigError
+from contracts.unique_keys import UniqueKeyLoader
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -248,16 +249,8 @@ def load_study(path: Path) -> StudySpec:
     return parse_study(raw, source=path.name)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose `yes`, `no`, `on`, `off`, dates and codes stay words (they may be names of arms) and whose keys occur once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for i, key in enumerate(keys):
-            if key in keys[:i]:
-                mark = node.value[i][0].start_mark
-                raise yaml.MarkedYAMLError(problem=f"the field `{key}` occurs twice", problem_mark=mark)
-        return super().construct_mapping(node, deep)
+class _Loader(UniqueKeyLoader):
+    """YAML whose `yes`, `no`, `on`, `off`, dates and codes stay words: they may be names of arms."""
 
 
 # As in YAML 1.2: `010` is a word (1.1: eight) and `1e3` a number.

@@ -152,7 +152,9 @@ def _shown(design: HoldoutDesign, nights: int) -> dict[str, Any]:
         "offered": round(offered),
         "not_offered": round(held_out),
         "detectable_effect": effect,
-        "detectable_share_of_mean": None if effect is None else effect / design.outcome.mean,
+        "detectable_share_of_mean": None
+        if effect is None or design.outcome.mean <= 0
+        else effect / design.outcome.mean,
         "detectable_spread": _number(design.detectable_spread(nights)),
     }
 

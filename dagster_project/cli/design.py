@@ -40,7 +40,9 @@ def power(
     ] = None,
     nights: Annotated[int, typer.Option("--nights", min=1, help="How long one is willing to wait.")] = 365,
     offers: Annotated[float | None, typer.Option("--offers", help="Offers a night by rank.")] = None,
-    explored: Annotated[float | None, typer.Option("--explored", help="Offers a night drawn below the cut.")] = None,
+    explored: Annotated[
+        float | None, typer.Option("--explored", min=0, help="Offers a night drawn below the cut.")
+    ] = None,
     holdout_share: Annotated[float | None, typer.Option("--holdout-share", help="Share never offered.")] = None,
     eligible: Annotated[float | None, typer.Option("--eligible", help="People who can ever come up.")] = None,
     power_wanted: Annotated[float, typer.Option("--power", help="Probability to show an effect that is there.")] = 0.8,
@@ -87,7 +89,7 @@ def _baseline(
     from jobs.design import Baseline, baseline_of, need_cohort
 
     if mean is not None:
-        return Baseline(mean, sd, eligible or inf)
+        return Baseline(mean, sd, inf if eligible is None else eligible)
     if program is None:
         raise UserError("Nothing says what happens without outreach.", expected="--program, or --mean (and --sd)")
     from contracts.settings import settings
@@ -95,7 +97,11 @@ def _baseline(
 
     need_cohort(program, source, settings())
     measured = baseline_of(spark_session("design"), program, source)
-    return Baseline(measured.mean, sd or measured.sd, eligible or measured.eligible)
+    return Baseline(
+        measured.mean,
+        measured.sd if sd is None else sd,
+        measured.eligible if eligible is None else eligible,
+    )
 
 
 def _first(option: str, given: float | None, configured: float | None) -> float:

@@ -110,6 +110,14 @@ def test_without_a_cohort_no_engine_is_started(run: Run, tmp_path: Path, monkeyp
         (("--mean", "3", "--offers", "9", "--holdout-share", "0.1"), "standard deviation"),
         ((*EXPLICIT, "--effect", "-1"), "positive"),
         (("--program", "nobody"), "ed_diversion"),
+        ((*EXPLICIT, "--power", "0.02"), "`power` must be larger than `alpha`"),
+        ((*EXPLICIT, "--eligible", "0"), "`eligible`"),
+        ((*EXPLICIT, "--explored", "-5"), "--explored"),
+        ((*EXPLICIT, "--cluster-size", "nan"), "a cluster holds"),
+        (("--mean", "1", "--sd", "nan", "--offers", "9", "--holdout-share", "0.1"), "standard deviation"),
+        (("--mean", "1", "--sd", "inf", "--offers", "9", "--holdout-share", "0.1"), "standard deviation"),
+        (("--mean", "nan", "--sd", "1", "--offers", "9", "--holdout-share", "0.1"), "mean"),
+        (("--program", ED, "--sd", "0", "--mean", "1"), "standard deviation"),
     ],
 )
 def test_what_is_missing_or_impossible_is_named(run: Run, arguments: tuple[str, ...], named: str) -> None:
@@ -117,3 +125,18 @@ def test_what_is_missing_or_impossible_is_named(run: Run, arguments: tuple[str, 
     assert code > 0
     assert named in error
     assert "Traceback" not in error
+
+
+def test_an_outcome_of_mean_zero_has_no_share_of_it(run: Run) -> None:
+    code, out, _ = run("--mean", "0", "--sd", "1", "--offers", "100", "--holdout-share", "0.1", "--json")
+    assert code == 0
+    assert {row["detectable_share_of_mean"] for row in json.loads(out)["holdout"]} == {None}
+
+
+def test_nights_are_found_where_the_eligible_suffice_in_the_last_of_them(run: Run) -> None:
+    """The last night's people do not all exist, and yet there are enough: it said 81 %, and that no wait is long enough."""
+    arguments = ("--mean", "0.3", "--offers", "100", "--holdout-share", "0.1", "--eligible", "2888", "--effect", "0.08")
+    effect = json.loads(run(*arguments, "--json")[1])["effect"]
+    assert effect["power"] >= 0.8
+    assert effect["nights_needed"] is not None
+    assert "too few people" not in run(*arguments)[1]

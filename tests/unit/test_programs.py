@@ -10,9 +10,10 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
+from contracts import features
 from contracts.errors import ConfigError
 from contracts.features import covariates, registry
-from contracts.programs import load_programs, programs
+from contracts.programs import Programs, load_programs, programs
 
 SHIPPED = Path(__file__).resolve().parents[2] / "contracts" / "programs.yaml"
 
@@ -141,3 +142,57 @@ def test_not_a_programs_file(tmp_path: Path) -> None:
     file.write_text("- 1\n")
     with pytest.raises(ConfigError, match="not a programs file"):
         load_programs(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("  transitions_of_care:", "  ed_diversion:", "line 128: the field `ed_diversion` occurs twice"),
+        ("holdout_salt:", "holdout_salt: old\nholdout_salt:", "the field `holdout_salt` occurs twice"),
+        ("  ed_diversion:", "  ../ed:", "programs.../ed.key"),
+        ("usd_per_unit: 1100", "usd_per_unit: .inf", "usd_per_unit"),
+        ("event_types: [ed_visit]", "event_types: []", "event_types"),
+        ('"^(ed_visit_365d_count|', '"^((ed_visit_365d_count|', "not a regular expression"),
+        ("minutes: 20, cost_usd: 35", "minutes: 20, cost_usd: .nan", "cost_usd"),
+    ],
+)
+def test_what_would_be_lost_or_break_later_is_refused(tmp_path: Path, old: str, new: str, named: str) -> None:
+    text = SHIPPED.read_text()
+    assert old in text
+    file = tmp_path / "programs.yaml"
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=re.escape(named)):
+        load_programs(file)
+
+
+@pytest.mark.parametrize(
+    ("field", "sql", "said"),
+    [
+        ("eligibility", "age >=", "eligibility: `age >=` is not an SQL expression"),
+        ("eligibility", "", "eligibility: `` is not an SQL expression"),
+        ("eligibility", "1=1) or (1=1", "is not an SQL expression"),
+        ("eligibility", "age > (select max(age) from core.member)", "is not an SQL expression"),
+        ("eligibility", "agee > 3", "there is no feature agee. Expected: age"),
+        ("fallback", "sum(age)", "is not an SQL expression"),
+        ("fallback", "ed_visit_90d_counts * 10", "there is no feature ed_visit_90d_counts"),
+    ],
+)
+def test_sql_of_a_program_is_looked_at_before_it_runs(
+    monkeypatch: pytest.MonkeyPatch, field: str, sql: str, said: str
+) -> None:
+    document = yaml.safe_load(SHIPPED.read_text())
+    document["programs"]["ed_diversion"][field] = sql
+    for key, entry in document["programs"].items():
+        entry["key"] = key
+    monkeypatch.setattr(features, "programs", lambda: Programs.model_validate(document))
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        features.registry.__wrapped__()
+
+
+def test_a_placebo_of_no_feature_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = programs().programs["ed_diversion"]
+    wrong = shipped.placebos[0].model_copy(update={"measure": "zzz - age"})
+    changed = programs().model_copy(update={"programs": {"x": shipped.model_copy(update={"placebos": (wrong,)})}})
+    monkeypatch.setattr(features, "programs", lambda: changed)
+    with pytest.raises(ConfigError, match=r"programs\.x\.placebos: ed_visit_91_to_180d_count: there is no feature zzz"):
+        features.registry.__wrapped__()

@@ -1,0 +1,19 @@
+"""YAML whose keys occur once: of two alike PyYAML silently keeps the last, and with it loses a program or a field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """As `yaml.SafeLoader`, but a key that occurs twice in a mapping is a `yaml.MarkedYAMLError`."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                mark = node.value[i][0].start_mark
+                raise yaml.MarkedYAMLError(problem=f"the field `{key}` occurs twice", problem_mark=mark)
+        return super().construct_mapping(node, deep)
