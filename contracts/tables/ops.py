@@ -158,7 +158,7 @@ class Alert(Contract):
     runbook: Str = column("Section of the runbook that says what to do.", nullable=True)
 
 
-@table("ops.access_audit", key=("access_id",), version="1.1.0")
+@table("ops.access_audit", key=("access_id",), version="1.1.1")
 class AccessAudit(Contract):
     """One row per reading of identified tables, and per answer about one person. Append-only; no member is named."""
 
@@ -170,7 +170,10 @@ class AccessAudit(Contract):
     engine: Str = column("What read.", isin=("duckdb", "spark"))
     tables: Strings = column("Tables and views that were named.")
     is_identified: Bool = column("Rows were readable as they are; False: de-identified.")
-    statement: Str = column("The statement, every literal replaced by `?`; NULL where none was typed.", nullable=True)
+    statement: Str = column(
+        "The statement, every value replaced by `?` and every made-up name by a number; NULL where none was typed.",
+        nullable=True,
+    )
 
 
 @table("ops.input_file", key=("data_source", "file_sha256", "ingested_at", "entity", "file_name"), rules=(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
+from contracts.deidentify import shown_columns
+from contracts.dictionary import dictionary
 from contracts.errors import UserError
+from jobs.query.functions import ROWS, is_allowed
 
 _ASKED = "one SELECT, WITH, DESCRIBE or SHOW TABLES"
 _LANGUAGES = {"duckdb": "DuckDB", "spark": "Spark"}
@@ -19,11 +24,19 @@ _WRITES = (
     exp.DML, exp.DDL, exp.Command, exp.Into, exp.Copy, exp.Attach, exp.Detach, exp.Set, exp.Use, exp.Pragma, exp.Merge,
     exp.Drop, exp.Alter, exp.TruncateTable, exp.LoadData, exp.Export,
 )  # fmt: skip
-# Functions of Spark and DuckDB that run code, read the machine or tell of its set-up.
-_UNSAFE = {
-    "reflect", "java_method", "try_reflect", "getenv", "current_setting", "input_file_name", "getvariable", "query",
-    "query_table", "sniff_csv", "read_text", "read_blob", "session_window_udf", "python_udf",
-}  # fmt: skip
+# Beside conditions and functions, all that a statement may be made of. A list of what is known to read, not of what is
+# known to do more: the parser knows a hundred other kinds, one of which runs a program (`transform … using`).
+_PARTS = (
+    *_READS, exp.Alias, exp.Aliases, exp.AtTimeZone, exp.Comprehension, exp.CTE, exp.Cube, exp.DataType, exp.DataTypeParam,
+    exp.Distinct, exp.Fetch, exp.Filter, exp.From, exp.Group, exp.GroupingSets, exp.Having, exp.Hint, exp.Identifier,
+    exp.IgnoreNulls, exp.Interval, exp.IntervalSpan, exp.Join, exp.JoinHint, exp.JSONKeyValue, exp.JSONPath, exp.JSONPathPart,
+    exp.Lambda, exp.Lateral, exp.Limit, exp.LimitOptions, exp.National, exp.Offset, exp.Order, exp.Ordered, exp.Pivot,
+    exp.PivotAlias, exp.PivotAny, exp.PositionalColumn, exp.Qualify, exp.RespectNulls, exp.Rollup, exp.Slice, exp.Sort,
+    exp.Star, exp.Table, exp.TableAlias, exp.TableSample, exp.Tuple, exp.UnpivotColumns, exp.Var, exp.Version, exp.Where,
+    exp.WindowSpec, exp.With, exp.WithinGroup,
+)  # fmt: skip
+# Of Spark: the file of each row, with its folder.
+_HIDDEN_COLUMN = "_metadata"
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
@@ -31,13 +44,25 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 class Query:
     """A statement that reads rows. `tables` are `schema.table`, in order of first mention."""
 
-    tree: exp.Expression
+    tree: exp.Expr
     tables: tuple[str, ...]
+    text: str
+    dialect: str
 
     def without_literals(self) -> str:
-        """The statement with every literal replaced by `?`: it may be kept, since it names nobody."""
-        bare = self.tree.transform(lambda node: exp.Placeholder() if isinstance(node, exp.Literal) else node)
-        return bare.sql(comments=False)
+        """The statement as it may be kept, since it names nobody.
+
+        Only words of the language and names of the dictionary and of functions stay. Any other name, which the person
+        made up, is numbered, since a quoted name may be a value, typed so by mistake; all else is replaced by `?`.
+        """
+        made_up: dict[str, str] = {}
+        parts: list[str] = []
+        end = -1
+        for token in sqlglot.tokenize(self.text, dialect=self.dialect):
+            gap = " " if token.start > end + 1 and parts else ""
+            parts.append(gap + _bare(token, self.dialect, made_up))
+            end = token.end
+        return "".join(parts)
 
 
 @dataclass(frozen=True)
@@ -83,10 +108,16 @@ def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describ
         return Describe(_name(tree.this, schema))
     if not isinstance(tree, _READS + _WRITES):
         raise UserError("This is no statement.", expected=_ASKED)
-    if not isinstance(tree, _READS) or tree.find(*_WRITES) is not None:
-        raise UserError(f"This door only reads; {tree.key.upper()} is refused.", expected=_ASKED)
-    _refuse_unsafe(tree)
-    return Query(tree, _tables(tree, schema))
+    refused = tree if not isinstance(tree, _READS) else next((n for n in tree.walk() if not _reads(n)), None)
+    if refused is not None:
+        raise UserError(f"This door only reads; {refused.key.upper()} is refused.", expected=_ASKED)
+    tables = _tables(tree, schema)
+    _refuse_unsafe(tree, dialect)
+    return Query(tree, tables, text, dialect)
+
+
+def _reads(node: exp.Expr) -> bool:
+    return isinstance(node, (exp.Condition, *_PARTS)) and not isinstance(node, _WRITES)
 
 
 def _show(text: str) -> ShowTables | ShowSchemas | None:
@@ -101,24 +132,58 @@ def _show(text: str) -> ShowTables | ShowSchemas | None:
     return None
 
 
-def _refuse_unsafe(tree: exp.Expression) -> None:
-    for function in tree.find_all(exp.Func):
-        name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
-        if name in _UNSAFE:
-            raise UserError(f"The function `{name}` is refused: it reaches beyond the published tables.")
+def _refuse_unsafe(tree: exp.Expr, dialect: str) -> None:
+    for function in tree.find_all(exp.Anonymous):
+        if not is_allowed(function.name, dialect):
+            raise UserError(
+                f"The function `{function.name}` is refused: it is none of those known to compute from their arguments alone."
+            )
+    if any(_folded(name.name) == _HIDDEN_COLUMN for name in tree.find_all(exp.Identifier)):
+        raise UserError(f"The column `{_HIDDEN_COLUMN}` is refused: it tells of files, not of published rows.")
 
 
-def _tables(tree: exp.Expression, schema: str | None) -> tuple[str, ...]:
+def _tables(tree: exp.Expr, schema: str | None) -> tuple[str, ...]:
     """Every table named, less the names of common table expressions; a name without a schema is given this one."""
-    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     found: dict[str, None] = {}
-    for table in tree.find_all(exp.Table):
-        if isinstance(table.this, exp.GenerateSeries) or table.find_ancestor(exp.Hint):  # a hint names aliases
+    for source in tree.find_all(exp.Table, exp.Lateral):
+        if source.find_ancestor(exp.Hint):  # a hint names aliases
             continue
-        if isinstance(table.this, exp.Identifier) and not table.db and table.name.lower() in ctes:
-            continue
-        found.setdefault(_name(table, schema))
+        if isinstance(source.this, exp.Func):
+            _refuse_unless_rows(source.this)
+        elif isinstance(source, exp.Table) and not _is_common(source):
+            found.setdefault(_name(source, schema))
     return tuple(found)
+
+
+def _refuse_unless_rows(function: exp.Func) -> None:
+    """A function where a table stands may only unfold its arguments: others read catalogues, files and tables by text."""
+    name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
+    if name.lower() not in ROWS:
+        raise _no_table(name.lower())
+
+
+def _is_common(table: exp.Table) -> bool:
+    """Whether a name is that of a common table expression there: one of another part of the statement hides nothing."""
+    return isinstance(table.this, exp.Identifier) and not table.db and _folded(table.name) in _common_names(table)
+
+
+def _common_names(node: exp.Expr) -> Iterator[str]:
+    """Of the common table expressions that the node sees: those of queries around it, and earlier ones beside it."""
+    below = node
+    while (above := below.parent) is not None:
+        if isinstance(above, exp.With):
+            place = next(n for n, cte in enumerate(above.expressions) if cte is below)
+            seen = above.expressions[: place + 1 if above.recursive else place]
+        else:
+            clause = above.args.get("with_")
+            seen = [] if clause is None or clause is below else clause.expressions
+        yield from (_folded(cte.alias) for cte in seen)
+        below = above
+
+
+def _folded(name: str) -> str:
+    """As engines compare names: without case, which they know of ASCII only."""
+    return name.lower() if name.isascii() else name
 
 
 def _name(table: exp.Table, schema: str | None) -> str:
@@ -126,12 +191,39 @@ def _name(table: exp.Table, schema: str | None) -> str:
         table.set("db", exp.to_identifier(schema))
     if not isinstance(table.this, exp.Identifier) or not table.db or table.catalog:
         shown = table.this.name if isinstance(table.this, exp.Identifier) else "a function"
-        raise UserError(
-            f"`{shown}` is no table of this warehouse.",
-            expected="schema.table, for example outreach.priority",
-            todo='`outreach sql "show tables"` lists them.',
-        )
-    return f"{table.db}.{table.name}".lower()
+        raise _no_table(shown)
+    return f"{_folded(table.db)}.{_folded(table.name)}"
+
+
+def _no_table(shown: str) -> UserError:
+    return UserError(
+        f"`{shown}` is no table of this warehouse.",
+        expected="schema.table, for example outreach.priority",
+        todo='`outreach sql "show tables"` lists them.',
+    )
+
+
+def _bare(token: Token, dialect: str, made_up: dict[str, str]) -> str:
+    """A word of a statement as it may be kept; `made_up` gathers the numbers of names."""
+    if token.token_type in (TokenType.VAR, TokenType.IDENTIFIER):
+        word = _folded(token.text)
+        if word in _known_names() or is_allowed(word, dialect):
+            return token.text
+        return made_up.setdefault(word, f"n{len(made_up) + 1}")
+    language = sqlglot.Dialect.get_or_raise(dialect).tokenizer_class
+    word = " ".join(token.text.upper().split())
+    is_of_it = token.token_type in (language.KEYWORDS.get(word), language.SINGLE_TOKENS.get(word))
+    return token.text if is_of_it else "?"
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    """Schemas, tables and columns, those of de-identified views too."""
+    found: set[str] = set()
+    for entry in dictionary().values():
+        found.update(entry.name.split("."), (c.name for c in entry.columns))
+        found.update(c.name for c in shown_columns(entry, b"", "duckdb"))
+    return frozenset(found)
 
 
 def _where(error: SqlglotError) -> str:

@@ -225,6 +225,102 @@ def test_what_is_refused(run: Run, sql: str, words: str) -> None:
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select v.sql from (select 1 from outreach.priority limit 1) p, lateral duckdb_views() v",
+        """select sql from sqlite_master where (select count(*) from outreach.priority) > 0
+            and exists (with sqlite_master as (select 1) select * from sqlite_master)""",
+        "(with sqlite_master as (select 1) select * from sqlite_master) union all select * from sqlite_master",
+        "with duckdb_views as (select * from duckdb_views) select * from duckdb_views",
+        "with recursive a as (select * from duckdb_views), duckdb_views as (select 1) select * from a",
+        # The Kelvin sign, which Python lowers to k and DuckDB does not.
+        "with duc\u212adb_views as (select 1) select * from duckdb_views",
+        "select * from outreach.priority, lateral (select * from duckdb_views())",
+        "select * from outreach.priority, lateral duckdb_settings()",
+        "select * from outreach.priority, lateral json_execute_serialized_sql(json_serialize_sql('select 1'))",
+        "select pg_get_viewdef(oid) from outreach.priority, range(5000) t(oid)",
+        "select system.main.\"pg_get_viewdef\"(oid) from outreach.priority, range(5000) t(oid)",
+        "select * from (describe core.member)",
+        "select * from (summarize core.member)",
+        *(f"select {name}('x') from outreach.priority"
+          for name in ("getenv", "current_setting", "getvariable", "read_text", "query", "query_table", "current_query")),
+    ],
+)  # fmt: skip
+def test_the_catalogue_of_the_connection_is_read_by_no_statement(run: Run, world: Path, sql: str) -> None:
+    """There stand the texts of views, and in them the key of the pseudonyms."""
+    done = run("sql", sql, "--engine", "duckdb", "--format", "json")
+    assert (done.code, done.out) == (2, "")
+    assert "no table of this warehouse" in done.err or "refused" in done.err
+    assert not [word for word in keys(world) if word in done.err]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select transform(data_source) using 'bash -c \"id\"' as (x string) from ops.input_file",
+        "from ops.input_file select transform(data_source) using 'id'",
+        "select x from (select transform(data_source) using 'id' as (x string) from ops.input_file)",
+        "select * from ops.input_file, lateral table_changes('core.member', 0)",
+        "select * from table_changes('core.member', 0)",
+        "select * from identifier('core.member')",
+        "select _metadata.file_path from ops.input_file",
+        "select `_METADATA` from ops.input_file",
+        *(f"select {name}('a', 'b') from ops.input_file"
+          for name in ("reflect", "java_method", "try_reflect", "input_file_name", "identifier", "from_protobuf")),
+    ],
+)  # fmt: skip
+def test_no_statement_leaves_spark(sql: str) -> None:
+    """What both doors parse with: nothing that runs a program, reads a file or reads a table by a name in text."""
+    from contracts.errors import UserError
+    from jobs.query.statement import parse
+
+    with pytest.raises(UserError, match=r"refused|no table of this warehouse"):
+        parse(sql, "spark", "outreach")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "tables"),
+    [
+        ("spark", "select a from ops.f lateral view explode(xs) t as a", ("ops.f",)),
+        ("spark", "select inline(xs), transform(xs, x -> x + 1) from ops.f, lateral explode(ys) y", ("ops.f",)),
+        ("spark", "select percentile_approx(a, 0.5), try_sum(b) from ops.f group by grouping sets ((c), ())", ("ops.f",)),
+        ("duckdb", "select a.upper(), [x * 2 for x in xs], list_aggregate(xs, 'sum') from ops.f", ("ops.f",)),
+        ("duckdb", "select * from ops.f, unnest(xs) t(x), range(3), lateral (select 1)", ("ops.f",)),
+        ("duckdb", "select * from (pivot ops.f on a using sum(b))", ("ops.f",)),
+        ("duckdb", "with a as (select 1), b as (select * from a) select * from (with c as (from b) from a, c)", ()),
+        ("duckdb", "with recursive a(n) as (select 1 union all select n + 1 from a where n < 3) from a", ()),
+    ],
+)  # fmt: skip
+def test_what_analysts_write_is_let_through(dialect: str, sql: str, tables: tuple[str, ...]) -> None:
+    from jobs.query.statement import Query, parse
+
+    query = parse(sql, dialect)
+    assert isinstance(query, Query)
+    assert query.tables == tables
+
+
+@pytest.mark.parametrize(
+    ("dialect", "value"),
+    [
+        ("duckdb", "'M1234'"), ("duckdb", '"M1234"'), ("duckdb", "$$M1234$$"), ("duckdb", "e'M1234'"), ("duckdb", "M1234"),
+        ("spark", '"M1234"'), ("spark", "`M1234`"), ("spark", "r'M1234'"), ("spark", "N'M1234'"), ("spark", "M1234"),
+        ("spark", "1234M1234"), ("spark", "X'1234'"), ("spark", "1234L"), ("duckdb", "1234"), ("duckdb", "$M1234"),
+        ("duckdb", "cate /* M1234 */"), ("duckdb", "'x' -- M1234\n"), ("spark", "(select /*+ broadcast(M1234) */ 1)"),
+        ("duckdb", "case when 1 then 2 end as M1234"),
+    ],
+)  # fmt: skip
+def test_the_access_record_keeps_no_value_however_it_is_written(dialect: str, value: str) -> None:
+    from jobs.query.statement import Query, parse
+
+    query = parse(f"select p.program, member_id = {value} from outreach.priority p", dialect)
+    assert isinstance(query, Query)
+    kept = query.without_literals()
+    assert "1234" not in kept
+    assert kept.startswith("select n1.program, member_id = ")
+    assert " from outreach.priority n1" in kept
+
+
 def test_nobody_reads_truth(run: Run) -> None:
     assert run("sql", "select * from truth.potential_outcome", role="steward").code == 2
 
