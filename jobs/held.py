@@ -9,6 +9,9 @@ from pyspark.sql.connect.session import SparkSession
 
 from contracts.compile.literals import sql_string
 from contracts.errors import UserError
+from contracts.roles import Role
+from contracts.settings import Settings
+from jobs.access_audit import local_reader, record_access
 from jobs.delta import table_exists
 from jobs.quarantine import QUARANTINE
 
@@ -43,13 +46,29 @@ def quarantined_rows(
         table: `schema.table`.
         rule: only rows that break it.
         limit: of rows.
-        with_values: with `row_json`, the row itself, which may identify a member.
+        with_values: with `row_json`, the row itself, which may identify a member; `open_values` comes first.
     """
     if not table_exists(spark, QUARANTINE):
         return []
     rows = quarantined(spark, table, rule).orderBy("quarantined_at", "quarantine_id", ascending=[False, True])
     names = (*_NAMES, "row_json") if with_values else _NAMES
     return [row.asDict() for row in rows.select(*names).limit(limit).collect()]
+
+
+def open_values(config: Settings) -> None:
+    """Put on record that somebody reads quarantined rows as they are; returns when it is on disk.
+
+    Raises:
+        UserError: the role may not.
+        AuditError: it cannot be recorded.
+    """
+    if "core" not in config.role.identified_layers:
+        raise UserError(
+            f"The role {config.role.value} may not read the values of quarantined rows, which may identify members.",
+            expected=f"OUTREACH_ROLE={Role.STEWARD.value}",
+            todo="set it for this command, if you are entitled to it (docs/sql.md); without `--values` any role may ask.",
+        )
+    record_access(local_reader("quarantine", config), engine="spark", tables=(QUARANTINE,), is_identified=True)
 
 
 def quarantined(spark: SparkSession, table: str | None = None, rule: str | None = None) -> DataFrame:

@@ -158,7 +158,7 @@ class Alert(Contract):
     runbook: Str = column("Section of the runbook that says what to do.", nullable=True)
 
 
-@table("ops.access_audit", key=("access_id",), version="1.1.1")
+@table("ops.access_audit", key=("access_id",), version="1.2.0")
 class AccessAudit(Contract):
     """One row per reading of identified tables, and per answer about one person. Append-only; no member is named."""
 
@@ -166,7 +166,10 @@ class AccessAudit(Contract):
     accessed_at: Timestamp = column("When, before anything was read (UTC).")
     login: Str = column("Account on the machine; for `jdbc` the login of that door.")
     role: Str = column("Role in force.", isin=("analyst", "care_manager", "steward"))
-    door: Str = column("`sql`, `jdbc`, `explain` or `export`.", isin=("sql", "jdbc", "explain", "export"))
+    door: Str = column(
+        "`sql`, `jdbc`, `explain`, `export`, `dispositions` (their import) or `quarantine` (rows with their values).",
+        isin=("sql", "jdbc", "explain", "export", "dispositions", "quarantine"),
+    )
     engine: Str = column("What read.", isin=("duckdb", "spark"))
     tables: Strings = column("Tables and views that were named.")
     is_identified: Bool = column("Rows were readable as they are; False: de-identified.")

@@ -41,15 +41,19 @@ def show(
     rule: OfRule = None,
     limit: Annotated[int, typer.Option(help="Rows at most.", min=1, max=10_000)] = 20,
     values: Annotated[
-        bool, typer.Option("--values", help="With the rows themselves, which may identify members.")
+        bool,
+        typer.Option("--values", help="With the rows themselves, which may identify members: as steward, on record."),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Rows in quarantine: the rules they break, their file and row; the rows themselves only with --values."""
-    from jobs.held import quarantined_rows
+    from contracts.settings import settings
+    from jobs.held import open_values, quarantined_rows
     from jobs.session import spark_session
 
     name = contract_of(table).name
+    if values:
+        open_values(settings())
     rows = quarantined_rows(spark_session(), name, rule, limit=limit, with_values=values)
     if as_json or values:
         typer.echo(json.dumps(rows, default=str, indent=1))

@@ -71,7 +71,7 @@ def calls_of_night(data_source: str, night: dt.date | None, config: Settings) ->
 
 def calls_by_contact(data_source: str, config: Settings) -> dict[str, Call]:
     """Every call that was ever published, by its contact number: a few hundred a night."""
-    connection = _opened(config, door="export")
+    connection = _opened(config, door="dispositions")
     sql = f"select * from {_TABLE} where data_source = $source and decision in ('outreach', 'explore')"
     rows = connection.sql(sql, params={"source": data_source}).to_arrow_table().to_pylist()
     return {call.contact_id: call for call in map(_call, rows)}

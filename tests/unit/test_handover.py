@@ -228,6 +228,13 @@ def test_outcomes_come_back_as_contacts(config: Settings, tmp_path: Path) -> Non
     assert date_in(found.file.name) == TODAY
 
 
+def test_an_import_is_on_record_by_its_own_name(config: Settings, tmp_path: Path) -> None:
+    import_dispositions(filled(config, tmp_path, stays="reached"), config, TODAY)
+    lines = "".join(file.read_text() for file in (settings().home / "access").glob("*.ndjson")).splitlines()
+    doors = [entry["door"] for entry in sorted(map(json.loads, lines), key=lambda entry: entry["accessed_at"])]
+    assert doors[-2:] == ["export", "dispositions"]
+
+
 def test_the_same_outcomes_again_change_nothing(config: Settings, tmp_path: Path) -> None:
     back = filled(config, tmp_path, stays="reached")
     first = import_dispositions(back, config, TODAY)

@@ -181,6 +181,25 @@ def test_nothing_is_read_when_it_cannot_be_put_on_record(run: Run, monkeypatch: 
     assert done.out == ""
 
 
+def test_refused_rows_whole_are_for_stewards_and_on_record(
+    run: Run, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object, with_values: bool, **__: object) -> list[dict[str, Any]]:
+        seen.append((with_values, [entry["role"] for entry in accesses(world) if entry["door"] == "quarantine"]))
+        return []
+
+    seen: list[tuple[bool, list[str]]] = []
+    monkeypatch.setattr("jobs.held.quarantined_rows", read)
+    monkeypatch.setattr("jobs.session.spark_session", lambda *_: None)
+    asked = ("quarantine", "show", "core.member")
+    for role in ("analyst", "care_manager"):
+        done = run(*asked, "--values", role=role)
+        assert (done.code, done.out, "OUTREACH_ROLE=steward" in done.err) == (2, "", True)
+        assert run(*asked, role=role).code == 0, "without their values any role may ask"
+    assert run(*asked, "--values", role="steward").code == 0
+    assert seen == [(False, []), (False, []), (True, ["steward"])], "on record before anything is read"
+
+
 def test_describe_explains_every_column(run: Run) -> None:
     found = rows(run, "describe outreach.priority")
     assert [row["column"] for row in found] == [c.name for c in dictionary()["outreach.priority"].columns]
