@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.dictionary import ColumnEntry, TableEntry
 
@@ -23,6 +24,8 @@ SMALL_ZIP3 = (
 _NUMBERS = ("medical_record_number", "health_plan_beneficiary_number", "account_number", "other_unique_identifier")
 _PSEUDONYM_DIGITS = 20
 _DAYS = 30
+_SINCE = "days_since_"
+_AGES = 10
 _HASH = {"duckdb": "sha256({0})", "spark": "sha2({0}, 256)"}
 
 
@@ -55,12 +58,22 @@ def view_columns(view: TableEntry) -> tuple[Shown, ...]:
     return tuple(column for column in found if column is not None)
 
 
+def shown_value(name: str, value: Any) -> Any:
+    """What an analyst sees of one value of a column without a HIPAA class: as the view's SQL, for values read already."""
+    if value is None:
+        return None
+    if name == "age":
+        low = int(value) // _AGES * _AGES
+        return "90 and over" if value >= 90 else f"{low} to {low + _AGES - 1}"
+    return int(value) // _DAYS * _DAYS if name.startswith(_SINCE) else value
+
+
 def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, has_source: bool) -> Shown | None:
     name, text = column.name, column.description
     if column.phi == "none" or name in table.partition_by:
         if column.unit == "years" and name == "age":
             return Shown("age_band", "string", "Age in bands of ten years; 90 and over is one.", _age_band(name))
-        if name.startswith("days_since_"):  # with the night beside it, it would be the date
+        if name.startswith(_SINCE):  # with the night beside it, it would be the date
             text = f"Rounded down to {_DAYS} days. {text}"
             return Shown(name, column.type, text, f"cast(floor({name} / {_DAYS}) * {_DAYS} as int)")
         if name.startswith("reason_"):
@@ -93,7 +106,8 @@ def _keyed(name: str, key: str, source: str, engine: str) -> str:
 
 
 def _age_band(name: str) -> str:
+    low = f"floor({name} / {_AGES}) * {_AGES}"
     return (
         f"case when {name} >= 90 then '90 and over' when {name} is not null then "
-        f"concat(cast(cast(floor({name} / 10) * 10 as int) as string), ' to ', cast(cast(floor({name} / 10) * 10 + 9 as int) as string)) end"
+        f"concat(cast(cast({low} as int) as string), ' to ', cast(cast({low} + {_AGES - 1} as int) as string)) end"
     )

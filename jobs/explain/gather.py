@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from contracts.deidentify import shown_columns
+from contracts.deidentify import shown_columns, shown_value
 from contracts.dictionary import dictionary
 from contracts.errors import ModelUnavailableError, UserError
 from contracts.roles import Role
@@ -156,12 +156,9 @@ def _is_old(reason: object) -> bool:
 
 
 def _shown(found: Contributions | None, is_identified: bool) -> Contributions | None:
-    """For an analyst the age is a band."""
+    """For an analyst, values as de-identified views show them."""
     if found is None or is_identified:
         return found
-
-    def band(age: int) -> str:
-        return "90 and over" if age >= 90 else f"{age // 10 * 10} to {age // 10 * 10 + 9}"
-
-    parts = tuple(replace(p, value=band(int(p.value))) if p.feature == "age" and p.value is not None else p for p in found.parts)  # fmt: skip
-    return replace(found, parts=parts)
+    return replace(
+        found, parts=tuple(replace(part, value=shown_value(part.feature, part.value)) for part in found.parts)
+    )

@@ -16,10 +16,12 @@ import pandas as pd
 import pytest
 from delta_world import FIRST, SECOND, priority_row, two_nights, write_table
 
+from contracts.deidentify import shown_columns
+from contracts.dictionary import ColumnEntry, TableEntry
 from contracts.errors import UserError
 from contracts.settings import Settings, settings
-from jobs.explain.contributions import contributions
-from jobs.explain.gather import Explanation, explain
+from jobs.explain.contributions import Contribution, Contributions, contributions
+from jobs.explain.gather import Explanation, _shown, explain
 from jobs.explain.show import lines
 from jobs.explain.similar import Arm, similar
 from jobs.query.access import readable
@@ -147,10 +149,25 @@ def test_contributions_add_up_and_name_the_values() -> None:
         ("ed", None, -0.1),
     ]
     assert found.others == pytest.approx(0.0)
-    from jobs.explain.gather import _shown
-
     assert [p.value for p in _shown(found, is_identified=False).parts] == ["90 and over", None]
     assert _shown(replace(found), is_identified=True).parts[0].value == 93
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("age", [0, 9, 67, 89, 90, 104, None]), ("days_since_ed_visit", [0, 29, 30, 59, 365, None]), ("ed_visit_30d_count", [2])],
+)  # fmt: skip
+def test_values_are_shown_to_an_analyst_as_the_views_show_them(name: str, values: list[int | None]) -> None:
+    import duckdb
+
+    kind = ColumnEntry(name, "int", "none", "years" if name == "age" else "days", "Meaning.")
+    entry = TableEntry("features.x", "d", "o", "1", (), (kind,), None, ())
+    (column,) = shown_columns(entry, b"", "duckdb")
+    for value in values:
+        viewed = duckdb.sql(f"select {column.sql} from (select $value::int as {name})", params={"value": value})
+        found = Contributions("benefit", (Contribution(name, "", value, 0.5),), 0.0, 0.9)
+        (part,) = _shown(found, is_identified=False).parts
+        assert part.value == viewed.fetchall()[0][0]
 
 
 def test_the_command_reads_the_member_from_standard_input(
