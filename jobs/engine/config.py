@@ -137,7 +137,8 @@ def properties_text(conf: dict[str, str]) -> str:
 def log4j_text(paths: EnginePaths, *, console: bool = False) -> str:
     """Logging to one file that rolls at 20 MB; in a container, to the console as well.
 
-    WARN and above only: at INFO the planner and the code generator print literals and rows, which may be a member's.
+    WARN and above only: at INFO the planner and the code generator print literals and rows, which may be a member's. Of
+    Delta only errors: a warning of its prints a whole snapshot, with the least and the greatest value of each file.
     """
     log = str(paths.log)
     if console:
@@ -180,6 +181,8 @@ logger.hive.name = org.apache.hadoop.hive
 logger.hive.level = error
 logger.planner.name = org.apache.spark.sql.catalyst.expressions.codegen
 logger.planner.level = error
+logger.delta.name = org.apache.spark.sql.delta
+logger.delta.level = error
 """
 
 

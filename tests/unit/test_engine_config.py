@@ -65,6 +65,8 @@ def test_log_holds_no_rows(paths: EnginePaths) -> None:
     text = log4j_text(paths)
     assert "rootLogger.level = warn" in text
     assert "level = debug" not in text
+    # "Change in the table id" prints the statistics of files, least and greatest values of columns among them.
+    assert "logger.delta.name = org.apache.spark.sql.delta\nlogger.delta.level = error" in text
     assert text.count("level = info") == 1  # the server's own two lines: starting, started
 
 
