@@ -7,9 +7,11 @@ import csv
 import datetime as dt
 import decimal
 import json
+import os
+import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from contracts.errors import UserError
 
@@ -21,7 +23,7 @@ SHOWN_ROWS = 100
 
 
 def write(rows: pa.Table, kind: str, out: Path | None) -> None:
-    """Write rows to a file, or to standard output.
+    """Write rows to a file that only its owner reads, or to standard output.
 
     Raises:
         UserError: an unknown format, Parquet without a file, or a file that cannot be written.
@@ -34,14 +36,23 @@ def write(rows: pa.Table, kind: str, out: Path | None) -> None:
         if out is None:
             _WRITERS[kind](rows, sys.stdout)
         elif kind == "parquet":
-            _parquet(rows, out)
+            with open(out, "wb", opener=_private) as file:
+                _parquet(rows, file)
         else:
-            with out.open("w", encoding="utf-8", newline="") as file:
+            with open(out, "w", encoding="utf-8", newline="", opener=_private) as file:
                 _WRITERS[kind](rows, file)
     except BrokenPipeError:  # the reader (`head`) has seen enough
         sys.stdout = None
     except OSError as error:
         raise UserError(f"{out} cannot be written ({type(error).__name__}).", todo="check folder and rights.") from None
+
+
+def _private(path: str, flags: int) -> int:
+    """Open for writing: rows may name members. A device, or a pipe, keeps its rights."""
+    descriptor = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _table(rows: pa.Table, file: TextIO) -> None:
@@ -85,10 +96,10 @@ def _json(rows: pa.Table, file: TextIO) -> None:
     file.write("\n]\n")
 
 
-def _parquet(rows: pa.Table, out: Path) -> None:
+def _parquet(rows: pa.Table, file: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
-    pq.write_table(rows, out, compression="zstd")
+    pq.write_table(rows, file, compression="zstd")
 
 
 _WRITERS = {"table": _table, "csv": _csv, "json": _json}

@@ -8,6 +8,7 @@ import hmac
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -373,6 +374,19 @@ def test_formats(run: Run, tmp_path: Path) -> None:
     assert pq.read_table(out).num_rows == 2
     assert run("sql", sql, "--format", "parquet").code == 2
     assert "2 rows" in run("sql", sql).out
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_a_file_of_rows_is_its_owners_alone(run: Run, tmp_path: Path, form: str) -> None:
+    sql = "select member_id from outreach.priority"
+    fresh, old = tmp_path / "fresh", tmp_path / "old"
+    old.touch(mode=0o644)
+    for out in (fresh, old):
+        assert run("sql", sql, "--format", form, "--out", str(out), role="care_manager").code == 0
+        assert stat.S_IMODE(out.stat().st_mode) == 0o600
+        assert out.stat().st_size > 0
+    if form != "parquet":
+        assert run("sql", sql, "--format", form, "--out", os.devnull).code == 0
 
 
 def test_statement_from_file_and_standard_input(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
