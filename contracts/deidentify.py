@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ _PSEUDONYM_DIGITS = 20
 _DAYS = 30
 _SINCE = "days_since_"
 _AGES = 10
+_GREAT_AGE, _OLD = "^Age (9[0-9]|1[0-9][0-9])$", "Age 90 or over"
+_AGO = "^(.*) ([0-9]+) days ago$"
 _HASH = {"duckdb": "sha256({0})", "spark": "sha2({0}, 256)"}
 
 
@@ -65,7 +68,17 @@ def shown_value(name: str, value: Any) -> Any:
     if name == "age":
         low = int(value) // _AGES * _AGES
         return "90 and over" if value >= 90 else f"{low} to {low + _AGES - 1}"
+    if name.startswith("reason_"):
+        if re.fullmatch(_GREAT_AGE, value):
+            return _OLD
+        ago = re.fullmatch(_AGO, value)
+        return f"{ago[1]} {_days(int(ago[2]))} days ago" if ago else value
     return int(value) // _DAYS * _DAYS if name.startswith(_SINCE) else value
+
+
+def _days(days: int) -> str:
+    low = days // _DAYS * _DAYS
+    return f"{low} to {low + _DAYS - 1}"
 
 
 def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, has_source: bool) -> Shown | None:
@@ -77,8 +90,7 @@ def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, h
             text = f"Rounded down to {_DAYS} days. {text}"
             return Shown(name, column.type, text, f"cast(floor({name} / {_DAYS}) * {_DAYS} as int)")
         if name.startswith("reason_"):
-            sql = f"regexp_replace({name}, '^Age (9[0-9]|1[0-9][0-9])$', 'Age 90 or over')"
-            return Shown(name, column.type, text, sql)
+            return Shown(name, column.type, text, _reason(name))
         return Shown(name, column.type, text, name)
     if column.phi in _NUMBERS:
         key = hmac.new(secret, f"pseudonym:{name}".encode(), hashlib.sha256).hexdigest()
@@ -103,6 +115,16 @@ def _keyed(name: str, key: str, source: str, engine: str) -> str:
     inner = sha.format(f"concat('{key[:32]}', {source}{name})")
     outer = sha.format(f"concat('{key[32:]}', {inner})")
     return f"case when {name} is not null then substr({outer}, 1, {_PSEUDONYM_DIGITS}) end"
+
+
+def _reason(name: str) -> str:
+    """A reason without a great age or an exact day, which with the night beside it would be a date."""
+    low = f"floor(try_cast(regexp_extract({name}, '{_AGO}', 2) as int) / {_DAYS}) * {_DAYS}"
+    return (
+        f"case when {name} like '% days ago' then concat(regexp_extract({name}, '{_AGO}', 1), ' ', "
+        f"cast(cast({low} as int) as string), ' to ', cast(cast({low} + {_DAYS - 1} as int) as string), ' days ago') "
+        f"else regexp_replace({name}, '{_GREAT_AGE}', '{_OLD}') end"
+    )
 
 
 def _age_band(name: str) -> str:

@@ -82,10 +82,10 @@ def explain(member: str, program: str, night: dt.date | None, data_source: str, 
     found, why = _contributions(connection, row) if _FEATURES in there else (None, "its features are not here")
     alike = similar(connection, row) if set(READS) <= set(there) else None
     fresh = _fresh(connection, data_source, night) if "ops.input_file" in there else []
-    shown = {name: value for name, value in row.items() if name != "member_id"}
-    return Explanation(
-        shown if is_identified else _without_ages(shown), _shown(found, is_identified), why, alike, fresh
-    )
+    shown = {
+        name: value if is_identified else shown_value(name, value) for name, value in row.items() if name != "member_id"
+    }
+    return Explanation(shown, _shown(found, is_identified), why, alike, fresh)
 
 
 def _identifier(table: str, is_identified: bool) -> str:
@@ -140,19 +140,6 @@ def _fresh(connection: duckdb.DuckDBPyConnection, data_source: str, night: dt.da
         params={"source": data_source, "night": night},
     )
     return rows.to_arrow_table().to_pylist()
-
-
-def _without_ages(row: dict[str, Any]) -> dict[str, Any]:
-    """Reasons as the de-identified view shows them: no age over 89."""
-    return {
-        name: "Age 90 or over" if name.startswith("reason_") and _is_old(value) else value
-        for name, value in row.items()
-    }
-
-
-def _is_old(reason: object) -> bool:
-    words = str(reason).split()
-    return len(words) == 2 and words[0] == "Age" and words[1].isdigit() and int(words[1]) >= 90
 
 
 def _shown(found: Contributions | None, is_identified: bool) -> Contributions | None:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from delta_world import FIRST, SECOND, priority_row, two_nights, write_table
 
-from contracts.deidentify import shown_columns
+from contracts.deidentify import shown_columns, shown_value
 from contracts.dictionary import ColumnEntry, TableEntry
 from contracts.errors import UserError
 from contracts.settings import Settings, settings
@@ -155,19 +155,28 @@ def test_contributions_add_up_and_name_the_values() -> None:
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("age", [0, 9, 67, 89, 90, 104, None]), ("days_since_ed_visit", [0, 29, 30, 59, 365, None]), ("ed_visit_30d_count", [2])],
+    [("age", [0, 9, 67, 89, 90, 104, None]), ("days_since_ed_visit", [0, 29, 30, 59, 365, None]), ("ed_visit_30d_count", [2]),
+     ("reason_1", ["Age 89", "Age 93", "Age 104", "2 inhaler fills in the last year", "Last emergency visit 0 days ago",
+                   "Discharged from hospital 59 days ago", None])],
 )  # fmt: skip
-def test_values_are_shown_to_an_analyst_as_the_views_show_them(name: str, values: list[int | None]) -> None:
+def test_values_are_shown_to_an_analyst_as_the_views_show_them(name: str, values: list[int | str | None]) -> None:
     import duckdb
 
-    kind = ColumnEntry(name, "int", "none", "years" if name == "age" else "days", "Meaning.")
-    entry = TableEntry("features.x", "d", "o", "1", (), (kind,), None, ())
+    kind = "varchar" if name.startswith("reason_") else "int"
+    entry_of = ColumnEntry(name, kind, "none", "years" if name == "age" else "days", "Meaning.")
+    entry = TableEntry("features.x", "d", "o", "1", (), (entry_of,), None, ())
     (column,) = shown_columns(entry, b"", "duckdb")
     for value in values:
-        viewed = duckdb.sql(f"select {column.sql} from (select $value::int as {name})", params={"value": value})
+        viewed = duckdb.sql(f"select {column.sql} from (select $value::{kind} as {name})", params={"value": value})
         found = Contributions("benefit", (Contribution(name, "", value, 0.5),), 0.0, 0.9)
         (part,) = _shown(found, is_identified=False).parts
         assert part.value == viewed.fetchall()[0][0]
+
+
+def test_a_reason_tells_no_exact_day() -> None:
+    assert (
+        shown_value("reason_2", "Discharged from hospital 59 days ago") == "Discharged from hospital 30 to 59 days ago"
+    )
 
 
 def test_the_command_reads_the_member_from_standard_input(
