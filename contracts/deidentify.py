@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from contracts.dictionary import ColumnEntry, TableEntry
@@ -42,22 +44,24 @@ class Shown:
     sql: str
 
 
-def shown_columns(table: TableEntry, secret: bytes, engine: str) -> tuple[Shown, ...]:
+def shown_columns(table: TableEntry, secret: bytes, engine: str, put: Callable[[str], str] = repr) -> tuple[Shown, ...]:
     """The columns of a table's de-identified view, in the table's order.
 
     Args:
         table: a table, not a view; views are made over de-identified tables.
         secret: this installation's key.
         engine: `duckdb` or `spark`.
+        put: SQL of a half of a key, which is hexadecimal digits; by default they stand there as a text.
     """
     has_source = any(c.name == "data_source" for c in table.columns)
-    found = (_shown(c, table, secret, engine, has_source) for c in table.columns)
+    keyed = partial(_keyed, engine=engine, put=put)
+    found = (_shown(c, table, secret, keyed, has_source) for c in table.columns)
     return tuple(column for column in found if column is not None)
 
 
 def view_columns(view: TableEntry) -> tuple[Shown, ...]:
     """The same for a view, whose columns are computed from de-identified tables already."""
-    found = (_shown(c, view, b"", "duckdb", True) for c in view.columns)
+    found = (_shown(c, view, b"", partial(_keyed, engine="duckdb", put=repr), True) for c in view.columns)
     return tuple(column for column in found if column is not None)
 
 
@@ -81,7 +85,9 @@ def _days(days: int) -> str:
     return f"{low} to {low + _DAYS - 1}"
 
 
-def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, has_source: bool) -> Shown | None:
+def _shown(
+    column: ColumnEntry, table: TableEntry, secret: bytes, keyed: Callable[[str, str, str], str], has_source: bool
+) -> Shown | None:
     name, text = column.name, column.description
     if column.phi == "none" or name in table.partition_by:
         if column.unit == "years" and name == "age":
@@ -95,7 +101,7 @@ def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, h
     if column.phi in _NUMBERS:
         key = hmac.new(secret, f"pseudonym:{name}".encode(), hashlib.sha256).hexdigest()
         source = "data_source, '|', " if has_source else ""
-        return Shown(name, "string", f"Pseudonym, the same in every table. {text}", _keyed(name, key, source, engine))
+        return Shown(name, "string", f"Pseudonym, the same in every table. {text}", keyed(name, key, source))
     if column.phi == "date":
         if name == "birth_date":
             return None  # its year would tell who is over 89
@@ -109,11 +115,11 @@ def _shown(column: ColumnEntry, table: TableEntry, secret: bytes, engine: str, h
     return None
 
 
-def _keyed(name: str, key: str, source: str, engine: str) -> str:
+def _keyed(name: str, key: str, source: str, *, engine: str, put: Callable[[str], str]) -> str:
     """Two nested keyed hashes, as HMAC does; NULL stays NULL."""
     sha = _HASH[engine]
-    inner = sha.format(f"concat('{key[:32]}', {source}{name})")
-    outer = sha.format(f"concat('{key[32:]}', {inner})")
+    inner = sha.format(f"concat({put(key[:32])}, {source}{name})")
+    outer = sha.format(f"concat({put(key[32:])}, {inner})")
     return f"case when {name} is not null then substr({outer}, 1, {_PSEUDONYM_DIGITS}) end"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from contracts.deidentify import Shown, shown_columns, view_columns
@@ -26,13 +26,16 @@ class Readable:
     identified: tuple[str, ...]
     role: Role
 
-    def select_list(self, entry: TableEntry, engine: str) -> str | None:
-        """SQL of a table's de-identified columns; None where the role reads it as it is."""
+    def select_list(self, entry: TableEntry, engine: str, put: Callable[[str], str] = repr) -> str | None:
+        """SQL of a table's de-identified columns; None where the role reads it as it is.
+
+        `put` gives the SQL of a half of a pseudonyms' key, by default as a text.
+        """
         if not entry.holds_phi and not _may_tell(entry):
             return None
         if entry.schema in self.role.identified_layers:
             return None
-        shown = shown_columns(entry, pseudonym_secret(), engine)
+        shown = shown_columns(entry, pseudonym_secret(), engine, put)
         return ", ".join(c.sql if c.sql == c.name else f"{c.sql} as {c.name}" for c in shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,17 +82,24 @@ def connect(names: Readable, config: Settings) -> duckdb.DuckDBPyConnection:
             hidden = f"t_{secrets.token_hex(16)}"
             rows = _dataset(entry.name, config)
             connection.register(hidden, rows)
-            columns = names.select_list(entry, "duckdb") or "*"
+            columns = names.select_list(entry, "duckdb", partial(_put, connection)) or "*"
             sql = f"select {columns} from {_whole(entry, rows, hidden)}"
         try:
             connection.execute(f"create view {entry.name} as {sql}")
-        except duckdb.Error as error:  # its text quotes the view, and in it the key of the pseudonyms
+        except duckdb.Error as error:  # its text quotes the view
             raise UserError(
                 f"{entry.name} has other columns than this release expects ({type(error).__name__}).",
                 todo="run a night, which brings tables up to date; `outreach doctor` says whether one is damaged.",
             ) from None
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def _put(connection: duckdb.DuckDBPyConnection, half: str) -> str:
+    """SQL of a half of a key that the catalogue does not show: a variable, whose name must stand in a statement as a text."""
+    name = f"k_{secrets.token_hex(16)}"
+    connection.execute(f"set variable {name} = '{half}'")
+    return f"getvariable('{name}')"
 
 
 def fetch(

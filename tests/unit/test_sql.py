@@ -484,6 +484,18 @@ def test_no_key_leaves_with_a_refusal_of_duckdb(run: Run, tmp_path: Path) -> Non
     assert not [word for word in keys(tmp_path) if word in done.err + done.out]
 
 
+def test_the_text_of_a_view_holds_no_key(run: Run, world: Path) -> None:
+    """Should a statement ever read the catalogue, it finds names that no other statement can use."""
+    from jobs.query.access import readable
+    from jobs.query.duck import connect
+
+    run("sql", "show tables")
+    connection = connect(readable(["outreach.priority_changes"], settings().role), settings())
+    text = str(connection.execute("select sql from duckdb_views() where not internal").fetchall())
+    assert "sha256(" in text
+    assert not [word for word in keys(world) if word in text]
+
+
 def test_an_unknown_column_is_followed_by_where_they_are_listed(run: Run) -> None:
     told = run("sql", "select nocol from outreach.priority p join causal.member_score s using (member_id)").err
     assert (
