@@ -1,7 +1,7 @@
 """What became of the calls: read from the file that a care system gives back, put into the inbox as contacts.
 
-The inbox is that of every delivery, so that contacts are landed, checked and known like everything else; the same file
-given twice makes one file there, and one that lands twice is a duplicate by its hash.
+The inbox is that of every delivery, so that contacts are landed, checked and known like everything else. Outcomes that
+the inbox tells already make no second file there; one that was told otherwise in between is told anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,10 @@ DISPOSITIONS = ("reached", "declined", "no_answer", "wrong_number")
 SOURCE = "tuva"  # the one layout that has contacts
 _COLUMNS = (
     "contact_id", "person_id", "program", "channel", "team", "assigned_date", "assigned_by", "is_offered",
-    "assignment_probability", "is_reached", "disposition",
+    "assignment_probability", "is_reached", "disposition", "file_name",
 )  # fmt: skip
+# Without a number: files of before there were numbers.
+_OURS = re.compile(r"outreach_contact_(\d{4}-\d\d-\d\d)_(?:(\d+)_)?[0-9a-f]{16}\.csv")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Imported:
 
     Attributes:
         file: in the inbox; None when there was nothing to put there.
-        is_new: False: the same outcomes were put there before.
+        is_new: False: the inbox tells these outcomes already.
         contacts: outcomes taken over, by disposition.
         still_open: rows without a disposition.
         refused: (line, why) of rows that could not be taken over; they name nobody.
@@ -100,46 +103,85 @@ def _contact(call: Call, disposition: str) -> dict[str, Any]:
 
 
 def _into_inbox(taken: Mapping[str, dict[str, Any]], config: Settings, today: dt.date) -> tuple[Path, bool]:
-    """One file per set of outcomes, named by its content; landing tells its date from its name."""
+    """One file per set of outcomes that is news; landing tells its date from its name.
+
+    It states its name, which is numbered: outcomes that come back after others were told in between are another file by
+    their bytes too, and no duplicate to landing.
+    """
+    inbox = config.landing / SOURCE
+    files = _imported(inbox)
+    told = {row["contact_id"]: (row["disposition"], file) for file in files for _, row in _rows(file)}
+    if all(contact in told and told[contact][0] == row["disposition"] for contact, row in taken.items()):
+        return max((told[contact][1] for contact in taken), key=files.index), False
+    outcomes = json.dumps([(contact, taken[contact]["disposition"]) for contact in sorted(taken)])
+    digest = hashlib.sha256(outcomes.encode()).hexdigest()[:16]
+    file = inbox / f"outreach_contact_{today.isoformat()}_{len(files) + 1:04}_{digest}.csv"
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(taken[contact] for contact in sorted(taken))
-    digest = hashlib.sha256(text.getvalue().encode()).hexdigest()[:16]
-    inbox = config.landing / SOURCE
-    there = sorted(inbox.glob(f"outreach_contact_*_{digest}.csv"))
-    if there:
-        return there[0], False
+    writer.writerows({**taken[contact], "file_name": file.name} for contact in sorted(taken))
     inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = inbox / f"outreach_contact_{today.isoformat()}_{digest}.csv"
     write_private(file, text.getvalue())
     return file, True
 
 
+def _imported(inbox: Path) -> list[Path]:
+    """What earlier imports put there, the oldest first."""
+    named = [(match, path) for path in inbox.glob("outreach_contact_*.csv") if (match := _OURS.fullmatch(path.name))]
+    return [path for match, path in sorted(named, key=lambda it: (it[0][1], int(it[0][2] or 0), it[1].name))]
+
+
 def _csv(path: Path) -> Iterator[tuple[int, str, str]]:
     """(line, contact, disposition) of each row."""
-    rows = csv.DictReader(io.StringIO(_text(path)))
-    if not {"contact_id", "disposition"} <= set(rows.fieldnames or ()):
-        raise UserError(f"{path.name} lacks columns.", expected="contact_id and disposition")
-    for row in rows:
-        yield rows.line_num, (row["contact_id"] or "").strip(), (row["disposition"] or "").strip().lower()
+    for line, row in _rows(path):
+        yield line, (row["contact_id"] or "").strip(), (row["disposition"] or "").strip().lower()
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, row). Strict: else a quote that is not closed makes one value of all that follows."""
+    reader, begun = csv.DictReader(io.StringIO(_text(path)), strict=True), 1
+    try:
+        if not {"contact_id", "disposition"} <= set(reader.fieldnames or ()):
+            raise UserError(f"{path.name} lacks columns.", expected="contact_id and disposition")
+        begun = reader.line_num + 1
+        for row in reader:
+            yield reader.line_num, row
+            begun = reader.line_num + 1
+    except csv.Error:
+        raise UserError(
+            f"The row that begins in line {begun} of {path.name} cannot be read as CSV.",
+            expected="quotes that are closed, and no value of more than 131,072 characters",
+            todo="mend the line; nothing of the file was taken over.",
+        ) from None
 
 
 def _ndjson(path: Path) -> Iterator[tuple[int, str, str]]:
     """The same of FHIR Tasks, one per line."""
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):  # JSON may hold other line separators
         if not line.strip():
             continue
         try:
             task = json.loads(line)
             is_task = task["resourceType"] == "Task"
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             is_task = False
         if not is_task:
             raise UserError(f"Line {number} of {path.name} is no FHIR Task.", expected="NDJSON of Task resources")
-        codings = (task.get("businessStatus") or {}).get("coding") or []
+        if (codings := _codings(task.get("businessStatus"))) is None:
+            raise UserError(
+                f"The Task in line {number} of {path.name} has a businessStatus that is no CodeableConcept.",
+                expected='{"coding": [{"system": …, "code": …}]}',
+            )
         code = next((c.get("code", "") for c in codings if c.get("system") == DISPOSITION_SYSTEM), "")
         yield number, str(task.get("id", "")), str(code).lower()
+
+
+def _codings(status: Any) -> list[dict[str, Any]] | None:
+    """The codings of a CodeableConcept, none where there is none; None: it is something else."""
+    if status is None:
+        return []
+    codings = (status.get("coding") or []) if isinstance(status, dict) else None
+    return codings if isinstance(codings, list) and all(isinstance(it, dict) for it in codings) else None
 
 
 def _text(path: Path) -> str:

@@ -244,6 +244,41 @@ def test_the_same_outcomes_again_change_nothing(config: Settings, tmp_path: Path
     assert len(list((config.landing / "tuva").iterdir())) == 1
 
 
+def test_an_outcome_that_comes_back_is_another_delivery(config: Settings, tmp_path: Path) -> None:
+    """Reached, declined, reached after all: the last word counts, on the same day or later, whatever else was told."""
+    told = [
+        import_dispositions(filled(config, tmp_path, stays=outcome, gone="declined"), config, day)
+        for outcome, day in (("reached", TODAY), ("declined", TODAY), ("reached", TODAY), ("reached", NOW.date()))
+    ]
+    assert [it.is_new for it in told] == [True, True, True, False]
+    files = [it.file for it in told if it.file is not None]
+    assert files == sorted(files), "by name, the later one comes last"
+    assert files[3] == files[2]
+    assert len({file.read_bytes() for file in files}) == 3, "landing tells files apart by their bytes"
+    matched = classify(source("tuva"), [files[0].name], csv_header(files[0]).names)
+    assert (matched.layout.entity, matched.drift.added) == ("outreach_contact", ())
+    part = import_dispositions(filled(config, tmp_path, gone="declined"), config, TODAY)
+    assert (part.file, part.is_new) == (files[2], False)
+    (files[0].parent / "outreach_contact_2026-01-01.csv").write_text("not,ours\n")
+    assert import_dispositions(filled(config, tmp_path, stays="no_answer"), config, TODAY).is_new
+
+
+def test_files_that_cannot_be_read_are_refused_whole(config: Settings, tmp_path: Path) -> None:
+    good, back = contact_id(priority_row("stays")), tmp_path / "back.csv"
+    for line in (f'"{good},reached', f"{good},{'x' * 140_000}"):
+        back.write_text(f"contact_id,disposition\n{good},\n{line}\n{good},declined\n")
+        with pytest.raises(UserError, match="line 3 of back"):
+            import_dispositions(back, config, TODAY)
+    tasks = tmp_path / "tasks.ndjson"
+    for status in ("x", {"coding": ["a"]}, {"coding": "a"}, ["a"], 1):
+        tasks.write_text(json.dumps({"resourceType": "Task", "id": good, "businessStatus": status}) + "\n")
+        with pytest.raises(UserError, match="line 1 of tasks"):
+            import_dispositions(tasks, config, TODAY)
+    separated = {"resourceType": "Task", "id": good, "description": "one\u2028two", "businessStatus": None}
+    tasks.write_text(json.dumps(separated, ensure_ascii=False) + "\n")
+    assert import_dispositions(tasks, config, TODAY).still_open == 1
+
+
 def test_rows_that_fit_no_call_are_named_by_line(config: Settings, tmp_path: Path) -> None:
     good = contact_id(priority_row("stays"))
     back = tmp_path / "back.csv"
