@@ -53,24 +53,25 @@ def _in_folder(folder: Path) -> dict[str, str]:
 
 
 def _at_revision(revision: str, root: Path) -> dict[str, str]:
-    names = [name for name in _git(root, "ls-tree", "--name-only", revision, f"{FOLDER}/").split() if name]
+    names = [name for name in _git(root, revision, "ls-tree", "--name-only", revision, f"{FOLDER}/").split() if name]
     wanted = [name for name in names if name.endswith(_SUFFIX)]
     return {Path(name).name.removesuffix(_SUFFIX): text for name, text in _blobs(root, revision, wanted)}
 
 
 def _blobs(root: Path, revision: str, names: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in names:
-        yield name, _git(root, "show", f"{revision}:{name}")
+        yield name, _git(root, revision, "show", f"{revision}:{name}")
 
 
-def _git(root: Path, *arguments: str) -> str:
+def _git(root: Path, revision: str, *arguments: str) -> str:
+    """What git prints; `revision` is named where it fails."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(
             "The revision to compare with cannot be read.",
             expected="a git revision of this repository, or a folder of rendered contracts",
-            actual=arguments[1] if len(arguments) > 1 else "",
+            actual=revision,
             todo="name another one with --against.",
         ) from error
     return done.stdout

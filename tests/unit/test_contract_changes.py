@@ -111,8 +111,9 @@ def test_diff_against_a_folder_is_readable_and_fails(tmp_path: Path) -> None:
 
 def test_what_cannot_be_compared_with_says_so(tmp_path: Path) -> None:
     for against in (str(tmp_path), "no-such-revision"):
-        with pytest.raises(UserError):
+        with pytest.raises(UserError) as caught:
             documents_of(against, tmp_path)
+        assert against in str(caught.value)
 
 
 def test_changes_in_words_put_the_breaking_ones_first() -> None:
