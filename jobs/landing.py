@@ -11,7 +11,7 @@ from contracts.sources import SOURCES
 from jobs.audit_result import AuditResult
 from jobs.enforce import audit_layer
 from jobs.ingest.land import ensure_raw, land
-from jobs.ingest.report import PARKED, LandingReport
+from jobs.ingest.report import LandingReport
 from jobs.ledger import step
 from jobs.lineage import record as lineage
 from jobs.lineage.landed import landed, landing_job
@@ -44,7 +44,7 @@ def land_inboxes(inboxes: Mapping[str, Path], *, run_id: str) -> Landed:
         with step(f"land {source}", data_source=source) as record:
             report = land(spark, source, [folder], run_id)
             record.rows_out = report.rows
-            record.message = f"{counted(len(report.files), 'file')}, {len(report.of(PARKED))} parked"
+            record.message = f"{counted(len(report.files), 'file')}, {report.not_landed}"
             lineage.worked(partial(landed, report))
             reports.append(report)
     with step("contracts raw") as record:

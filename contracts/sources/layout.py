@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from contracts.model import Phi, Rule
 
+_NUMBERS = frozenset({Phi.PLAN_ID, Phi.MRN, Phi.ACCOUNT, Phi.SSN, Phi.LICENSE, Phi.OTHER_ID})
+_REGISTERED = re.compile(r"(^|_)(npi|tin)$")
+
 
 @dataclass(frozen=True)
 class RawColumn:
@@ -23,6 +26,11 @@ class RawColumn:
     description: str
     phi: Phi = Phi.NONE
     aliases: tuple[str, ...] = ()
+
+    @property
+    def is_identifier(self) -> bool:
+        """Its values name somebody or something: they are told apart digit by digit."""
+        return self.phi in _NUMBERS or _REGISTERED.search(self.name) is not None
 
 
 @dataclass(frozen=True)

@@ -38,5 +38,5 @@ def landing(context: dg.AssetExecutionContext, config: LandingConfig) -> Iterato
 
     outcome = land_inboxes({name: settings().landing / name for name in config.sources}, run_id=context.run_id)
     for report in outcome.reports:
-        context.log.info("%s: %s rows landed, %s files parked", report.source, report.rows, len(report.of("parked")))
+        context.log.info("%s: %s rows landed; files: %s", report.source, report.rows, report.not_landed)
     yield from materialized(outcome.audits)

@@ -15,7 +15,7 @@ def ingest(
 ) -> None:
     """Land delivered files: each new one is checked and appended to its raw table once; a bad one is parked with its reason.
 
-    Exits with 0, or with 1 when nothing was landed and something was parked.
+    Exits with 0, or with 1 when nothing was landed and something was parked or left.
     """
     from jobs.ingest.__main__ import run
 

@@ -15,7 +15,7 @@ from jobs.session import spark_session
 
 
 def run(source: str, paths: list[Path], *, as_json: bool) -> ExitCode:
-    """Land `paths`, print the report; FAILED when nothing was landed and something was parked.
+    """Land `paths`, print the report; FAILED when nothing was landed and something was parked or left.
 
     Raises:
         OutreachError: unknown source, missing path, no engine.

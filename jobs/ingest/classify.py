@@ -11,6 +11,7 @@ from contracts.errors import InputFileError
 from contracts.sources.layout import FileLayout, Source
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_ ./-]{0,63}$")
+_PLAIN_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,16 @@ class Drift:
         return bool(self.renamed or self.added or self.missing or self.notes)
 
     def to_json(self) -> str | None:
-        """Compact JSON for `ops.input_file`; None where nothing differs."""
-        parts = {"renamed": dict(self.renamed), "added": self.added, "missing": self.missing, "notes": self.notes}
+        """Compact JSON for `ops.input_file`; None where nothing differs.
+
+        Analysts read it, so that of the added columns only those are named that look like columns and not like people;
+        of the others there is a count.
+        """
+        named = [name for name in self.added if _PLAIN_NAME.match(name)]
+        parts = {
+            "renamed": dict(self.renamed), "added": named, "added_unnamed": len(self.added) - len(named),
+            "missing": self.missing, "notes": self.notes,
+        }  # fmt: skip
         return json.dumps({k: v for k, v in parts.items() if v}) if self else None
 
 

@@ -28,12 +28,14 @@ class Header:
         delimiter: of a CSV file; empty for Parquet.
         notes: oddities that do no harm, e.g. a byte order mark.
         types: names and types of a Parquet file as one text; files that share it share a Spark schema.
+        floating: columns of a Parquet file that hold floating point numbers.
     """
 
     names: tuple[str, ...]
     delimiter: str = ""
     notes: tuple[str, ...] = ()
     types: str = ""
+    floating: frozenset[str] = frozenset()
 
 
 def csv_header(path: Path) -> Header:
@@ -54,11 +56,24 @@ def csv_header(path: Path) -> Header:
         raise InputFileError("The file has no header.", expected="column names in the first line")
     text = line.decode("utf-8").strip("\r")
     delimiter = max(_DELIMITERS, key=text.count)
-    names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter)))
+    names = _names(text, delimiter)
     if not rest.strip():
         raise InputFileError("The file has a header but no rows.", expected="at least one row")
     _refuse_twice(names)
     return Header(names, delimiter, tuple(notes))
+
+
+def _names(line: str, delimiter: str) -> tuple[str, ...]:
+    """The fields of a header; the reader's own words are not passed on."""
+    try:
+        return tuple(name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter)))
+    except csv.Error:
+        raise InputFileError(
+            "The header cannot be read as CSV.",
+            expected="column names in a first line that ends with LF or CR LF",
+            actual="lines that end with CR alone" if "\r" in line else "a name of more than 131,072 characters",
+            todo="ask the sender for the file again.",
+        ) from None
 
 
 def _first_line(stream: TextStream) -> tuple[bytes, bytes]:
@@ -92,7 +107,8 @@ def parquet_header(path: Path) -> tuple[Header, int]:
         ) from None
     names = tuple(schema.names)
     _refuse_twice(names)
-    return Header(names, types=str(schema)), metadata.num_rows
+    floating = frozenset(field.name for field in schema if pa.types.is_floating(field.type))
+    return Header(names, types=str(schema), floating=floating), metadata.num_rows
 
 
 def _refuse_twice(names: tuple[str, ...]) -> None:

@@ -17,11 +17,11 @@ from contracts.settings import settings
 from contracts.sources import Source, source
 from jobs.delta import ensure_tables
 from jobs.ingest import ledger
-from jobs.ingest.check import Checked, check, make_ready
-from jobs.ingest.delivery import Delivery, describe, find_files, is_data_file
+from jobs.ingest.check import Checked, check, left, make_ready, refused, unreadable
+from jobs.ingest.delivery import DATA_SUFFIXES, Delivery, describe, find_files, is_data_file
 from jobs.ingest.load import FILES_PER_COMMIT, Ready, append_files, landed_hashes
 from jobs.ingest.park import park
-from jobs.ingest.report import DUPLICATE, IGNORED, LANDED, PARKED, FileOutcome, LandingReport
+from jobs.ingest.report import DUPLICATE, IGNORED, LANDED, LEFT, PARKED, FileOutcome, LandingReport
 from jobs.ingest.stage import Stage, staging
 
 Progress = Callable[[str], None]
@@ -58,7 +58,7 @@ def land(
         UserError: unknown source, or a path that does not exist.
     """
     started, which = time.monotonic(), source(source_name)
-    found = find_files([Path(path) for path in paths])
+    found = find_files([Path(path).absolute() for path in paths])  # the engine works in a folder of its own
     moment = now or datetime.now(UTC)
     lock = settings().home / f"ingest-{which.name}.lock"
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,11 +87,13 @@ class _Landing:
     def take(self, found: Sequence[tuple[Path, Path]]) -> None:
         deliveries = []
         for path, root in found:
-            if not is_data_file(path) or (self.source.is_unused(path.name) and not self._is_named(path)):
-                reason = "not a data file" if not is_data_file(path) else f"not read for {self.source.name}"
+            if (reason := self._not_read(path)) is not None:
                 self.outcomes[path] = FileOutcome(path.name, "unknown", IGNORED, reason=reason)
-            else:
+                continue
+            try:
                 deliveries.append(describe(path, root))
+            except OSError as error:
+                self.outcomes[path] = left(path.name, unreadable(error))
         checks = [check(self.source, delivery) for delivery in deliveries]
         self.on_record = ledger.known(self.spark, self.source.name, sorted({d.sha256 for d in deliveries}))
         landed = self._landed(checks)
@@ -109,6 +111,16 @@ class _Landing:
             if unsure := sorted(sha for sha in tables if tables[sha] == table and sha not in landed):
                 landed |= landed_hashes(self.spark, table, unsure)
         return landed
+
+    def _not_read(self, path: Path) -> str | None:
+        """Why a file is passed over; None: it is read."""
+        if path.is_symlink() and not path.is_file():
+            return "a link to a folder or to nothing; name the folder itself to have it read"
+        if not is_data_file(path):
+            return f"not a data file: its name ends with none of {', '.join(DATA_SUFFIXES)}"
+        if self.source.is_unused(path.name) and not self._is_named(path):
+            return f"not read for {self.source.name}"
+        return None
 
     def _is_named(self, path: Path) -> bool:
         """`encounters.csv` of one source may be an unread file of another, but an entity's name always counts."""
@@ -129,10 +141,15 @@ class _Landing:
         return ready
 
     def _make_ready(self, checked: Checked, ready: list[Ready]) -> FileOutcome:
+        delivery = checked.delivery
         try:
             file = make_ready(self.spark, checked, self.stage)
-        except InputFileError as error:
-            return checked.outcome.but(status=PARKED, reason=str(error))
+        except (InputFileError, OSError) as error:
+            if isinstance(error, OSError) and delivery.is_unchanged:
+                raise  # not the file is at fault but the place where it is staged
+            return refused(checked.outcome, delivery, error)
+        if not delivery.is_unchanged:
+            return left(delivery.name)
         ready.append(file)
         return checked.outcome.but(rows=file.rows)
 
@@ -152,7 +169,7 @@ class _Landing:
         mine = (outcome.file_sha256, outcome.file_name)
         told = {e.status for e in self.on_record if (e.file_sha256, e.file_name) == mine}
         known = outcome.status in told or (outcome.status == DUPLICATE and LANDED in told)
-        return outcome.status != IGNORED and not (known and outcome.status != LANDED)
+        return outcome.status not in (IGNORED, LEFT) and not (known and outcome.status != LANDED)
 
     def _append_all(self, ready: Sequence[Ready]) -> None:
         for layout in self.source.files:
@@ -167,5 +184,7 @@ class _Landing:
     def _park_all(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             outcome = self.outcomes[delivery.path]
-            if outcome.status == PARKED:
-                park(self.source.name, delivery, outcome.reason or "", self.moment, self.run_id)
+            if outcome.status == PARKED and not park(
+                self.source.name, delivery, outcome.reason or "", self.moment, self.run_id
+            ):
+                self.outcomes[delivery.path] = left(delivery.name)

@@ -1,4 +1,4 @@
-"""Append delivered rows to `raw`: all files of one entity in one commit, so that a crash leaves all of them or none."""
+"""Append delivered rows to `raw`, many files of one entity in one commit: a crash leaves all rows of a file or none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Ready:
         location: Parquet that the Spark server can read.
         columns: its columns as they stand in `location`, in the order of `matched.targets`.
         is_staged: it has `file_row_number` already and is all text (was CSV).
-        types: of a Parquet file, see `Header`.
+        types, floating: of a Parquet file, see `Header`.
     """
 
     delivery: Delivery
@@ -42,6 +42,17 @@ class Ready:
     rows: int
     is_staged: bool
     types: str = ""
+    floating: frozenset[str] = frozenset()
+
+    def text(self, column: str) -> Column:
+        """A delivered column as text. What is held as floating point is written as its digits where it is a whole number
+        (27, not 27.0 or 1.2345678E7), and is NULL where it is no number: that is how a gap is held there."""
+        given = F.col(f"`{column}`")
+        if column not in self.floating:
+            return given.cast("string")
+        is_whole = (F.floor(given) == given) & (F.abs(given) <= F.lit(2.0**53))
+        digits = F.when(is_whole, given.cast("bigint").cast("string")).otherwise(given.cast("string"))
+        return F.when(~F.isnan(given), digits)
 
     @property
     def text_schema(self) -> str:
@@ -87,7 +98,7 @@ def _rows(frame: DataFrame, raw: TableContract, file: Ready, moment: datetime) -
         *(
             landed[c.name].alias(c.name)
             if c.name in landed
-            else _text(delivered[c.name]).alias(c.name)
+            else file.text(delivered[c.name]).alias(c.name)
             if c.name in delivered
             else F.lit(None).cast("string").alias(c.name)
             for c in raw.columns
@@ -95,16 +106,12 @@ def _rows(frame: DataFrame, raw: TableContract, file: Ready, moment: datetime) -
     )
 
 
-def _text(name: str) -> Column:
-    return F.col(f"`{name}`").cast("string")
-
-
 def _file_date(file: Ready, delivered: str | None) -> Column:
     """The row's own date (YYYY-MM-DD, perhaps with a time, or YYYYMMDD), else the file's."""
     own = F.lit(file.delivery.date.isoformat()).cast("date")
     if delivered is None:
         return own
-    text = _text(delivered)
+    text = file.text(delivered)
     plain = F.regexp_replace(text, r"^(\d{4})(\d{2})(\d{2})$", "$1-$2-$3")
     return F.coalesce(F.substring(plain, 1, 10).cast("date"), own)
 
@@ -114,7 +121,7 @@ def _extra(file: Ready) -> Column:
     if not unknown:
         return F.lit(None).cast("string")
     names = dict(zip(unknown, file.matched.drift.added, strict=True))
-    return F.to_json(F.struct(*(_text(c).alias(names[c]) for c in unknown)))
+    return F.to_json(F.struct(*(file.text(c).alias(names[c]) for c in unknown)))
 
 
 @lineage.unobserved()

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.ingest.classify import Drift
 
 NO_DRIFT = Drift()
-LANDED, PARKED, DUPLICATE, IGNORED = "landed", "parked", "duplicate", "ignored"
+LANDED, PARKED, DUPLICATE, IGNORED, LEFT = "landed", "parked", "duplicate", "ignored", "left"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class FileOutcome:
 
     Attributes:
         entity: what it holds; `unknown` where that could not be told.
-        status: `landed`, `parked`, `duplicate` (its content was landed before) or `ignored` (not data, or not read here).
+        status: `landed`, `parked`, `duplicate` (its content was landed before), `ignored` (not data, or not read here) or
+            `left` (it changed while it was read, or cannot be read: where it lies, for the next time).
         rows: data rows; None where they were not counted.
         reason: why it was not landed.
     """
@@ -55,12 +56,18 @@ class LandingReport:
 
     @property
     def is_failure(self) -> bool:
-        """Nothing was landed or known before, and something was parked."""
-        return bool(self.of(PARKED)) and not self.of(LANDED) and not self.of(DUPLICATE)
+        """Nothing was landed or known before, and something was parked or left."""
+        return bool(self.of(PARKED) or self.of(LEFT)) and not self.of(LANDED) and not self.of(DUPLICATE)
+
+    @property
+    def not_landed(self) -> str:
+        """How many files were not landed, in words; duplicates are no news."""
+        counts = {status: len(self.of(status)) for status in (PARKED, IGNORED, LEFT)}
+        return ", ".join(f"{n} {status}" for status, n in counts.items() if n or status == PARKED)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        counts = {status: len(self.of(status)) for status in (LANDED, PARKED, DUPLICATE, IGNORED)}
+        counts = {status: len(self.of(status)) for status in (LANDED, PARKED, DUPLICATE, IGNORED, LEFT)}
         files = [{**asdict(file), "seconds": round(file.seconds, 3)} for file in self.files]
         return {
             "source": self.source, "run_id": self.run_id, "rows": self.rows, **counts,

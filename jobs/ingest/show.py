@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-from jobs.ingest.report import LANDED, PARKED, FileOutcome, LandingReport
+from jobs.ingest.report import LANDED, FileOutcome, LandingReport
 from jobs.terminal import counted, table_console
 
 
@@ -34,10 +34,8 @@ def show(report: LandingReport) -> None:
         rows = f"{file.rows:,}" if file.rows is not None else ""
         table.add_row(file.file_name, file.entity, file.status, rows, file.reason or _drift(file))
     console.print(table)
-    landed, parked = len(report.of(LANDED)), len(report.of(PARKED))
-    console.print(
-        f"{counted(landed, 'file')} landed, {counted(report.rows, 'row')}; {parked} parked; {report.seconds:.1f} s"
-    )
+    landed = counted(len(report.of(LANDED)), "file")
+    console.print(f"{landed} landed, {counted(report.rows, 'row')}; {report.not_landed}; {report.seconds:.1f} s")
 
 
 def _drift(file: FileOutcome) -> str:

@@ -33,15 +33,17 @@ class Stage:
     upload_to: str | None
     is_shared: bool
 
-    def visible(self, spark: SparkSession, path: Path) -> str:
-        """How the server names `path`, after making it visible where it is not.
+    def visible(self, spark: SparkSession, path: Path, name: str) -> str:
+        """How the server names `path`, after making it visible as `name` where it is not in `folder`.
+
+        Not under its own name: to Spark names are patterns, and `claims[1].parquet` or one with a colon is no file.
 
         Raises:
             ConfigError: the endpoint takes no upload.
         """
         if self.upload_to is None:
-            return str(path if not self.is_shared or path.parent == self.folder else self._copied(path))
-        target = f"{self.upload_to}/{path.parent.name}-{path.name}"
+            return str(path if path.parent == self.folder else self._put(path, self.folder / name))
+        target = f"{self.upload_to}/{name}"
         try:
             spark.copyFromLocalToFs(str(path), target)
         except PySparkException as error:
@@ -53,9 +55,11 @@ class Stage:
             ) from error
         return target
 
-    def _copied(self, path: Path) -> Path:
-        target = self.folder / f"{path.parent.name}-{path.name}"
-        shutil.copyfile(path, target)
+    def _put(self, path: Path, target: Path) -> Path:
+        if self.is_shared:
+            shutil.copyfile(path, target)
+        else:
+            target.symlink_to(path)
         return target
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import uuid
 from datetime import date
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from contracts.settings import settings
 from jobs.ingest import land as landing
 from jobs.ingest.land import land
-from jobs.ingest.report import DUPLICATE, IGNORED, LANDED, PARKED, LandingReport
+from jobs.ingest.report import DUPLICATE, IGNORED, LANDED, LEFT, PARKED, LandingReport
 
 HEADER = "person_id,program,channel,is_consented,effective_date"
 
@@ -91,8 +92,54 @@ def test_a_bad_file_is_taken_out_of_the_inbox(spark: Any, mark: str) -> None:
     inbox = settings().landing / "tuva" / mark
     inbox.mkdir(parents=True)
     (inbox / f"{mark}_consent.csv").write_bytes(f"a,{mark}\n1,2\n".encode())
+    os.utime(inbox / f"{mark}_consent.csv", (0, 0))
     assert run(spark, inbox).of(PARKED)
     assert not list(inbox.iterdir())
+
+
+def test_an_upload_that_goes_on_is_left_and_lands_whole(spark: Any, tmp_path: Path, mark: str) -> None:
+    """Stalled in the middle of a row in the inbox, or growing by whole rows between the hash and the reading."""
+    inbox = settings().landing / "tuva" / mark
+    inbox.mkdir(parents=True)
+    half, whole = inbox / f"{mark}_consent_a.csv", consent(mark)
+    half.write_bytes(whole[:-14])
+    report = run(spark, inbox)
+    assert (statuses(report), report.is_failure) == ({half.name: LEFT}, True)
+    grown, ready = tmp_path / f"{mark}_consent_b.csv", landing.make_ready
+    grown.write_bytes(consent(mark, 2))
+
+    def while_it_grows(*given: Any) -> Any:
+        with grown.open("ab") as upload:
+            upload.write(f"m7,{mark},phone,true,2025-01-01\n".encode())
+        return ready(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(landing, "make_ready", while_it_grows)
+        assert statuses(run(spark, tmp_path)) == {grown.name: LEFT}
+    assert not landed_rows(spark, mark)
+    assert not on_record(spark, half.name) + on_record(spark, grown.name)
+
+    with half.open("ab") as upload:
+        upload.write(whole[-14:])
+    assert statuses(run(spark, inbox)) == {half.name: LANDED}
+    assert statuses(run(spark, tmp_path)) == {grown.name: LANDED}
+    assert [row.file_name for row in landed_rows(spark, mark)] == [half.name] * 3 + [grown.name] * 3
+
+
+def test_paths_may_be_relative_and_what_is_passed_over_is_told(
+    spark: Any, tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine works in a folder of its own; names of files are no patterns to it."""
+    (folder := tmp_path / "consent").mkdir()
+    rows = {"member_id": ["m1"], "program": [mark], "channel": ["phone"], "is_consented": [True]}
+    pq.write_table(pa.table({**rows, "effective_date": [date(2025, 1, 1)]}), folder / "part-{0}[1] 10:30.parquet")
+    (folder / "more.zip").write_bytes(b"PK")
+    (folder / "away").symlink_to(tmp_path / "nowhere")
+    monkeypatch.chdir(tmp_path)
+    report = run(spark, Path("consent"))
+    assert statuses(report) == {"part-{0}[1] 10:30.parquet": LANDED, "more.zip": IGNORED, "away": IGNORED}
+    assert report.not_landed == "0 parked, 2 ignored"
+    assert [row.member_id for row in landed_rows(spark, mark)] == ["m1"]
 
 
 def test_the_same_content_lands_once_whatever_it_is_called(spark: Any, tmp_path: Path, mark: str) -> None:
@@ -113,14 +160,15 @@ def test_the_same_content_lands_once_whatever_it_is_called(spark: Any, tmp_path:
 
 
 def test_unknown_columns_are_kept_and_reported(spark: Any, tmp_path: Path, mark: str) -> None:
-    lines = [f"{HEADER},Said To", f"m1,{mark},phone,true,2025-01-01,nurse", ""]
+    lines = [f"{HEADER},Said To,said_by", f"m1,{mark},phone,true,2025-01-01,nurse,mail", ""]
     (tmp_path / f"{mark}_consent.csv").write_text("\n".join(lines))
     (file,) = run(spark, tmp_path).files
-    assert file.drift.added == ("Said To",)
+    assert file.drift.added == ("Said To", "said_by")
     (row,) = landed_rows(spark, mark)
-    assert json.loads(row.extra_columns) == {"Said To": "nurse"}
+    assert json.loads(row.extra_columns) == {"Said To": "nurse", "said_by": "mail"}
     (told,) = on_record(spark, f"{mark}_consent.csv")
-    assert json.loads(told.drift)["added"] == ["Said To"]
+    drift = json.loads(told.drift)
+    assert (drift["added"], drift["added_unnamed"]) == (["said_by"], 1), "a column may be named like a person"
 
 
 def test_parquet_parts_of_a_folder_land_as_text_with_row_dates(spark: Any, tmp_path: Path, mark: str) -> None:
@@ -140,6 +188,26 @@ def test_parquet_parts_of_a_folder_land_as_text_with_row_dates(spark: Any, tmp_p
         ("m0", 1, "true", "2025-01-01", 2), ("m0", 2, "false", "2025-01-01", 3),
         ("m1", 1, "true", "2025-01-01", 2), ("m1", 2, "false", "2025-01-01", 3),
     ]  # fmt: skip
+
+
+def test_identifiers_held_as_floating_point_keep_their_digits(spark: Any, tmp_path: Path, mark: str) -> None:
+    """pandas makes doubles of whole numbers with a gap among them."""
+    others = {"program": [mark] * 3, "channel": ["phone"] * 3, "is_consented": [True] * 3}
+    columns = {**others, "effective_date": [date(2025, 1, 1)] * 3, "score": [0.5, 2.0, float("nan")]}
+    ids = pa.array([27.0, 12345678.0, None], pa.float64())
+    (good := tmp_path / "good").mkdir()
+    pq.write_table(pa.table({**columns, "person_id": ids, "member_id": [7, 8, 9]}), good / "consent_1.parquet")
+    assert statuses(run(spark, good)) == {"consent_1.parquet": LANDED}
+    rows = landed_rows(spark, mark)
+    assert [(row.person_id, row.member_id) for row in rows] == [("27", "7"), ("12345678", "8"), (None, "9")]
+    assert [json.loads(row.extra_columns) for row in rows] == [{"score": "0.5"}, {"score": "2"}, {}]
+    (bad := tmp_path / "bad").mkdir()
+    for number, held in ((27.5, pa.float64()), (2.0**53 + 2, pa.float64()), (2.0**24 + 2, pa.float32())):
+        table = pa.table({**columns, "person_id": pa.array([1.0, number, None], held)})
+        pq.write_table(table, bad / f"consent_{number:.0f}.parquet")
+    report = run(spark, bad)
+    assert set(statuses(report).values()) == {PARKED}
+    assert all("in person_id" in str(file.reason) and "27" not in str(file.reason) for file in report.files)
 
 
 class Killed(BaseException):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from datetime import date
+import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,9 +15,11 @@ from contracts.sources import SOURCES
 from jobs.ingest.check import check
 from jobs.ingest.delivery import date_in, describe, find_files
 from jobs.ingest.header import csv_header, parquet_header
+from jobs.ingest.park import park
 from jobs.ingest.stage_csv import stage_csv
 
 HEADER = "person_id,program,channel,is_consented,effective_date"
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
 ROW = "SECRET-1,all,phone,true,2025-01-01"
 
 
@@ -125,6 +128,51 @@ def test_file_without_header_is_parked_without_quoting_it(tmp_path: Path) -> Non
     assert "SECRET" not in (outcome.reason or "")
 
 
+def test_lines_that_end_with_cr_alone_are_refused(tmp_path: Path) -> None:
+    assert "CR alone" in refused(written(tmp_path, f"{HEADER}\r{ROW}\r".encode()), tmp_path)
+    path = written(tmp_path, f"{'x' * 140_000},b\n1,2\n".encode())
+    assert "131,072" in refused(path, tmp_path)
+
+
+def test_a_file_that_grows_while_it_is_read_is_left_where_it_is(tmp_path: Path) -> None:
+    """Its rows would stand under the hash of another file; a bad one would be parked with its beginning only."""
+    for content in (f"{HEADER}\n{ROW}\n", f"{HEADER}\n{ROW[:9]}\n", "a,b\n1,2\n"):
+        path = written(tmp_path, content.encode())
+        delivery = describe(path, tmp_path)
+        assert delivery.is_unchanged
+        with path.open("a") as upload:
+            upload.write(f"{ROW}\n")
+        assert check(SOURCES["tuva"], delivery).outcome.status == "left"
+        assert not park("tuva", delivery, "bad", NOW, "run")
+        assert path.exists()
+    gone = describe(path, tmp_path)
+    path.unlink()
+    assert check(SOURCES["tuva"], gone).outcome.status == "left"
+    assert not park("tuva", gone, "bad", NOW, "run")
+
+
+def test_a_bad_file_in_the_inbox_is_parked_once_it_has_settled(home: Path) -> None:
+    """An upload that stalls looks like a damaged file, and what is taken away under it is lost."""
+    inbox = home / "landing" / "tuva" / "settles"
+    inbox.mkdir(parents=True)
+    path = written(inbox, f"a,b\n{ROW}\n".encode())
+    young = check(SOURCES["tuva"], describe(path, inbox)).outcome
+    assert (young.status, "still on its way" in (young.reason or "")) == ("left", True)
+    os.utime(path, (0, 0))
+    settled = describe(path, inbox)
+    assert check(SOURCES["tuva"], settled).outcome.status == "parked"
+    assert park("tuva", settled, "bad", NOW, "run")
+    assert not path.exists()
+
+
+def test_only_what_lies_in_the_inbox_is_taken_away(home: Path, tmp_path: Path) -> None:
+    (inbox := home / "landing" / "tuva").mkdir(parents=True, exist_ok=True)
+    mine = written(tmp_path, b"a,b\n1,2\n", "mine.csv")
+    roundabout = inbox / Path(os.path.relpath(mine, inbox.resolve()))
+    assert park("tuva", describe(roundabout, roundabout), "bad", NOW, "run")
+    assert mine.exists()
+
+
 def test_parquet_cut_short_is_refused(tmp_path: Path) -> None:
     import pyarrow as pa
 
@@ -142,6 +190,14 @@ def test_spark_leavings_and_hidden_files_are_not_looked_at(tmp_path: Path) -> No
     for name in ("_SUCCESS", ".part-0.parquet.crc", "part-0.parquet"):
         (folder / name).write_bytes(b"x")
     assert [path.name for path, _ in find_files([tmp_path])] == ["part-0.parquet"]
+
+
+def test_links_that_are_not_followed_are_met(tmp_path: Path) -> None:
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (inbox := tmp_path / "inbox").mkdir()
+    (inbox / "folder").symlink_to(tmp_path / "far")
+    (inbox / "nothing.csv").symlink_to(tmp_path / "nowhere.csv")
+    assert [path.name for path, _ in find_files([inbox])] == ["folder", "nothing.csv"]
 
 
 def test_a_missing_path_is_the_callers_error(tmp_path: Path) -> None:
