@@ -6,6 +6,7 @@ A row that is to be mended itself is delivered again; its old entry stays as wha
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from pyspark.storagelevel import StorageLevel
 
 from contracts.compile.literals import sql_string
 from contracts.compile.rules import Scope, rules_of
-from contracts.errors import ContractError
+from contracts.errors import ContractError, UserError
 from contracts.model import Severity, TableContract
 from jobs.delta import append, commit_note, ensure_tables, table_exists
 from jobs.enforce import prepare
@@ -26,6 +27,8 @@ from jobs.row_flags import classified, row_json_sql
 
 _READ = "map('timestampFormat', \"yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX\")"
 _ENTRY = "__entry"
+_ID = re.compile(r"^[0-9a-f]{1,64}\Z")
+_SEE_SHOW = "see `outreach quarantine show {} --json` for whole ids."
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,10 @@ def release(
         contract: of the table.
         run_id: of the release; stands in both commits.
         rule: only rows that were held for it.
-        ids: only these entries, by `quarantine_id`.
+        ids: only these entries, each by its `quarantine_id` or a beginning of it that no other entry of the table has.
 
     Raises:
+        UserError: an id is of no entry, or of several.
         ContractError: the table, or one that an `error` reference needs, does not exist.
     """
     prepare(spark)
@@ -74,7 +78,7 @@ def release(
     ensure_tables(spark, [contract])
     held = quarantined(spark, contract.name, rule).where("status = 'held'")
     if ids:
-        held = held.where(F.col("quarantine_id").isin(list(ids)))
+        held = held.where(F.col("quarantine_id").isin(_entries(spark, contract.name, ids)))
     judged = _judged(spark, held, contract).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         fates = {row["__fate"]: row["count"] for row in judged.groupBy("__fate").count().collect()}
@@ -87,6 +91,28 @@ def release(
         return Released(sum(fates.values()), added, there, fates.get("held", 0))
     finally:
         judged.unpersist()
+
+
+def _entries(spark: SparkSession, table: str, ids: Collection[str]) -> list[str]:
+    """The whole `quarantine_id` of each of `ids`, which may be beginnings; released ones too, of which nothing is left to do."""
+    given = sorted(set(ids))
+    if odd := [name for name in given if not _ID.match(name)]:
+        raise UserError(
+            f"{odd[0]} is not the id of an entry.", expected="up to 64 of 0-9 and a-f", todo=_SEE_SHOW.format(table)
+        )
+    begun = ", ".join(f"IF(startswith(quarantine_id, {sql_string(name)}), {sql_string(name)}, NULL)" for name in given)
+    entries = quarantined(spark, table).selectExpr("quarantine_id", f"explode(array_compact(array({begun}))) AS given")
+    counts = entries.groupBy("given").agg(F.count("*").alias("n"), F.min("quarantine_id").alias("id")).collect()
+    found = {row["given"]: row for row in counts}
+    for name in given:
+        if name not in found or found[name]["n"] > 1:
+            many = f"{found[name]['n']} entries" if name in found else "no entry"
+            raise UserError(
+                f"The id {name} is of {many} of {table}.",
+                expected="an id, or a beginning of it, of one entry",
+                todo=_SEE_SHOW.format(table),
+            )
+    return [row["id"] for row in found.values()]
 
 
 def _judged(spark: SparkSession, held: DataFrame, contract: TableContract) -> DataFrame:

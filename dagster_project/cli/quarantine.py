@@ -68,7 +68,9 @@ def show(
 def release(
     table: Table,
     rule: OfRule = None,
-    ids: Annotated[list[str] | None, typer.Option("--id", help="Only this entry; may be given again.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", help="Only this entry, as `show` prints it; may be given again.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge held rows anew and put those that keep the contract by now back into their table.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts.catalog import contract as contract_of
-from contracts.errors import ContractError
+from contracts.errors import ContractError, UserError
 from contracts.model import Contract, Reference, Rule, Severity, TableContract, column, resolve, table
 from contracts.types import Date, Double, Money, Str, Strings, Timestamp
 from dagster_project.cli import quarantine
@@ -235,9 +236,18 @@ def test_release_takes_back_what_keeps_the_contract_by_now_and_only_once(spark: 
         "UPDATE ops.quarantine SET status = 'held', released_at = NULL, released_run_id = NULL"
         f" WHERE table_name = '{case.name}' AND status = 'released'"
     )
-    again = release(spark, case, run_id="third", rule=rule, ids=[entry["quarantine_id"]])
+    again = release(spark, case, run_id="third", rule=rule, ids=[entry["quarantine_id"][:12]])
     assert again == Released(asked=1, added=0, there=1, held=0)
     assert (ids().count("orphan"), table_version(spark, case.name)) == (1, before + 1)
+
+    whole = release(spark, case, run_id="fourth", ids=[entry["quarantine_id"], entry["quarantine_id"][:12]])
+    assert whole == Released(asked=0, added=0, there=0, held=0), "what was released is known, and not asked again"
+    first = Counter(row["quarantine_id"][0] for row in held_rows.quarantined_rows(spark, case.name))
+    shared = [letter for letter, n in first.items() if n > 1]
+    unknown = next(letter for letter in "0123456789abcdef" if letter not in first)
+    for wrong, told in ((unknown, "no entry"), ("no id' OR true", "not the id"), *((s, "entries") for s in shared)):
+        with pytest.raises(UserError, match=told):
+            release(spark, case, run_id="wrong", ids=[entry["quarantine_id"], wrong])
 
 
 def test_broken_keys_block_what_is_derived(spark: Any, case: TableContract) -> None:
