@@ -121,3 +121,23 @@ def test_void_ends_the_claim(versions: dict[Any, Any]) -> None:
     assert versions[("voided", 1, "2024-01-02")] == ("2024-01-09", False)
     assert versions[("voided", 1, "2024-01-09")] == (None, True)
     assert versions[("same delivery", 1, "2024-01-02")] == (None, True)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_of_one_day_the_last_numbered_file_says_how_a_call_ended(spark: Any, order: str) -> None:
+    columns = ["data_source", "known_at", "contact_id", *["member_id", "program", "channel", "team", "assigned_date"]]
+    columns += ["assigned_by", "is_offered", "assignment_probability", "is_reached", "disposition"]
+    told = """(select 'tuva' as data_source, timestamp'2026-07-03' as known_at, 'c' as contact_id, 'm' as member_id, 'p' as
+        program, 'phone' as channel, 't' as team, date'2026-07-01' as assigned_date, 'policy' as assigned_by,
+        true as is_offered, 0.9D as assignment_probability, disposition = 'reached' as is_reached, disposition, file_name
+        from values ('declined', 'd_0002_a.csv'), ('reached', 'd_0003_0.csv'), ('no_answer', 'd_0001_f.csv')
+        as f(disposition, file_name) order by disposition {order})"""
+    model = Environment(loader=FileSystemLoader(PROJECT)).get_template("models/core/outreach_contact.sql")
+    sql = model.render(
+        config=lambda **_: "",
+        core_columns=lambda _: columns,
+        ref=lambda _: told.format(order=order),
+        source=lambda *_: f"(select * from {told.format(order=order)} where false)",
+    )
+    (row,) = spark.sql(sql).collect()
+    assert (row.disposition, row.is_reached, row.contact_id) == ("reached", True, "c")
