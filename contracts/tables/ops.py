@@ -179,11 +179,11 @@ class AccessAudit(Contract):
     )
 
 
-@table("ops.input_file", key=("data_source", "file_sha256", "ingested_at", "entity", "file_name"), rules=(
+@table("ops.input_file", key=("data_source", "file_sha256", "ingested_at", "entity", "file_name"), version="1.0.1", rules=(
     Rule("parked_has_reason", "status = 'landed' or reason is not null", "A file that was not landed says why."),
 ))  # fmt: skip
 class InputFile(Contract):
-    """One row per delivered file that a reader met, landed or not."""
+    """One row per delivered file that was landed, parked or found a duplicate."""
 
     data_source: Str = column("Ingestion source.")
     entity: Str = column("What the file holds; `unknown` where it could not be told.")
@@ -195,7 +195,8 @@ class InputFile(Contract):
     status: Str = column("`duplicate`: a file of the same hash was landed before.", isin=FILE_STATUSES)
     reason: Str = column("Why it was parked or not landed again, without data.", nullable=True)
     drift: Str = column(
-        "JSON: columns added, missing or renamed against the reader's layout.", nullable=True,
+        "JSON: columns added, missing or renamed against the reader's layout; added ones whose names do not look like "
+        "columns are counted as `added_unnamed`.", nullable=True,
         severity=Severity.WARN, tier=Tier.LOGICAL,
     )  # fmt: skip
     ingested_at: Timestamp = column("When (UTC).")
