@@ -91,6 +91,7 @@ class TableContract:
     profile: tuple[str, ...]
     max_age_days: int | None
     quarantine_limit: float
+    quarantine_from: int
     min_rows: int
     broken_key: BrokenKey
     is_deprecated: bool
@@ -170,6 +171,7 @@ class Terms:
         profile: columns whose distribution is held against the trailing nights, with the number of rows.
         max_age_days: service level: days from the newest `known_at` of a source to the night.
         quarantine_limit: share of rows that may be quarantined; above it the table is blocked.
+        quarantine_from: fewer bad rows than this never block: their share of a small delivery says nothing.
         min_rows: fewer rows than this break the rule `row_count__at_least`.
         is_deprecated: said in one release, so that the table may be gone in a later one.
         broken_key: by default `quarantine` in raw and staging, which hold what others deliver, else `block`.
@@ -187,6 +189,7 @@ class Terms:
     profile: tuple[str, ...] = ()
     max_age_days: int | None = None
     quarantine_limit: float = 0.05
+    quarantine_from: int = 1
     min_rows: int = 0
     broken_key: BrokenKey | None = None
     is_deprecated: bool = False
@@ -294,6 +297,7 @@ def resolve(model: type[Contract]) -> TableContract:
         profile=terms.profile,
         max_age_days=terms.max_age_days,
         quarantine_limit=terms.quarantine_limit,
+        quarantine_from=terms.quarantine_from,
         min_rows=terms.min_rows,
         broken_key=terms.broken_key or _default_broken_key(schema),
         is_deprecated=terms.is_deprecated,

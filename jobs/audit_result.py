@@ -151,7 +151,7 @@ class AuditResult:
 def judge(contract: TableContract, found: Findings) -> tuple[RuleResult, ...]:
     """One result per rule of the contract, in its order.
 
-    A table is blocked by a share of bad rows above the contract's limit, by any other `error` rule about the table as a
+    A table is blocked by a share of bad rows above the contract's limit (unless they are too few to count), by any other `error` rule about the table as a
     whole, by an `error` reference to a table that does not exist and, where the contract says `broken_key=block`, by
     NULL or conflicting keys. Copies of one and the same row never block by themselves: one of them stays.
     """
@@ -174,6 +174,8 @@ def _judged(rule: CompiledRule, contract: TableContract, found: Findings) -> Rul
         observed = _observed(rule, found)
         broken = _rows_behind(rule, found, observed)
         verdict, message = _measure_verdict(rule, rule.measure, observed)
+        if rule.kind == "quarantine_share" and found.bad < contract.quarantine_from:
+            verdict = Verdict.PASSED
     else:
         verdict, message = _rows_verdict(rule, contract, found, broken)
     return RuleResult(

@@ -79,6 +79,17 @@ def _of(base: Mapping[str, Any]) -> Any:
 
 _e, _f, _p = _of(SPAN), _of(FILL), _of(PERSON)
 
+
+def _late(base: Mapping[str, Any]) -> tuple[Case, ...]:
+    """The cases that every delivered row may be of: dated after its landing, and with a text that is nothing."""
+    row = _of(base)
+    return (
+        row("delivery_is_not_ahead", ingested_at=KNOWN - dt.timedelta(days=2)),
+        row("delivery_is_not_years_ahead", "delivery_is_not_ahead", ingested_at=KNOWN - dt.timedelta(days=732)),
+        row("all_columns_are_readable", unreadable_columns="paid_amount"),
+    )
+
+
 CLAIMS = (
     _v("claim_id__not_null", claim_id=None),
     _v("claim_line_number__not_null", claim_line_number=None),
@@ -153,6 +164,7 @@ CLAIMS = (
     _s("admit_type_is_known", admit_type_code="8"),
     _s("admit_source_is_known", admit_source_code="Z"),
     _s("newborn_has_newborn_diagnosis", admit_type_code="4"),
+    *_late(VISIT),
     _v("has_rendering_npi", rendering_npi=None),
     _v("has_billing_npi", billing_npi=None),
     _v("rendering_npi_is_valid", rendering_npi="1234567890"),
@@ -165,6 +177,7 @@ SPANS = (
     _e("end_not_before_start", enrollment_end_date=D(2024, 12, 31)),
     _e("start_not_far_ahead", enrollment_start_date=D(2027, 5, 1), enrollment_end_date=D(2027, 12, 31)),
     _e("end_is_open_or_near", enrollment_end_date=D(2030, 12, 31)),
+    *_late(SPAN),
     _e("payer_type_is_given", "medicare_status_only_medicare", "entitlement_only_medicare", payer_type="unknown"),
     _e("has_payer", payer=None),
     _e("start_is_of_our_time", enrollment_start_date=D(1979, 12, 31)),
@@ -195,6 +208,7 @@ FILLS = (
     _f("fill_is_of_our_time", dispensing_date=D(1935, 5, 1)),
     _f("ndc_has_11_digits", drug_code="0093104801"),
     _f("ndc_names_a_labeler", drug_code="00000104801"),
+    *_late(FILL),
     _f("has_prescriber", prescribing_npi=None),
     _f("prescribing_npi_is_valid", prescribing_npi="1234567890"),
 )  # fmt: skip
@@ -205,6 +219,9 @@ PEOPLE = (
     _p("birth_not_after_known", birth_date=D(2026, 3, 2)),
     _p("death_not_after_told", death_date=D(2026, 3, 2), death_known_at=KNOWN),
     _p("death_says_when_told", death_date=D(2026, 1, 1)),
+    _p("death_says_its_day", death_known_at=KNOWN),
+    _p("death_date_is_readable", "all_columns_are_readable", unreadable_columns="birth_date death_date"),
+    *_late(PERSON),
     _p("birth_is_plausible", birth_date=D(1889, 12, 31), death_date=D(1950, 1, 1), death_known_at=KNOWN),
     _p("age_is_plausible", birth_date=D(1900, 1, 1)),
     _p("sex_is_given", sex="unknown"),

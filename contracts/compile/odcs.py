@@ -67,6 +67,7 @@ def document(contract: TableContract) -> dict[str, Any]:
         "customProperties": [
             _custom("writer", contract.writer),
             _custom("quarantineLimit", contract.quarantine_limit),
+            *([_custom("quarantineFrom", contract.quarantine_from)] if contract.quarantine_from > 1 else []),
             _custom("brokenKey", contract.broken_key.value),
         ],
     }

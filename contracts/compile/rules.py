@@ -187,7 +187,8 @@ def _table_rules(contract: TableContract) -> Iterable[CompiledRule]:
     if contract.min_rows > 0:
         words = f"The table has at least {contract.min_rows} rows."
         yield _measured("row_count", Measure("row_count__at_least", words, low=contract.min_rows, severity=error))
-    words = f"At most {contract.quarantine_limit:.2%} of the rows are quarantined."
+    few = f", or fewer than {contract.quarantine_from} rows" if contract.quarantine_from > 1 else ""
+    words = f"At most {contract.quarantine_limit:.2%} of the rows are quarantined{few}."
     limit = Measure(
         "quarantine_share__at_most", words, high=contract.quarantine_limit, unit="of the rows", severity=error
     )

@@ -9,10 +9,16 @@ MEMBER = (
     refuse("death_not_before_birth", "death_date >= birth_date", "Nobody dies before being born."),
     warn("birth_not_after_known", "birth_date <= cast(known_at as date)", "A birth is in the past when it is told."),
     warn("death_not_after_told", "death_date <= cast(death_known_at as date)", "A death is in the past when it is told."),
-    warn("death_says_when_told", "(death_date is null) = (death_known_at is null)", "A death says when it became known."),
+    warn("death_says_when_told", "death_date is null or death_known_at is not null", "A death says when it became known."),
+    warn("death_says_its_day", "death_known_at is null or death_date is not null", "A death says its day."),
     implausible("birth_is_plausible", "birth_date >= date'1890-01-01'", "Nobody is older than the oldest known."),
     implausible("age_is_plausible", "datediff(coalesce(death_date, cast(known_at as date)), birth_date) <= 43830", "Nobody lives beyond 120 years."),
     implausible("sex_is_given", "sex <> 'unknown'", "The administrative sex is given."),
+)  # fmt: skip
+
+# A text in the place of the date of death that tells neither a day nor, by naming a year, that there was a death.
+DEATH = (
+    refuse("death_date_is_readable", "unreadable_columns not like '%death_date%' or death_known_at is not null", "A text given as the date of death can be read as one."),
 )  # fmt: skip
 
 # Where the source tells states by their USPS abbreviation or name.

@@ -49,7 +49,11 @@ class MemberShape(Sourced):
         "5-digit ZIP code.", phi=Phi.GEOGRAPHY, nullable=True, str_matches=r"^[0-9]{5}$", severity=Severity.WARN
     )
     death_date: Date = column("Date of death; NULL while alive or unknown.", phi=Phi.DATE, nullable=True)
-    death_known_at: Timestamp = column("When the warehouse learnt of the death (UTC).", nullable=True)
+    death_known_at: Timestamp = column(
+        "When the warehouse learnt of the death (UTC); given without `death_date` where the source tells a death but no day "
+        "that can be read.",
+        nullable=True,
+    )
 
 
 class EligibilityShape(Sourced):

@@ -8,7 +8,7 @@
     when claim_type = 'institutional' and (bill_type_code like '21%' or bill_type_code like '18%') then 4
     when claim_type = 'institutional' and bill_type_code like '3%' then 5
     when claim_type = 'institutional' and (bill_type_code like '81%' or bill_type_code like '82%') then 6
-    when revenue_center_code like '045%' or revenue_center_code = '0981' or place_of_service_code = '23'
+    when revenue_center_code like '045_' or revenue_center_code = '0981' or place_of_service_code = '23'
       or hcpcs_code in ('99281', '99282', '99283', '99284', '99285') then 2
     when revenue_center_code = '0762' or hcpcs_code in ('G0378', 'G0379') then 3
     when claim_type = 'professional' and place_of_service_code in ('21', '51') then 1

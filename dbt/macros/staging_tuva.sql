@@ -10,5 +10,12 @@
   {{ staging_at('file_date') }} as known_at
 {%- endmacro %}
 
+{# Where the row stood, when it was landed, and which of its columns could not be read: arguments of `staging_unreadable`. #}
+{% macro staging_tuva_delivered() -%}
+  {{ staging_delivered() }},
+  ingested_at,
+  {{ staging_unreadable(**kwargs) }} as unreadable_columns
+{%- endmacro %}
+
 {# A file without the column holds originals only. #}
 {% macro staging_tuva_adjustment() -%} coalesce({{ staging_text('adjustment_type_code') }}, '0') {%- endmacro %}

@@ -1,19 +1,35 @@
 {# Text to types. What cannot be read becomes NULL (ANSI mode is off), and the contract says whether NULL may be. #}
 
-{% macro staging_text(column) -%} nullif(trim({{ column }}), '') {%- endmacro %}
+{# Line breaks as well as blanks: a quoted field may end in one. #}
+{% macro staging_text(column) -%} nullif(trim(both ' \t\r\n' from {{ column }}), '') {%- endmacro %}
 
-{# YYYYMMDD or YYYY-MM-DD, perhaps with a time. Substrings and not a pattern: a claim line has nine dates. #}
+{# A code with the leading zeros that a spreadsheet took; a longer text stays as it is, for the rules to see. #}
+{% macro staging_padded(column, width) -%}
+  lpad({{ staging_text(column) }}, greatest({{ width }}, length({{ staging_text(column) }})), '0')
+{%- endmacro %}
+
+{#
+  YYYYMMDD, or YYYY-MM-DD perhaps with a time, of the years 1850 to 2200, or 9999-12-31 for no end. Spark by itself would read
+  `202406` and `45444` as years. Substrings and not a pattern: a claim line has nine dates.
+#}
 {% macro staging_date(column) -%}
+  {%- set text = 'trim(' ~ column ~ ')' -%}
   cast(
     case
-      when length(trim({{ column }})) = 8 and instr({{ column }}, '-') = 0
-        then concat_ws('-', substr(trim({{ column }}), 1, 4), substr(trim({{ column }}), 5, 2), substr(trim({{ column }}), 7, 2))
-      else substr(trim({{ column }}), 1, 10)
+      when substr({{ text }}, 1, 4) not between '1850' and '2200'
+        and substr({{ text }}, 1, 10) not in ('9999-12-31', '99991231') then null
+      when length({{ text }}) >= 10 and substr({{ text }}, 5, 1) = '-' and substr({{ text }}, 8, 1) = '-' then {{ text }}
+      when length({{ text }}) = 8
+        then concat_ws('-', substr({{ text }}, 1, 4), substr({{ text }}, 5, 2), substr({{ text }}, 7, 2))
     end as date
   )
 {%- endmacro %}
 
-{% macro staging_int(column) -%} cast(cast(trim({{ column }}) as decimal(18, 4)) as int) {%- endmacro %}
+{# A whole number, perhaps written `30.0`; a fraction is unreadable, for line 1.5 is not line 1. #}
+{% macro staging_int(column) -%}
+  {%- set number = 'cast(trim(' ~ column ~ ') as decimal(13, 4))' -%}
+  case when {{ number }} % 1 = 0 then cast({{ number }} as int) end
+{%- endmacro %}
 
 {% macro staging_double(column) -%} cast(trim({{ column }}) as double) {%- endmacro %}
 
@@ -26,6 +42,18 @@
   end
 {%- endmacro %}
 
+{# Names of the delivered columns whose text could not be read as what it should be, by kind; NULL when there are none. #}
+{% macro staging_unreadable(dates=[], amounts=[], integers=[], numbers=[], flags=[]) -%}
+  {%- set parts = [] -%}
+  {%- for columns, read in [(dates, staging_date), (amounts, staging_money), (integers, staging_int), (numbers, staging_double),
+    (flags, staging_bool)] -%}
+    {%- for column in columns -%}
+      {%- do parts.append("case when " ~ read(column) ~ " is null and " ~ staging_text(column) ~ " is not null then '" ~ column ~ "' end") -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  nullif(concat_ws(' ', {{ parts | join(', ') }}), '')
+{%- endmacro %}
+
 {# A date as the instant at which it begins, UTC. #}
 {% macro staging_at(date) -%} cast(cast({{ date }} as date) as timestamp) {%- endmacro %}
 
@@ -35,7 +63,7 @@
   {#- Joined and split, because Spark interprets functions of lambdas row by row and drops the whole step's compilation. -#}
   {%- set joined -%}
     upper(replace(concat_ws(
-      char(31){% for n in range(1, count + 1) %}, nullif(trim({{ dot }}{{ stem }}{{ separator }}{{ n }}), ''){% endfor %}
+      char(31){% for n in range(1, count + 1) %}, {{ staging_text(dot ~ stem ~ separator ~ n) }}{% endfor %}
     ), '.', ''))
   {%- endset -%}
   case when {{ joined }} = '' then cast(array() as array<string>) else split({{ joined }}, char(31)) end

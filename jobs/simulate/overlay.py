@@ -108,7 +108,7 @@ def _events(lines: DataFrame, draws: Draws) -> DataFrame:
     claims = lines.selectExpr(
         "claim_id", "member_id", "claim_start_date as start_date", "claim_end_date as end_date", "known_at",
         "case when claim_type = 'institutional' and (bill_type_code like '11%' or (bill_type_code is null and admission_date"
-        f" is not null)) then '{TRANSITIONS.key}' when place_of_service_code = '23' or revenue_center_code like '045%'"
+        f" is not null)) then '{TRANSITIONS.key}' when place_of_service_code = '23' or revenue_center_code like '045_'"
         f" then '{ED.key}' end as program",
     )  # fmt: skip
     one = claims.where("program is not null").groupBy("claim_id", "member_id", "program")

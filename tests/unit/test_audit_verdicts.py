@@ -71,6 +71,25 @@ def test_share_of_bad_rows_and_too_few_rows_block() -> None:
     assert _result(declared, "row_count__at_least", bad=6).blocks
 
 
+def test_a_few_bad_rows_of_a_small_delivery_do_not_block_and_many_do() -> None:
+    declared, rule = _declared(quarantine_from=20), "quarantine_share__at_most"
+    few = _result(declared, rule, rows=2, bad=1)
+    assert (str(few.verdict), few.observed, few.rows_broken) == ("passed", 0.5, 1), (
+        "what was found is told all the same"
+    )
+    assert _result(declared, rule, rows=2, bad=1).description.endswith("or fewer than 20 rows.")
+    assert not _result(declared, rule, rows=19, bad=19).blocks
+    assert _result(declared, rule, rows=20, bad=20).blocks
+    assert _result(declared, rule, rows=399, bad=20).blocks
+    assert not _result(declared, rule, rows=400, bad=20).blocks
+
+
+def test_delivered_files_of_few_rows_do_not_stop_a_night() -> None:
+    for entity in ("member", "eligibility", "medical_claim", "pharmacy_claim", "outreach_contact", "consent"):
+        assert contract(f"staging.stg_tuva__{entity}").quarantine_from == 20
+    assert contract("core.medical_claim").quarantine_from == 1, "a bad row that we derived is a fault of ours"
+
+
 def _night(rows: float, a: float, mean: float = 10.0, nulls: float = 0.1) -> list[Statistic]:
     return [
         Statistic("row_count", "rows", rows), Statistic("kind", "share", a, "a"), Statistic("kind", "share", 1 - a, "b"),

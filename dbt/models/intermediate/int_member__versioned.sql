@@ -16,18 +16,23 @@ single as (
     {# deaths are learnt once; a later file that forgets one does not raise the dead #}
     max(death_date) over (
       partition by data_source, member_id order by known_at range between unbounded preceding and current row
-    ) as last_death_date,
-    min(case when death_date is not null then coalesce(death_known_at, known_at) end) over (
+    ) as told_death_date,
+    min(coalesce(death_known_at, case when death_date is not null then known_at end)) over (
       partition by data_source, member_id order by known_at range between unbounded preceding and current row
     ) as first_death_known_at
   from delivered
+),
+
+dated as (
+  {# who is told to be dead without a day, died at the latest when it was told #}
+  select *, coalesce(told_death_date, cast(first_death_known_at as date)) as last_death_date from single
 ),
 
 changed as (
   select
     *,
     struct(birth_date, sex, race, ethnicity, language, state, zip_code, last_death_date) as said
-  from single
+  from dated
   where copy_rank = 1
 ),
 

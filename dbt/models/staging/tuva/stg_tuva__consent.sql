@@ -5,5 +5,8 @@ select
   lower({{ staging_text('channel') }}) as channel,
   {{ staging_bool('is_consented') }} as is_consented,
   {{ staging_date('effective_date') }} as effective_date,
-  {{ staging_delivered() }}
+  {{ staging_tuva_delivered(
+    dates=['effective_date'],
+    flags=['is_consented']
+  ) }}
 from ({{ staging_new_files('tuva__consent') }})

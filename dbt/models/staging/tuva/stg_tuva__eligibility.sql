@@ -14,5 +14,8 @@ select
   {{ staging_text('medicare_status_code') }} as medicare_status_code,
   coalesce({{ staging_bool('hospice_flag') }}, false) as is_hospice,
   true as is_claims_complete,
-  {{ staging_delivered() }}
+  {{ staging_tuva_delivered(
+    dates=['enrollment_start_date', 'enrollment_end_date'],
+    flags=['hospice_flag']
+  ) }}
 from ({{ staging_new_files('tuva__eligibility') }})

@@ -25,11 +25,11 @@ select
   {{ staging_date('discharge_date') }} as discharge_date,
   {{ staging_text('admit_source_code') }} as admit_source_code,
   {{ staging_text('admit_type_code') }} as admit_type_code,
-  lpad({{ staging_text('discharge_disposition_code') }}, 2, '0') as discharge_disposition_code,
-  lpad({{ staging_text('place_of_service_code') }}, 2, '0') as place_of_service_code,
+  {{ staging_padded('discharge_disposition_code', 2) }} as discharge_disposition_code,
+  {{ staging_padded('place_of_service_code', 2) }} as place_of_service_code,
   {{ staging_text('bill_type_code') }} as bill_type_code,
   {{ staging_text('drg_code') }} as drg_code,
-  lpad({{ staging_text('revenue_center_code') }}, 4, '0') as revenue_center_code,
+  {{ staging_padded('revenue_center_code', 4) }} as revenue_center_code,
   {{ staging_text('hcpcs_code') }} as hcpcs_code,
   {{ staging_double('service_unit_quantity') }} as service_unit_quantity,
   {{ staging_text('rendering_npi') }} as rendering_npi,
@@ -43,5 +43,11 @@ select
   {{ staging_codes('diagnosis_code', 25) }} as diagnosis_codes,
   lower({{ staging_text('procedure_code_type') }}) as procedure_code_type,
   {{ staging_codes('procedure_code', 25) }} as procedure_codes,
-  {{ staging_delivered() }}
+  {{ staging_tuva_delivered(
+    dates=['claim_start_date', 'claim_end_date', 'claim_line_start_date', 'claim_line_end_date', 'admission_date',
+      'discharge_date', 'paid_date'],
+    amounts=['paid_amount', 'allowed_amount', 'charge_amount'],
+    integers=['claim_line_number'],
+    numbers=['service_unit_quantity']
+  ) }}
 from typed

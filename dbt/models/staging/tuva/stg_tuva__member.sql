@@ -1,3 +1,6 @@
+{# Some write 9999-12-31 for nobody's death. #}
+{%- set died = 'nullif(' ~ staging_date('death_date') ~ ", date '9999-12-31')" -%}
+
 select
   {{ staging_tuva_head() }},
   {{ staging_tuva_member() }} as member_id,
@@ -8,7 +11,16 @@ select
   coalesce(lower({{ staging_text('language') }}), 'en') as language,
   {{ staging_state_code('state') }} as state,
   {{ staging_zip('zip_code') }} as zip_code,
-  {{ staging_date('death_date') }} as death_date,
-  case when {{ staging_date('death_date') }} is not null then {{ staging_at('file_date') }} end as death_known_at,
-  {{ staging_delivered() }}
+  {{ died }} as death_date,
+  {# a row may tell a death and not its day: by the flag, or by a text that names a year and is in no form that is read #}
+  case
+    when {{ died }} is not null
+      or {{ staging_bool('death_flag') }}
+      or {{ staging_text('death_date') }} rlike '(19|20)[0-9]{2}'
+      then {{ staging_at('file_date') }}
+  end as death_known_at,
+  {{ staging_tuva_delivered(
+    dates=['birth_date', 'death_date'],
+    flags=['death_flag']
+  ) }}
 from ({{ staging_new_files('tuva__eligibility') }})

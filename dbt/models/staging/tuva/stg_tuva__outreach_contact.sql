@@ -11,5 +11,9 @@ select
   {{ staging_double('assignment_probability') }} as assignment_probability,
   {{ staging_bool('is_reached') }} as is_reached,
   lower({{ staging_text('disposition') }}) as disposition,
-  {{ staging_delivered() }}
+  {{ staging_tuva_delivered(
+    dates=['assigned_date'],
+    numbers=['assignment_probability'],
+    flags=['is_offered', 'is_reached']
+  ) }}
 from ({{ staging_new_files('tuva__outreach_contact') }})

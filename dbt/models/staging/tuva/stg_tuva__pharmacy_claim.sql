@@ -15,5 +15,10 @@ select
   {{ staging_date('paid_date') }} as paid_date,
   {{ staging_money('paid_amount') }} as paid_amount,
   {{ staging_money('allowed_amount') }} as allowed_amount,
-  {{ staging_delivered() }}
+  {{ staging_tuva_delivered(
+    dates=['dispensing_date', 'paid_date'],
+    amounts=['paid_amount', 'allowed_amount'],
+    integers=['claim_line_number', 'days_supply', 'refills'],
+    numbers=['quantity']
+  ) }}
 from ({{ staging_new_files('tuva__pharmacy_claim') }})
