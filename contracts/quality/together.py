@@ -142,6 +142,26 @@ FILLED_TWICE = Survey(
     (none_of("fill_not_billed_twice", "No two claims bill the same drug, day, quantity and payment."),),
 )
 
+LINES_OF_FILL = Survey(
+    f"""
+    select count(*) as fill_has_one_member
+    from (
+      select min(xxhash64(member_id)) as first_member, max(xxhash64(member_id)) as last_member
+      from {{rows}}
+      where {_IN_FORCE}
+      group by xxhash64(data_source, claim_id)
+      having first_member <> last_member
+    )""",
+    (none_of("fill_has_one_member", "All lines of a pharmacy claim are of one member."),),
+)
+
+CONTACTS = Survey(
+    """
+    select count(*) as contact_has_one_member
+    from (select 1 from {rows} group by data_source, contact_id having min(member_id) <> max(member_id))""",
+    (none_of("contact_has_one_member", "An assignment to outreach is of one member."),),
+)
+
 SPANS = Survey(
     """
     select

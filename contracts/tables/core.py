@@ -40,7 +40,7 @@ _MONTHLY = 45
 MEMBER = Reference(("data_source", "member_id"), "core.member", ("data_source", "member_id"))
 
 
-@table("core.member", key=("data_source", "member_id"), writer="dbt", surveys=(utilisation.MEMBERS,), profile=("sex", "death_date"), rules=(
+@table("core.member", key=("data_source", "member_id"), version="1.0.1", writer="dbt", surveys=(utilisation.MEMBERS,), profile=("sex", "death_date"), rules=(
     Rule("death_not_before_birth", "death_date >= birth_date", "Nobody dies before being born."),
     Rule("birth_not_after_known", "birth_date <= cast(known_at as date)", "A birth is in the past when it is told."),
 ))  # fmt: skip
@@ -52,13 +52,14 @@ class Member(MemberShape):
     )
 
 
-@table("core.eligibility", key=("data_source", "member_id", "enrollment_start_date", "known_at"), writer="dbt", references=(MEMBER,),
+@table("core.eligibility", key=("data_source", "member_id", "payer", "enrollment_start_date", "known_at"), version="2.0.0", writer="dbt", references=(MEMBER,),
        surveys=(together.SPANS, together.UNCOVERED_MEMBERS), max_age_days=_MONTHLY, profile=("payer_type", "is_hospice", "is_claims_complete"), rules=(
     Rule("end_not_before_start", "enrollment_end_date >= enrollment_start_date", "A span ends on or after its start."),
 ))  # fmt: skip
 class Eligibility(EligibilityShape):
-    """One row per version of an enrolment span."""
+    """One row per version of an enrolment span with a payer."""
 
+    payer: Str = column("Payer name; `unknown` where not given.")
     superseded_at: Timestamp = column("When the next version of the span became known; NULL: current.", nullable=True)
 
 
@@ -73,7 +74,7 @@ class MemberMonth(Sourced):
     is_claims_complete: Bool = column("Claims of every covered day are paid here.")
 
 
-@table("core.medical_claim", key=("data_source", "claim_id", "claim_line_number", "known_at"), writer="dbt", references=(MEMBER,),
+@table("core.medical_claim", key=("data_source", "claim_id", "claim_line_number", "member_id", "known_at"), version="2.0.0", writer="dbt", references=(MEMBER,),
        surveys=(
            together.LINES_OF_CLAIM, together.BILLED_TWICE, together.STAYS, together.CLAIM_AND_MEMBER,
            utilisation.CLAIMS, utilisation.HEAVY_USERS,
@@ -100,10 +101,11 @@ class MedicalClaim(MedicalClaimShape):
 
 @table(
     "core.pharmacy_claim",
-    key=("data_source", "claim_id", "claim_line_number", "known_at"),
+    key=("data_source", "claim_id", "claim_line_number", "member_id", "known_at"),
+    version="2.0.0",
     writer="dbt",
     references=(MEMBER,),
-    surveys=(together.FILL_AND_MEMBER, together.FILLED_TWICE, utilisation.FILLS),
+    surveys=(together.FILL_AND_MEMBER, together.FILLED_TWICE, together.LINES_OF_FILL, utilisation.FILLS),
     max_age_days=_MONTHLY,
     profile=("adjustment_type_code", "days_supply", "paid_amount", "drug_class"),
 )
@@ -161,7 +163,8 @@ class Condition(ConditionShape):
     superseded_at: Timestamp = column("When the last claim that said so was changed; NULL: current.", nullable=True)
 
 
-@table("core.outreach_contact", key=("data_source", "contact_id"), writer="dbt", references=(MEMBER,), rules=(
+@table("core.outreach_contact", key=("data_source", "contact_id", "member_id"), version="2.0.0", writer="dbt", references=(MEMBER,),
+       surveys=(together.CONTACTS,), rules=(
     Rule("randomised_has_probability", "assigned_by <> 'pilot' or assignment_probability is not null", "A randomised assignment logs its probability."),
     Rule("offered_has_channel", "not is_offered or channel is not null", "An offer is made through a channel."),
 ))  # fmt: skip

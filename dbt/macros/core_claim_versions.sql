@@ -1,7 +1,8 @@
 {#
   Versions of claim lines on the knowledge clock.
 
-  - Copies of a line with one `known_at` are one row: the last paid, then voids before adjustments before originals.
+  - Copies of a line with one `known_at` are one row: the last paid, then voids before adjustments before originals. Lines of
+    two members under one number are no copies: both stay, for a survey to tell of.
   - An adjustment (2) or void (1) replaces every line of its claim; a line delivered again replaces that line.
   - An original that arrives with or after an adjustment of its own claim is dropped: a late copy would revive
     what the adjustment replaced. No step looks at rows known later than the row it decides on, but for
@@ -27,7 +28,7 @@
       select
         *,
         row_number() over (
-          partition by data_source, claim_id, claim_line_number, known_us
+          partition by data_source, claim_id, claim_line_number, known_us, member_id
           order by
             coalesce(paid_date, date '9999-12-31') desc, adjustment_type_code desc, file_sha256, file_row_number desc
         ) as copy_rank,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from quality_cases import CASES, KNOWN, STAY, VISIT, arrow_of, rows_of
+from quality_cases import CASES, FILL, KNOWN, STAY, VISIT, arrow_of, rows_of
 
 from contracts.catalog import contract
 from contracts.model import Survey
@@ -97,6 +97,18 @@ def _answer(spark: Any, survey: Survey, rows: Any) -> dict[str, float]:
 )  # fmt: skip
 def test_each_rule_over_claims_finds_the_one_that_was_made_for_it(spark: Any, tables: Any, survey: Survey) -> None:
     assert _answer(spark, survey, tables["core.medical_claim"]) == {m.name: 1.0 for m in survey.measures}
+
+
+def test_fills_and_contacts_of_two_members_are_found(spark: Any) -> None:
+    told = [("one", "m"), ("one", "m"), ("two", "m"), ("two", "another")]
+    same = {"data_source": "tuva", "known_at": KNOWN}
+    fills = [{**FILL, **same, "claim_id": claim, "member_id": member, "is_void": False} for claim, member in told]
+    contacts = [{**same, "contact_id": contact, "member_id": member} for contact, member in told]
+    for survey, table, rows in (
+        (together.LINES_OF_FILL, "core.pharmacy_claim", fills), (together.CONTACTS, "core.outreach_contact", contacts),
+    ):  # fmt: skip
+        frame = spark.createDataFrame(arrow_of(contract(table), rows))
+        assert _answer(spark, survey, frame) == {survey.measures[0].name: 1.0}
 
 
 def test_each_rule_over_spans_finds_the_one_that_was_made_for_it(spark: Any, tables: Any) -> None:

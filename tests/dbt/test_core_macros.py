@@ -92,7 +92,7 @@ def versions(spark: Any) -> dict[tuple[str, int, str], tuple[str | None, bool]]:
         ('voided', 1, '0', '2024-01-02', 30), ('voided', 1, '1', '2024-01-09', 31),
         ('same delivery', 1, '0', '2024-01-02', 40), ('same delivery', 1, '1', '2024-01-02', 41)"""
     lines = (
-        "select 'tuva' as data_source, claim_id, line as claim_line_number, adjustment_type_code, timestamp(known) as "
+        "select 'tuva' as data_source, 'm' as member_id, claim_id, line as claim_line_number, adjustment_type_code, timestamp(known) as "
         "known_at, cast(null as date) as paid_date, 'f' as file_sha256, n as file_row_number "
         f"from values {rows} as c(claim_id, line, adjustment_type_code, known, n)"
     )

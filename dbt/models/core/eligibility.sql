@@ -2,8 +2,13 @@
 
 {% set said = core_columns('eligibility')[4:] %}
 
-with delivered as (
+with told as (
   {{ core_union('eligibility', ['tuva', 'desynpuf', 'synthea_csv']) }}
+),
+
+delivered as (
+  -- Part of the key: two payers may cover a member from the same day on.
+  select * except (payer), coalesce(payer, 'unknown') as payer from told
 ),
 
 single as (
@@ -11,7 +16,7 @@ single as (
     *,
     struct({{ said | join(', ') }}) as said,
     row_number() over (
-      partition by data_source, member_id, enrollment_start_date, known_at
+      partition by data_source, member_id, payer, enrollment_start_date, known_at
       order by enrollment_end_date desc, file_sha256, file_row_number desc
     ) as copy_rank
   from delivered
@@ -20,7 +25,7 @@ single as (
 changed as (
   select
     *,
-    lag(said) over (partition by data_source, member_id, enrollment_start_date order by known_at) as said_before
+    lag(said) over (partition by data_source, member_id, payer, enrollment_start_date order by known_at) as said_before
   from single
   where copy_rank = 1
 )
@@ -28,7 +33,7 @@ changed as (
 select
   {{ core_columns('eligibility') | join(', ') }},
   lead(known_at) over (
-    partition by data_source, member_id, enrollment_start_date order by known_at
+    partition by data_source, member_id, payer, enrollment_start_date order by known_at
   ) as superseded_at
 from changed
 where said_before is null or not (said <=> said_before)

@@ -32,13 +32,13 @@ select
     as is_claims_complete,
   cast(sum({{ feature_days_within('counted_from', 'covered_until', 365) }}) as int) as lookback_days,
   cast(floor(sum(greatest(0, datediff(covered_until, counted_from))) / 30.4375) as int) as months_enrolled_count,
-  max_by(payer_type, struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type)) as payer_type,
+  max_by(payer_type, struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type, payer)) as payer_type,
   max_by(coalesce(dual_status_code, '00') in ('01', '02', '03', '04', '05', '06', '08'),
-    struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type)) as is_dual,
+    struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type, payer)) as is_dual,
   max_by(coalesce(original_reason_entitlement_code, '0') in ('1', '3'),
-    struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type)) as is_disability_entitled,
+    struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type, payer)) as is_disability_entitled,
   max_by(coalesce(lower(plan) rlike 'high.?deductible|hdhp|cdhp', false),
-    struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type)) as is_high_deductible
+    struct(enrollment_end_date >= as_of_date, enrollment_start_date, payer_type, payer)) as is_high_deductible
 from disjoint
 group by member_id, as_of_date
 having sum({{ feature_days_within('counted_from', 'covered_until', 365) }}) > 0
