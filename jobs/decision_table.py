@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contracts.catalog import contract
+from jobs.alerts import record_alert
 from jobs.decisions import Decision, pending
 from jobs.delta import append_idempotent, ensure_tables, rows_of_contract
 from jobs.ledger import step
@@ -22,7 +23,8 @@ def record_decisions(spark: SparkSession) -> int:
     """Append the decisions that are not on the table yet; returns how many.
 
     Each is one append under its own id: a process that is killed between the append and the mark in the registry
-    appends again, and Delta skips what it has.
+    appends again, and Delta skips what it has. One that cannot be told in a row is an alert and keeps none of the
+    others waiting.
     """
     waiting = pending()
     if not waiting:
@@ -30,12 +32,27 @@ def record_decisions(spark: SparkSession) -> int:
     table = contract(_TABLE)
     with step("record decisions") as record:
         ensure_tables(spark, [table])
+        record.rows_out = 0
         for decision in waiting:
-            rows = computed(rows_of_contract(spark, table, [_row(decision)]), decided_on(decision.name))
-            append_idempotent(rows, _TABLE, f"decision-{decision.decision_id}", 1)
+            try:
+                rows = computed(rows_of_contract(spark, table, [_row(decision)]), decided_on(decision.name))
+                append_idempotent(rows, _TABLE, f"decision-{decision.decision_id}", 1)
+            except ValueError as error:  # text that has no UTF-8, a name of another pattern
+                _alert(decision, error, record.run_id)
+                continue
             replace(decision, is_recorded=True).write()
-        record.rows_out = len(waiting)
-    return len(waiting)
+            record.rows_out += 1
+        if record.rows_out < len(waiting):
+            record.message = f"{len(waiting) - record.rows_out} cannot be appended; see ops.alert"
+    return record.rows_out
+
+
+def _alert(decision: Decision, error: ValueError, run_id: str) -> None:
+    record_alert(
+        kind="model", subject=decision.name, run_id=run_id, severity="warn",
+        message=f"Decision {decision.decision_id} cannot be appended to {_TABLE} ({type(error).__name__}). It stands in the "
+        "registry; mend its entry among the tags of the registered model.",
+    )  # fmt: skip
 
 
 def _row(decision: Decision) -> dict[str, Any]:

@@ -39,6 +39,8 @@ Outcome = Literal["intended", "done", "interrupted"]
 AUTO_APPROVAL = "auto-approval"
 _TAG = "decision."
 _PATIENCE_SECONDS = 30.0
+# Far more than a sentence, and far less than what a tag of the registry may hold.
+_LONGEST_NOTE, _LONGEST_NAME = 2000, 200
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,10 @@ def approve(model: RegisteredModel, actor: Actor, note: str) -> Decision:
     """Record that someone answers for a version; it may be promoted from then on.
 
     Raises:
-        UserError: no note.
+        UserError: no note, or one that cannot be kept.
         RefusedError: its gates blocked it.
     """
+    _refuse_unwritable(actor, note)
     if not note.strip():
         raise UserError("An approval needs a note.", expected="what it rests on, in a sentence", todo="pass --note.")
     _refuse_blocked(model)
@@ -193,9 +196,11 @@ def promote(model: RegisteredModel, actor: Actor, note: str = "") -> Decision | 
     """Make an approved version the champion that serves from the next night on; None when it serves already.
 
     Raises:
+        UserError: a note that cannot be kept.
         RefusedError: its gates blocked it, or would only rank by the fallback rule while a valid champion serves; it
             may not score here; or nobody approved it.
     """
+    _refuse_unwritable(actor, note)
     with _deciding(model.name) as found:
         serving = aliased(model.name, CHAMPION)
         if serving is not None and serving.version == model.version:
@@ -223,9 +228,10 @@ def roll_back(name: str, actor: Actor, reason: str, to: int | Literal["previous"
         to: a version that served before; `previous`; or `none`, so that the program's fallback rule ranks.
 
     Raises:
-        UserError: no reason given, or nothing to roll back to.
+        UserError: no reason given, or one that cannot be kept, or nothing to roll back to.
         RefusedError: the version to go back to may not score here.
     """
+    _refuse_unwritable(actor, reason)
     if not reason.strip():
         raise UserError("A rollback needs a reason.", expected="why, in a sentence", todo="pass --reason.")
     with _deciding(name) as found:
@@ -255,6 +261,27 @@ def pending(all_names: Sequence[str] | None = None) -> list[Decision]:
     """Settled decisions that are not in `ops.model_decision` yet, oldest first."""
     found = [d for name in (all_names or names()) for d in trail(name).decisions]
     return sorted((d for d in found if not d.is_recorded), key=lambda d: (d.decided_at, d.name, d.number))
+
+
+def _refuse_unwritable(actor: Actor, note: str) -> None:
+    """A text that cannot be stored would be met by every night that appends it, long after the command ended."""
+    for what, text, longest in (
+        ("The note or reason", note, _LONGEST_NOTE),
+        ("The name of who decides", actor.name, _LONGEST_NAME),
+        ("The login", actor.login or "", _LONGEST_NAME),
+    ):
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # the shell passed bytes of another encoding
+            raise UserError(
+                f"{what} has a character that cannot be kept.",
+                expected="text in UTF-8",
+                todo="type it again in a terminal that is set to UTF-8.",
+            ) from None
+        if len(text) > longest:
+            raise UserError(
+                f"{what} is too long to be kept.", expected=f"at most {longest:,} characters", actual=f"{len(text):,}"
+            )
 
 
 def _decision(

@@ -51,6 +51,8 @@ def _followed(decision: Decision) -> Changed:
             redraw_card(model_version(decision.name, version))
         except ModelUnavailableError as error:
             notes.append(error.what)
+        except Exception as error:  # the decision is taken; its card is drawn again when somebody looks
+            notes.append(f"The card of {decision.name}/{version} is not drawn again yet ({safe_message(error)}).")
     try:
         record_decisions(spark_session())
     except Exception as error:  # the decision stands in the registry; the next night appends it

@@ -77,7 +77,7 @@ def score_night(data_source: str, run_date: date, *, run_id: str) -> AuditResult
     """
     spark = spark_session()
     ensure_tables(spark, [contract(name) for name in PUBLISHED])
-    _catch_up_on_decisions()
+    _catch_up_on_decisions(data_source, run_date, run_id)
     served = {key: serving(data_source, key, run_date) for key in programs().programs}
     with step("score", data_source=data_source, run_date=run_date) as record:
         try:
@@ -96,12 +96,17 @@ def score_night(data_source: str, run_date: date, *, run_id: str) -> AuditResult
     return audit
 
 
-def _catch_up_on_decisions() -> None:
-    """Append what was decided while the warehouse could not be reached."""
+def _catch_up_on_decisions(data_source: str, run_date: date, run_id: str) -> None:
+    """Append what was decided while the warehouse could not be reached. A record that fails costs nobody the list."""
     try:
         record_decisions(spark_session())
     except RegistryError:
         return  # `serving` meets the same error and says so in every row and in `ops.alert`
+    except Exception as error:  # where it is the engine that failed, the alert cannot be written either
+        record_alert(
+            kind="model", subject="ops.model_decision", run_id=run_id, severity="warn", data_source=data_source,
+            run_date=run_date, message=f"Decisions could not be appended; they stand in the registry: {safe_message(error)}",
+        )  # fmt: skip
 
 
 def _write_scores(served: Mapping[str, Serving], data_source: str, run_date: date, run_id: str) -> AuditResult:

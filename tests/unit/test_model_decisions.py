@@ -6,14 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, date
 
 import pytest
 from registry_world import NAME, PROGRAM, SOURCE, Registry
 
 from contracts.errors import RefusedError, RegistryError, UserError
 from contracts.settings import settings
-from jobs import decisions
+from jobs import decision_table, decisions
 from jobs.decisions import Actor, approve, approve_and_promote_unasked, objection, pending, promote, roll_back, trail
 from jobs.registry import RegisteredModel, challenger, champion, latest, model_version
 
@@ -62,6 +62,62 @@ def test_an_approval_says_who_when_and_what_it_rests_on(registry: Registry) -> N
         "Maria", "person", "maria", "read the card with the nurses",
     )  # fmt: skip
     assert found.decided_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["comit\udce9", "x" * 2001, "x" * 100_000])
+def test_what_cannot_be_kept_is_refused_before_anything_is_decided(registry: Registry, text: str) -> None:
+    """A shell passes a byte that is no UTF-8 as half a surrogate pair; every night would have met it."""
+    model = registry.train()
+    for decide in (
+        lambda: approve(model, MARIA, text),
+        lambda: approve(model, Actor(text, "person", "maria"), "read"),
+        lambda: promote(model, MARIA, text),
+        lambda: roll_back(NAME, MARIA, text),
+    ):
+        with pytest.raises(UserError, match=r"cannot be kept|too long to be kept") as refused:
+            decide()
+        assert refused.value.exit_code == 2
+        assert text not in str(refused.value)
+    assert trail(NAME).decisions == ()
+    approve(model, MARIA, "Begründung 🙂 " * 100)
+
+
+def test_a_decision_that_cannot_be_appended_is_an_alert_and_stops_no_other(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(registry.train())
+    first, _ = pending()
+    appended, alerts = list[str](), list[dict[str, object]]()
+
+    def append(rows: dict[str, object], *_: object) -> None:
+        if rows["decision_id"] == first.decision_id:
+            "\udce9".encode()
+        appended.append(str(rows["action"]))
+
+    monkeypatch.setattr(decision_table, "ensure_tables", lambda *_: None)
+    monkeypatch.setattr(decision_table, "rows_of_contract", lambda _, __, rows: rows[0])
+    monkeypatch.setattr(decision_table, "computed", lambda rows, _: rows)
+    monkeypatch.setattr(decision_table, "append_idempotent", append)
+    monkeypatch.setattr(decision_table, "record_alert", lambda **alert: alerts.append(alert))
+    assert decision_table.record_decisions(None) == 1
+    assert appended == ["promote"]
+    assert [alert["subject"] for alert in alerts] == [NAME]
+    assert f"{first.decision_id} cannot be appended" in str(alerts[0]["message"])
+    assert [d.decision_id for d in pending()] == [first.decision_id], "it is lost"
+
+
+def test_a_record_that_fails_costs_nobody_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs import night
+
+    def failing(_: object) -> int:
+        raise OSError("no space left")
+
+    alerts = list[dict[str, object]]()
+    monkeypatch.setattr(night, "spark_session", lambda: None)
+    monkeypatch.setattr(night, "record_decisions", failing)
+    monkeypatch.setattr(night, "record_alert", lambda **alert: alerts.append(alert))
+    night._catch_up_on_decisions(SOURCE, date(2026, 7, 1), "run")
+    assert [(alert["kind"], alert["subject"]) for alert in alerts] == [("model", "ops.model_decision")]
 
 
 def test_blocked_is_neither_approved_nor_promoted(registry: Registry) -> None:

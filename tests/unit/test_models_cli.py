@@ -84,6 +84,8 @@ def test_from_training_to_rollback(run: Run, registry: Registry) -> None:
         (("approve", NAME), 2, "--note"),
         (("rollback", NAME, "--reason", "x", "--to", "yesterday"), 2, "previous, none, or a version number"),
         (("rollback", NAME, "--reason", "x"), 2, "none to go back to"),
+        (("approve", NAME, "--note", "comit\udce9"), 2, "text in UTF-8"),
+        (("approve", NAME, "--note", "x", "--by", "x" * 201), 2, "at most 200 characters"),
         (("show", NAME, "--card"), 1, "has no card"),
         (("promote", NAME, "0"), 2, "greater than or equal to 1"),
     ],
@@ -96,6 +98,19 @@ def test_errors_are_one_sentence_with_a_way_out(
     assert ran.code == code
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_card_that_cannot_be_drawn_does_not_undo_the_decision(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise OSError("no space left")
+
+    registry.train()
+    monkeypatch.setattr("jobs.model_changes.redraw_card", full)
+    done = run("approve", NAME, "--note", "read")
+    assert done.code == 0
+    assert "is not drawn again yet (OSError)" in done.err
 
 
 def test_blocked_models_are_refused(run: Run, registry: Registry) -> None:
