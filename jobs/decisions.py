@@ -116,11 +116,16 @@ class Trail:
             if decision.action == "promote" and decision.version is not None:
                 stack.append(decision.version)
             elif decision.action == "rollback":
-                while stack and stack[-1] != decision.version:
+                # A version can have served more than once; what was rolled back from is gone from every place.
+                stack = [version for version in stack if version != decision.previous]
+                while decision.version is not None and stack and stack[-1] != decision.version:
                     stack.pop()
-                    if decision.version is None:
-                        break
         return stack
+
+    def taken_off(self) -> Decision | None:
+        """The rollback to no model that holds now; None where a model was put in place since, or never was one."""
+        moves = [decision for decision in self._done() if decision.action != "approve"]
+        return moves[-1] if moves and moves[-1].version is None else None
 
     def _done(self) -> list[Decision]:
         return [decision for decision in self.decisions if decision.outcome == "done"]
@@ -246,15 +251,24 @@ def roll_back(name: str, actor: Actor, reason: str, to: int | Literal["previous"
 
 def approve_and_promote_unasked(model: RegisteredModel) -> bool:
     """Where the settings allow it, approve and promote without a person, and say so; returns whether it serves now."""
-    actor = Actor(AUTO_APPROVAL, "auto", None)
-    try:
-        _refuse_blocked(model)
-        _refuse_fallback(model, aliased(model.name, CHAMPION))
-    except RefusedError:
+    if unasked_objection(model) is not None:
         return False
+    actor = Actor(AUTO_APPROVAL, "auto", None)
     approve(model, actor, "OUTREACH_AUTO_APPROVE is set: no person was asked.")
     promote(model, actor, "Gates allow it.")
     return True
+
+
+def unasked_objection(model: RegisteredModel) -> str | None:
+    """What stands against approving and promoting a version without a person; None when nothing does."""
+    serving = aliased(model.name, CHAMPION)
+    try:
+        _refuse_blocked(model)
+        _refuse_fallback(model, serving)
+        _refuse_older(model, serving)
+    except RefusedError as error:
+        return str(error)
+    return None
 
 
 def pending(all_names: Sequence[str] | None = None) -> list[Decision]:
@@ -319,10 +333,10 @@ def _rollback_target(name: str, found: Trail, to: int | Literal["previous", "non
         if current is None:
             raise UserError(f"No model of {name} serves, so there is none to take off.")
         return None
-    earlier = [version for version in found.served() if version != current]
+    earlier = [version for version in found.served() if version != current and found.approval(version) is not None]
     if not earlier:
         raise UserError(
-            f"No other model of {name} has served before, so there is none to go back to.",
+            f"No other model of {name} has served before and is still approved, so there is none to go back to.",
             todo="with `--to none` the program ranks by its fallback rule.",
         )
     if to == "previous":
@@ -370,4 +384,16 @@ def _refuse_fallback(model: RegisteredModel, serving: RegisteredModel | None) ->
         raise RefusedError(
             f"The gates of {model.label} do not show that its ranking helps, and {serving.label} serves.",
             todo="keep the champion; or take it off first with `outreach models rollback ... --to none`.",
+        )
+
+
+def _refuse_older(model: RegisteredModel, serving: RegisteredModel | None) -> None:
+    """A training for a night long past knows less than the champion; a person may still want it."""
+    if serving is None or unfit(serving) is not None:
+        return
+    learnt, known = model.tags.get("trained_as_of", ""), serving.tags.get("trained_as_of", "")
+    if learnt < known:
+        raise RefusedError(
+            f"{model.label} learnt from what was known on {learnt}, and {serving.label} from what was known on {known}.",
+            todo="keep the champion; or approve and promote the older one by hand.",
         )

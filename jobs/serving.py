@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from contracts.errors import RegistryError
+from jobs.decisions import Decision, trail
 from jobs.fitness import unfit
-from jobs.registry import RegisteredModel, champion, latest
+from jobs.registry import RegisteredModel, champion, latest, model_name
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ def serving(data_source: str, program: str, night: date = date.max) -> Serving:
     try:
         model = champion(data_source, program)
         if model is None:
+            if (taken_off := trail(model_name(data_source, program)).taken_off()) is not None:
+                return _rolled_back(taken_off)
             trained = latest(data_source, program)
             return _without_champion(None if trained is not None and _is_later(trained, night) else trained)
     except RegistryError as error:
@@ -66,6 +69,12 @@ def refused(model: RegisteredModel, why: str) -> Serving:
 def _is_later(model: RegisteredModel, night: date) -> bool:
     as_of = model.tags.get("trained_as_of")
     return as_of is not None and date.fromisoformat(as_of) > night
+
+
+def _rolled_back(decision: Decision) -> Serving:
+    """A person chose the rule, which needs no estimate: gates of later trainings, also blocking ones, do not take that
+    choice back. The reason given stays out of rows that many read; it is in `ops.model_decision`."""
+    return Serving("fallback", f"No model is to serve: the last was taken off on {decision.decided_at:%Y-%m-%d}.")
 
 
 def _without_champion(trained: RegisteredModel | None) -> Serving:

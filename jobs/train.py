@@ -26,7 +26,7 @@ from contracts.programs import LEAST_REACH, MOST_REACH, PastMeasure, Program, pr
 from jobs.alerts import record_alert
 from jobs.audit_result import AuditResult
 from jobs.cohort import CohortStep, cohort, cohort_flow, kept, trials
-from jobs.decisions import approve_and_promote_unasked
+from jobs.decisions import approve_and_promote_unasked, unasked_objection
 from jobs.delta import rows_of_contract, table_version
 from jobs.enforce import write_audited
 from jobs.fairness_groups import MEMBER_COLUMNS, fairness_groups
@@ -128,6 +128,8 @@ def train_program(spark: SparkSession, program: Program, scope: Scope, *, auto_a
         model = _register(study, program, scope.data_source, scope.as_of, sentence)
         lineage.worked(lambda: [trained(model)])
         is_champion = auto_approve and approve_and_promote_unasked(model)
+        if auto_approve and not is_champion:
+            record.message += f"; stays the challenger: {unasked_objection(model)}"
     return Training(program.key, model, study, is_champion, sentence, sample[["member_id", "index_date"]])
 
 

@@ -14,7 +14,17 @@ from registry_world import NAME, PROGRAM, SOURCE, Registry
 from contracts.errors import RefusedError, RegistryError, UserError
 from contracts.settings import settings
 from jobs import decision_table, decisions
-from jobs.decisions import Actor, approve, approve_and_promote_unasked, objection, pending, promote, roll_back, trail
+from jobs.decisions import (
+    Actor,
+    approve,
+    approve_and_promote_unasked,
+    objection,
+    pending,
+    promote,
+    roll_back,
+    trail,
+    unasked_objection,
+)
 from jobs.registry import RegisteredModel, challenger, champion, latest, model_version
 
 MARIA = Actor("Maria", "person", "maria")
@@ -188,6 +198,24 @@ def test_rollback_puts_the_previous_back_and_ends_the_approval(registry: Registr
     assert [d.note for d in trail(NAME).decisions if d.action == "rollback"] == ["complaints", "again"]
 
 
+def test_a_rollback_never_goes_back_to_what_was_rolled_back_from(registry: Registry) -> None:
+    first, second = registry.train(), registry.train()
+    for model in (first, second, first):
+        if trail(NAME).approval(model.version) is None:
+            approve(model, MARIA, "read")
+        assert promote(model, MARIA) is not None
+    assert trail(NAME).served() == [1, 2, 1]
+    assert roll_back(NAME, MARIA, "complaints about 1").version == 2
+    with pytest.raises(UserError, match="none to go back to"):
+        roll_back(NAME, MARIA, "complaints about 2")
+    with pytest.raises(UserError, match="none to go back to"):
+        roll_back(NAME, MARIA, "complaints about 2", to=1)
+    assert serving() == 2
+    serve_again = approve(first, MARIA, "mended")
+    assert promote(first, MARIA).version == serve_again.version
+    assert roll_back(NAME, MARIA, "no better").version == 2, "an approval given anew counts"
+
+
 def test_rollback_to_none_lets_the_rule_rank_and_can_be_undone(registry: Registry) -> None:
     for model in (registry.train(), registry.train()):
         serve(model)
@@ -228,6 +256,19 @@ def test_auto_approval_is_on_record_as_such(registry: Registry, monkeypatch: pyt
     assert not approve_and_promote_unasked(registry.train("blocked"))
     assert serving() == 2
     assert {(d.actor, d.actor_kind, d.login) for d in trail(NAME).decisions} == {("auto-approval", "auto", None)}
+
+
+def test_what_learnt_from_less_does_not_replace_the_champion_unasked(registry: Registry) -> None:
+    """A training for a night of last year ends later and knows less."""
+    assert approve_and_promote_unasked(registry.train())
+    older = registry.train(tags={"trained_as_of": "2025-06-01"})
+    assert not approve_and_promote_unasked(older)
+    assert "learnt from what was known on 2025-06-01" in unasked_objection(older)
+    assert serving() == 1
+    serve(older)
+    assert serving() == 2, "a person may want it"
+    older.scorer_path.unlink()
+    assert approve_and_promote_unasked(registry.train(tags={"trained_as_of": "2025-01-01"})), "nothing that may score"
 
 
 def test_an_automatic_approval_does_not_bind_a_person_elsewhere(

@@ -29,7 +29,7 @@ from contracts.programs import program
 from contracts.settings import settings
 from dagster_project.instance import dagster_home
 from jobs import provenance
-from jobs.decisions import Actor, approve, promote
+from jobs.decisions import Actor, approve, promote, roll_back
 from jobs.fitness import unfit
 from jobs.registry import attach, champion, latest, load_scorer, model_version, versions
 from jobs.serving import serving
@@ -89,6 +89,21 @@ def test_without_a_champion(registry: Registry, verdict: str, wanted: str, said:
     found = serving(SOURCE, PROGRAM)
     assert (found.verdict, found.model, found.is_alarming) == (wanted, None, False)
     assert said in found.sentence
+
+
+@pytest.mark.parametrize("verdict", ["publish", "fallback", "blocked"])
+def test_after_a_rollback_to_none_the_rule_ranks_whatever_is_trained(registry: Registry, verdict: str) -> None:
+    """A blocked training says that an estimate cannot be trusted; the rule that a person chose needs none."""
+    model = serve(registry)
+    roll_back(NAME, MARIA, "harm suspected in the case of Jo", to="none")
+    registry.train(verdict)
+    found = serving(SOURCE, PROGRAM)
+    assert (found.verdict, found.model, found.is_alarming) == ("fallback", None, False)
+    assert "the last was taken off on" in found.sentence
+    assert "Jo" not in found.sentence, "a reason may tell of people"
+    approve(model, MARIA, "it was not harm")
+    promote(model, MARIA)
+    assert serving(SOURCE, PROGRAM).model_version == model.label
 
 
 def test_a_night_before_the_training_is_not_scored_by_it(registry: Registry) -> None:
