@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.errors import ConfigError
 from contracts.roles import Role
+from contracts.source_names import SOURCES
 
 _A_LIST = 'a list as JSON, for example ["tuva"]'
 _CHECKOUT = Path(__file__).resolve().parents[1]
@@ -63,9 +64,20 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         try:
-            return value.expanduser().resolve()
-        except RuntimeError:  # `~name` of nobody
-            raise ValueError("a folder") from None
+            home = value.expanduser().resolve()
+            is_other = home.exists() and not home.is_dir()
+        except (RuntimeError, OSError):  # `~name` of nobody; a folder that this user may not look into
+            is_other = True
+        if is_other:
+            raise ValueError("a folder")
+        return home
+
+    @field_validator("nightly_sources")
+    @classmethod
+    def _known_sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(value) <= set(SOURCES):
+            raise ValueError(f"a list as JSON, of {', '.join(SOURCES)}")
+        return value
 
     @field_validator("engine_memory")
     @classmethod
@@ -87,8 +99,18 @@ class Settings(BaseSettings):
         """The state folder; where it is not there it is made, closed to others, since members' data come into it.
 
         To be called before a folder within is made with its parents, which would leave this one open.
+
+        Raises:
+            ConfigError: it cannot be made.
         """
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"The state folder {self.home} cannot be made ({type(error).__name__}).",
+                expected="a folder, or a place where this user may make one",
+                todo=f"set {setting_name('home')} to another.",
+            ) from None
         return self.home
 
     @property

@@ -8,7 +8,8 @@ from typing import Any
 
 from contracts.catalog import contract
 from contracts.compile.literals import sql_string
-from contracts.errors import ModelUnavailableError
+from contracts.errors import ModelUnavailableError, UserError
+from contracts.programs import programs
 from jobs.decisions import Decision, objection, trail
 from jobs.delta import table_exists
 from jobs.fitness import unfit
@@ -62,6 +63,18 @@ def registered_name(text: str) -> str:
         raise ModelUnavailableError("No model has been trained yet.", todo="run `outreach train`.")
     what = f"More than one source has a model of {text}." if fitting else f"No model is called {text}."
     raise ModelUnavailableError(what, expected=f"one of {', '.join(fitting or known)}")
+
+
+def known_program(key: str) -> str:
+    """The key, if it is of a program as configured or of one that a model was trained for.
+
+    Raises:
+        UserError: it is neither.
+    """
+    known = dict.fromkeys([*programs().programs, *(name.split(".")[-1] for name in names())])
+    if key not in known:
+        raise UserError(f"No program is called {key}.", expected=", ".join(known))
+    return key
 
 
 def listing(*, source: str | None = None, program: str | None = None, everything: bool = False) -> list[dict[str, Any]]:

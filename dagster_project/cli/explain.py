@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import UserError
-from dagster_project.cli.options import Json
+from dagster_project.cli.options import Json, iso_date
 
 
 def explain(
@@ -48,6 +48,6 @@ def explain(
 
 def _day(text: str | None) -> dt.date | None:
     try:
-        return None if text is None else dt.date.fromisoformat(text)
+        return None if text is None else iso_date(text)
     except ValueError:
         raise UserError("--date is not a date.", expected="YYYY-MM-DD") from None

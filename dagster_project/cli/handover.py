@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dagster_project.cli.options import Json
+from dagster_project.cli.options import Json, iso_date
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -34,7 +34,7 @@ def export(
     from jobs.handover.export import export as write
 
     try:
-        night = dt.date.fromisoformat(day) if day else None
+        night = iso_date(day) if day else None
     except ValueError:
         raise UserError("--date is not a date.", expected="YYYY-MM-DD") from None
     files = write(form, known_source(source), night, out, settings(), dt.datetime.now(dt.UTC))

@@ -40,8 +40,13 @@ def list_models(
 
     Verdict, learner, who approved, which serves; at once whether the champion and the challenger may score here.
     """
-    from jobs.model_facts import listing
+    from contracts.source_names import known_source
+    from jobs.model_facts import known_program, listing
 
+    if source is not None:
+        known_source(source)
+    if program is not None:
+        known_program(program)
     rows = listing(source=source, program=program, everything=everything)
     if as_json:
         return _print_json(rows)
@@ -95,9 +100,13 @@ def compare(
     Gates, effects on members kept aside, and the nights scored by both. Reads the warehouse, so that it may start the
     engine.
     """
-    from jobs.model_facts import comparison, registered_name
+    from jobs.model_facts import comparison, find, registered_name
 
-    facts = comparison(registered_name(name.partition("/")[0]), version, nights)
+    if version is not None or "/" in name:
+        chosen = find(name, version)
+        facts = comparison(chosen.name, chosen.version, nights)
+    else:
+        facts = comparison(registered_name(name), None, nights)
     return _print_json(facts) if as_json else _print_comparison(facts)
 
 
@@ -158,8 +167,19 @@ def rollback(
     The approval of the one taken off ends: it has to be approved again before it may serve again.
     """
     from jobs.model_changes import roll_back_model
-    from jobs.model_facts import registered_name
+    from jobs.model_facts import find, registered_name
+    from jobs.registry import CHAMPION, aliased
 
+    if "/" in name:
+        named = find(name)
+        serving = aliased(named.name, CHAMPION)
+        if serving is None or serving.version != named.version:
+            raise UserError(
+                f"{named.label} does not serve, so there is nothing to take off.",
+                expected="a name without a version, or the version that serves",
+                actual="none serves" if serving is None else f"{serving.label} serves",
+                todo="name the version to go back to with --to.",
+            )
     changed = roll_back_model(registered_name(name.partition("/")[0]), reason, by, _target(to))
     decision = changed.decision
     now = (

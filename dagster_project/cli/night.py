@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from contracts.errors import ExitCode, UserError
+from contracts.errors import ExitCode, RegistryError, UserError
 from contracts.settings import settings
 from contracts.tables.shapes import SOURCES
+from dagster_project.cli.options import iso_date
 
 if TYPE_CHECKING:
     from dagster_project.partitions import Night
@@ -35,7 +36,7 @@ def parse_day(text: str | None) -> date:
     if word in _WORDS:
         return datetime.now(ZoneInfo(settings().timezone)).date() + timedelta(days=_WORDS[word])
     try:
-        return date.fromisoformat(word)
+        return iso_date(word)
     except ValueError:
         raise UserError(f"`{text}` is not a date.", expected="YYYY-MM-DD, today or tomorrow") from None
 
@@ -98,7 +99,10 @@ def _is_training_due(night: Night, train: str) -> bool:
         raise UserError(f"`--train {train}` is not known.", expected="auto, always or never")
     if train != "auto":
         return train == "always"
-    return any(latest(night.data_source, key) is None for key in programs().programs)
+    try:
+        return any(latest(night.data_source, key) is None for key in programs().programs)
+    except RegistryError:  # the night meets it too, ranks by the fallback rules and raises the alert
+        return False
 
 
 def nightly(
@@ -131,11 +135,11 @@ def backfill(
     start, end = parse_day(first), parse_day(last)
     if end < start:
         raise UserError("--to lies before --from.", expected="a first and a last night in order")
-    codes = []
-    for offset in range((end - start).days + 1):
-        night = make_night((start + timedelta(days=offset)).isoformat(), source)
-        codes.append(run_night(night, as_json=as_json))
-    raise typer.Exit(int(max(codes)))
+    days = [start + timedelta(days=offset) for offset in range((end - start).days + 1)]
+    chosen = [
+        make_night(day.isoformat(), source) for day in days
+    ]  # a night that cannot be run is refused before any is
+    raise typer.Exit(int(max([run_night(night, as_json=as_json) for night in chosen])))
 
 
 def train(

@@ -11,7 +11,7 @@ import typer
 
 from contracts.errors import UserError
 from contracts.settings import settings
-from dagster_project.cli.options import Json, PilotShare
+from dagster_project.cli.options import Json, PilotShare, iso_date
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -85,6 +85,6 @@ def overlay(
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return iso_date(text)
     except ValueError:
         raise UserError(f"`{text}` is not a date.", expected="YYYY-MM-DD") from None

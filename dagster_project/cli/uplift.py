@@ -9,6 +9,7 @@ import typer
 
 from contracts.programs import program as program_of
 from contracts.programs import programs
+from contracts.source_names import known_source
 from dagster_project.cli.night import Source
 
 
@@ -20,6 +21,7 @@ def uplift(
     """Realised against predicted effect, per program and month of nights whose outcomes have run out."""
     from jobs.uplift import realized_uplift
 
+    known_source(source)
     if program is not None:
         program_of(program)
     rows = realized_uplift(source, program)

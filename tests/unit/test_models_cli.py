@@ -88,6 +88,8 @@ def test_from_training_to_rollback(run: Run, registry: Registry) -> None:
         (("approve", NAME, "--note", "x", "--by", "x" * 201), 2, "at most 200 characters"),
         (("show", NAME, "--card"), 1, "has no card"),
         (("promote", NAME, "0"), 2, "greater than or equal to 1"),
+        (("list", "--source", "nope"), 2, "No source is called nope"),
+        (("list", "--program", "nope"), 2, "No program is called nope"),
     ],
 )
 def test_errors_are_one_sentence_with_a_way_out(
@@ -98,6 +100,23 @@ def test_errors_are_one_sentence_with_a_way_out(
     assert ran.code == code
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_version_that_is_named_is_meant(run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs import model_facts
+
+    monkeypatch.setattr(model_facts, "shadow_nights", lambda model, count: [])
+    for version in ("1", "2"):
+        registry.train()
+        run("approve", NAME, version, "--note", "x")
+        run("promote", NAME, version)
+    registry.train()
+    assert run("compare", NAME, "--json").json["challenger"] == f"{NAME}/3"
+    assert run("compare", f"{NAME}/1", "--json").json["challenger"] == f"{NAME}/1"
+    refused = run("rollback", f"{NAME}/1", "--reason", "x")
+    assert (refused.code, f"{NAME}/2 serves" in refused.err) == (2, True)
+    assert run("rollback", f"{NAME}/9", "--reason", "x").code == 1
+    assert run("rollback", f"{PROGRAM}/2", "--reason", "x").code == 0
 
 
 def test_a_card_that_cannot_be_drawn_does_not_undo_the_decision(

@@ -13,10 +13,10 @@ import pytest
 from delta_world import SECOND, two_nights
 from ran import Run, at_home
 
-from contracts.errors import UserError
+from contracts.errors import RegistryError, UserError
 from contracts.settings import settings
 from dagster_project.cli import demo
-from dagster_project.cli.night import make_night, parse_day
+from dagster_project.cli.night import _is_training_due, make_night, parse_day
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,35 @@ def test_today_and_tomorrow_are_those_of_the_plan() -> None:
     assert make_night("tomorrow", "tuva").run_date == today + dt.timedelta(days=1)
     with pytest.raises(UserError, match="YYYY-MM-DD, today or tomorrow"):
         parse_day("someday")
+
+
+@pytest.mark.parametrize("text", ["2026-W01-1", "20260101", "2026-1-1", "2026-01-01T00:00:00"])
+def test_a_date_has_one_form(text: str) -> None:
+    with pytest.raises(UserError, match="YYYY-MM-DD"):
+        parse_day(text)
+
+
+@pytest.mark.parametrize("option", [("--source", "nope"), ("--program", "nope")])
+def test_uplift_of_what_nobody_knows_is_refused(run: Run, option: tuple[str, str]) -> None:
+    done = run("uplift", *option)
+    assert (done.code, "is called nope" in done.err) == (2, True)
+
+
+def test_a_backfill_that_cannot_end_does_not_begin(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dagster_project.cli.night.run_night", lambda *_, **__: pytest.fail("a night was run"))
+    done = run("backfill", "--from", "today", "--to", "2999-01-01")
+    assert done.code == 2
+    assert "No night can be run for" in done.err
+
+
+def test_a_night_does_not_need_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serving falls back on the programs' rules, and says so in every row and in an alert."""
+
+    def locked(*_: object) -> None:
+        raise RegistryError("The model registry is locked by another process.")
+
+    monkeypatch.setattr("jobs.registry.latest", locked)
+    assert _is_training_due(make_night("today", "tuva"), "auto") is False
 
 
 def test_the_demo_prints_commands_that_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

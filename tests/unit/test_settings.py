@@ -62,6 +62,24 @@ def test_a_wrong_setting_is_named_with_its_place_and_what_is_allowed(
     assert refused.value.exit_code == ExitCode.USER_ERROR
 
 
+def test_a_source_that_nobody_knows_is_not_run_every_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTREACH_NIGHTLY_SOURCES", '["tuva", "nope"]')
+    with pytest.raises(ConfigError, match="give a list as JSON, of tuva, desynpuf, synthea_csv"):
+        settings()
+
+
+def test_a_home_that_is_no_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("OUTREACH_HOME", str(file))
+    with pytest.raises(ConfigError, match=r"OUTREACH_HOME=.* give a folder"):
+        settings()
+    monkeypatch.setenv("OUTREACH_HOME", str(file / "below"))
+    with pytest.raises(ConfigError, match="cannot be made") as refused:
+        settings().made_home()
+    assert refused.value.exit_code == ExitCode.USER_ERROR
+
+
 def test_a_list_that_is_no_json_and_a_file_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "settings.env").write_bytes(b"OUTREACH_SEED=\xff")
     with pytest.raises(ConfigError, match=r"settings\.env cannot be read \(UnicodeDecodeError\)"):
