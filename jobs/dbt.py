@@ -20,11 +20,14 @@ from typing import Any
 
 from filelock import FileLock
 
-from contracts.errors import OutreachError
+from contracts.errors import EngineError, OutreachError
 from contracts.settings import settings
+from jobs.engine.paths import engine_paths
+from jobs.engine.state import engine_process, read_state
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt"
 THREADS = 4
+_LOOK_SECONDS = 2.0  # between looks at the engine's process, a few microseconds each
 _FAILED = ("error", "fail", "runtime error")
 _ERROR_CLASS = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 
@@ -79,7 +82,7 @@ def run_dbt(
 
     Raises:
         DbtError: a node failed, nothing was selected, or dbt could not start.
-        EngineError: there is no Spark endpoint.
+        EngineError: there is no Spark endpoint, or the embedded engine ended meanwhile.
     """
     if command != "seed":
         ensure_seeds(run_id=run_id)
@@ -152,7 +155,7 @@ def _invoke(command: str, arguments: list[str], run_id: str, remote: dict[str, s
         artifact = target() / "run_results.json"
         artifact.unlink(missing_ok=True)
         began = time.monotonic()
-        done = subprocess.run(argv, env=_environment(remote), cwd=PROJECT, capture_output=True, text=True, check=False)
+        done = _watched(argv, _environment(remote), needs_engine=remote is None and settings().spark_remote is None)
         seconds = time.monotonic() - began
         nodes = _nodes(artifact)
     result = DbtResult(command, run_id, nodes, seconds)
@@ -164,6 +167,44 @@ def _invoke(command: str, arguments: list[str], run_id: str, remote: dict[str, s
             todo=f"read {home / 'logs' / 'dbt.log'}",
         )
     return result
+
+
+def _watched(argv: list[str], env: dict[str, str], *, needs_engine: bool) -> subprocess.CompletedProcess[str]:
+    """Run dbt to its end, which comes at once where the embedded engine ends: dbt itself would try to reach it for long.
+
+    Raises:
+        EngineError: the engine's process is gone.
+    """
+    engine = read_state(engine_paths(settings()).state) if needs_engine else None
+
+    def is_orphan() -> bool:
+        return needs_engine and engine_process(engine) is None
+
+    with subprocess.Popen(
+        argv, env=env, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            while True:
+                try:
+                    out, err = child.communicate(timeout=_LOOK_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    if is_orphan():
+                        raise _engine_gone() from None
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode != 0 and is_orphan():
+        raise _engine_gone()
+    return subprocess.CompletedProcess(argv, child.returncode, out, err)
+
+
+def _engine_gone() -> EngineError:
+    return EngineError(
+        "The embedded Spark engine ended while dbt was at work.",
+        actual="its process is gone",
+        todo="`outreach engine logs` shows why (most often too little memory); then run this again.",
+    )
 
 
 def _environment(remote: dict[str, str] | None) -> dict[str, str]:
