@@ -6,7 +6,8 @@ What is told of a month of nights has partitions of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -31,6 +32,11 @@ months = dg.MultiPartitionsDefinition(
         "source": dg.StaticPartitionsDefinition(list(SOURCES)),
     }
 )
+
+
+def today() -> date:
+    """The date now in the plan's time zone."""
+    return datetime.now(ZoneInfo(settings().timezone)).date()
 
 
 @dataclass(frozen=True)

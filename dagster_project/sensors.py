@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import date
 
 import dagster as dg
 
 from contracts.settings import settings
 from contracts.tables.shapes import SOURCES
 from dagster_project.jobs import ingest_job, nightly_job, trained_night_job, training_job
-from dagster_project.partitions import Night
+from dagster_project.partitions import Night, today
 
 
 def _inbox_state(source: str) -> str | None:
@@ -68,7 +67,8 @@ def due_training(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipR
     due = training_due(source, lambda name, since: alarms_since(spark_session(), name, since))
     if due is None:
         return dg.SkipReason(f"Nothing asks for a training of {source}.")
-    night = Night(date.fromisoformat(day), source)
+    # As of today, also after a night of long ago: what has become known since is what asks for the training.
+    night = Night(today(), source)
     reasons = "; ".join(due.reasons)
     return dg.RunRequest(
         run_key=f"due-{source}-{due.key}", partition_key=night.key, tags={"outreach/trained_because": reasons[:250]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -100,18 +100,20 @@ def test_alarms_come_from_the_alerts(registry: Registry) -> None:
 
 @pytest.fixture
 def after_a_night(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Evaluates the sensor as the daemon does after a nightly run of 2026-11-23."""
+    """Evaluates the sensor as the daemon does on 2026-11-23, after a night of three weeks before was run."""
     from dagster_project.sensors import due_training
 
     def evaluate(alarms: FakeAlarms, tags: dict[str, str] | None = None) -> dg.RunRequest | dg.SkipReason:
         monkeypatch.setattr("jobs.session.spark_session", lambda: None)
         monkeypatch.setattr(due, "alarms_since", lambda _, source, since: alarms(source, since))
-        night = {"dagster/partition/date": "2026-11-23", "dagster/partition/source": SOURCE}
+        night = {"dagster/partition/date": "2026-11-02", "dagster/partition/source": SOURCE}
         with dg.DagsterInstance.ephemeral() as instance:
             run = instance.create_run_for_job(nothing, tags=night if tags is None else tags)
             event = dg.DagsterEvent(event_type_value="PIPELINE_SUCCESS", job_name="nightly")
             context = dg.build_run_status_sensor_context("due_training", event, instance, run)
-            return due_training(context)
+            with monkeypatch.context() as now:
+                now.setattr("dagster_project.sensors.today", lambda: date(2026, 11, 23))
+                return due_training(context)
 
     return evaluate
 
@@ -121,7 +123,7 @@ def nothing() -> None:
     """Stands for the night that ended."""
 
 
-def test_the_sensor_requests_the_training_of_the_nights_source(after_a_night: Any, registry: Registry) -> None:
+def test_the_sensor_requests_todays_training_of_the_nights_source(after_a_night: Any, registry: Registry) -> None:
     registry.train()
     asked = after_a_night(FakeAlarms(alarm(1, 1)))
     assert isinstance(asked, dg.RunRequest)
