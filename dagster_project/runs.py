@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from dagster_project.instance import instance
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster_shared.error import SerializableErrorInfo
 
     from dagster_project.partitions import Night
 
@@ -61,7 +63,7 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
         run_config: as in the launchpad.
 
     Raises:
-        KeyboardInterrupt: a person or the system (SIGTERM) stopped it; the step at work was not run again.
+        KeyboardInterrupt: a person or the system (SIGTERM) stopped it; a step at work was not run again.
     """
     from dagster_project.definitions import defs
 
@@ -86,19 +88,41 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
 
 
 def _was_interrupted(result: ExecuteInProcessResult) -> bool:
+    """Within a step, or before the first or between two, of which only the run's own failure tells."""
+    from dagster._core.events import RunFailureReason
     from dagster._core.execution.plan.objects import ErrorSource
 
-    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    return any(failure.error_source is ErrorSource.INTERRUPT for failure in failures)
+    return any(
+        (event.is_step_failure and event.step_failure_data.error_source is ErrorSource.INTERRUPT)
+        or (event.is_job_failure and event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION)
+        for event in result.all_events
+    )
 
 
 def _first_error(result: ExecuteInProcessResult) -> Exception | None:
-    """What the first failed step raised, as our own error where it was one."""
+    """What the first failed step raised, as our own error where it was one: its class says how the command exits."""
     if result.success:
         return None
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
-            info = event.step_failure_data.error
-            cause = info.cause or info
-            return OutreachError(f"Step {event.step_key} failed: {(cause.message or info.message).strip()}")
+            return _own_error(f"Step {event.step_key} failed", event.step_failure_data.error)
+        if event.is_job_failure and event.job_failure_data.error is not None:
+            return _own_error("The run failed before its first step", event.job_failure_data.error)
     return OutreachError("The run failed before its first step.", todo="see the run in `outreach ui`")
+
+
+def _own_error(what: str, told: SerializableErrorInfo) -> OutreachError:
+    """An error of our tree from what Dagster keeps of one: the name of its class and its text, and those of its causes."""
+    kinds, link = {kind.__name__: kind for kind in _tree(OutreachError)}, told.cause or told
+    found: SerializableErrorInfo | None = told
+    while found is not None:
+        if (kind := kinds.get(found.cls_name or "")) is not None:
+            return kind(f"{what}: {found.message.strip().removeprefix(f'{kind.__module__}.{kind.__qualname__}: ')}")
+        found = found.cause
+    return OutreachError(f"{what}: {(link.message or told.message).strip()}")
+
+
+def _tree(kind: type[OutreachError]) -> Iterator[type[OutreachError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _tree(child)

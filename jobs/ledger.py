@@ -72,6 +72,13 @@ class _Run:
     run_date: dt.date | None = None
 
 
+@dataclass
+class Ending:
+    """How a whole run ended; set `failure` where no error tells it."""
+
+    failure: str | None = None
+
+
 _lock = threading.Lock()
 _current: _Run | None = None
 
@@ -85,17 +92,25 @@ def begin_run(job: str, run_id: str, *, data_source: str | None = None, run_date
 
 
 @contextmanager
-def run(job: str, run_id: str, *, data_source: str | None = None, run_date: dt.date | None = None) -> Iterator[None]:
+def run(job: str, run_id: str, *, data_source: str | None = None, run_date: dt.date | None = None) -> Iterator[Ending]:
     """A whole run: `begin_run`, and the ledger written at its end, also when it fails.
+
+    A run that did not succeed although no step failed leaves a closing row, `run`: it was stopped between two.
 
     A ledger that cannot be written does not fail the run, nor hide why it failed: the journal stays, and the next
     flush of any process writes it.
     """
     begin_run(job, run_id, data_source=data_source, run_date=run_date)
     tell_of_killed_steps()
+    ending = Ending()
     try:
-        yield
+        yield ending
+    except BaseException as error:
+        ending.failure = safe_message(error)
+        raise
     finally:
+        if ending.failure is not None:
+            _record_failure(ending.failure)
         _record_lineage()
         try:
             flush()
@@ -143,16 +158,28 @@ def step(
         lineage.close_step(told, record)
 
 
+def _record_failure(message: str) -> None:
+    """Close a run that did not succeed under the step `run`, unless one of its steps has failed, which tells more."""
+    record, path = _step_of_run("run"), journal_path()
+    ended = {e["step"]: e["status"] for e in (entries(path) if path.exists() else ()) if e["run_id"] == record.run_id}
+    if "failed" in ended.values():
+        return
+    record.status, record.message = "failed", message
+    _end(record)
+
+
 def _record_lineage() -> None:
     """End the run's lineage and put on record how many events there were and how many were lost."""
-    current = _run_of_process()
-    record = StepRecord(
-        current.run_id, current.job, "lineage", current.data_source, current.run_date, dt.datetime.now(dt.UTC)
-    )
+    record = _step_of_run("lineage")
     delivered = lineage.end_run()
     if delivered is not None:
         record.rows_out, record.message = delivered.events, str(delivered)
         _end(record)
+
+
+def _step_of_run(name: str) -> StepRecord:
+    current = _run_of_process()
+    return StepRecord(current.run_id, current.job, name, current.data_source, current.run_date, dt.datetime.now(dt.UTC))
 
 
 def _run_of_process() -> _Run:

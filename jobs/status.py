@@ -34,7 +34,7 @@ class Status:
         published: the last published night; None: none.
         programs: rows of `outreach.program_summary` of that night.
         run: the last nightly run: `run_id, run_date, started_at, seconds, steps, quarantined`; None: none on record.
-        failed: its step that failed: `step, message`; None: none did.
+        failed: its step that failed: `step, message`; `run` where it was stopped between two; None: none did.
         slowest: its longest steps: `step, seconds`.
         running: steps that are running now: `step, job, seconds`.
         alerts: raised since that run began: `kind, severity, subject, message`.

@@ -25,7 +25,8 @@ class _Command:
 
 
 _C = ExitCode
-_NIGHT = (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN)
+_TRAINING = (_C.FAILED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN, _C.REGISTRY_UNAVAILABLE)
+_NIGHT = (*_TRAINING, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)
 _GROUPS = {
     "engine": _Command(
         "engine", (_C.ENGINE_UNAVAILABLE,), "Start, stop and look at the embedded Spark Connect engine."
@@ -62,7 +63,7 @@ _COMMANDS = {
     "demo": _Command("demo", (_C.FAILED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN)),
     "nightly": _Command("night", _NIGHT),
     "backfill": _Command("night", _NIGHT),
-    "train": _Command("night", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
+    "train": _Command("night", _TRAINING),
     "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)),
     "doctor": _Command("doctor", (_C.FAILED,)),
     "docs": _Command("docs", (_C.FAILED,)),

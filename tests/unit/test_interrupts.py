@@ -7,15 +7,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
 from unittest.mock import patch
 
 import dagster as dg
 import pytest
 
-from contracts.errors import ExitCode
+from contracts.errors import ContractError, EngineError, ExitCode, OutreachError, RegistryError
+from contracts.settings import settings
 from dagster_project import cli, runs
 from dagster_project.cli.ui import end
-from dagster_project.policies import RETRY
+from dagster_project.policies import RETRY, no_retry
+from dagster_project.resources import LAKEHOUSE, lakehouse
+from jobs import ledger
+from jobs.dbt import DbtError
+from jobs.journal import entries
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -39,6 +48,149 @@ def test_a_stopped_step_is_not_retried(number: signal.Signals, monkeypatch: pyte
             runs.run_job("short")
         assert [run.status for run in on.get_runs()] == [dg.DagsterRunStatus.FAILURE]
     assert attempts == ["at_work"]
+
+
+@pytest.fixture
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state folder of its own, in which the ledger is journalled and not written: that needs an engine."""
+    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
+    settings.cache_clear()
+    ledger._journal.cache_clear()
+    monkeypatch.setattr(ledger, "flush", lambda *_: 0)
+    yield tmp_path
+    settings.cache_clear()
+    ledger._journal.cache_clear()
+
+
+def steps_on_record() -> list[tuple[str, str]]:
+    return [(e["step"], e["status"]) for e in entries(ledger.journal_path()) if e["step"] != "lineage"]
+
+
+@contextmanager
+def short_night(monkeypatch: pytest.MonkeyPatch, *assets: dg.AssetsDefinition) -> Iterator[dg.DagsterInstance]:
+    """A job `nightly` of these assets, which `run_job` runs."""
+    defs = dg.Definitions(assets, jobs=[dg.define_asset_job("nightly")], resources={LAKEHOUSE: lakehouse})
+    monkeypatch.setattr("dagster_project.definitions.defs", defs)
+    with dg.instance_for_test() as on, patch.object(runs, "instance", lambda: on):
+        yield on
+
+
+@dg.asset(required_resource_keys={LAKEHOUSE})
+def stopped_between_steps() -> None:
+    """The signal comes while nothing is measured."""
+    with ledger.step("dbt core"):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+
+
+def test_a_run_stopped_between_two_steps_is_on_record(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_night(monkeypatch, stopped_between_steps), pytest.raises(KeyboardInterrupt):
+        runs.run_job("nightly")
+    assert steps_on_record() == [("dbt core", "succeeded"), ("run", "failed")]
+
+
+@dg.asset(required_resource_keys={LAKEHOUSE})
+def failing() -> None:
+    """Its step says what went wrong, so that the run need not."""
+    with ledger.step("dbt core"):
+        raise dg.Failure("bad", allow_retries=False)
+
+
+@dg.asset(required_resource_keys={LAKEHOUSE})
+def failing_unmeasured() -> None:
+    """A table is blocked after its audit, which itself went well."""
+    with ledger.step("contracts core"):
+        pass
+    raise no_retry(ContractError("core.member broke its contract."))
+
+
+def test_a_step_of_dagster_that_failed_is_on_record(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_night(monkeypatch, failing_unmeasured):
+        runs.run_job("nightly")
+    assert steps_on_record() == [("contracts core", "succeeded"), ("run", "failed")]
+    assert [e["message"] for e in entries(ledger.journal_path()) if e["step"] == "run"] == [
+        "Step failing_unmeasured failed: core.member broke its contract."
+    ]
+
+
+@dg.asset(required_resource_keys={LAKEHOUSE})
+def fine() -> None:
+    """Nothing goes wrong."""
+    with ledger.step("dbt core"):
+        pass
+
+
+@pytest.mark.parametrize(("asset", "status"), [(failing, "failed"), (fine, "succeeded")])
+def test_other_runs_need_no_closing_row(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, asset: dg.AssetsDefinition, status: str
+) -> None:
+    with short_night(monkeypatch, asset):
+        runs.run_job("nightly")
+    assert steps_on_record() == [("dbt core", status)]
+
+
+@pytest.fixture
+def other_run(at_home: Path) -> Iterator[None]:
+    """Another process that holds the warehouse."""
+    path = str(at_home / "lakehouse.lock")
+    code = f"import filelock, sys; lock = filelock.FileLock({path!r}); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "held\n"
+        yield
+        other.stdin.close()
+
+
+def test_a_second_run_says_that_it_waits_and_can_be_stopped(
+    other_run: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = list[str]()
+
+    class Screen:
+        def print(self, text: str, **_: object) -> None:
+            told.append(text)
+            Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    monkeypatch.setattr(ledger, "console", Screen)
+    with short_night(monkeypatch, fine), pytest.raises(KeyboardInterrupt):
+        runs.run_job("nightly")
+    assert told == ["Another run holds the warehouse; waiting for it to end."]
+    assert "Timeout" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ContractError("core.member broke its contract."), ExitCode.CONTRACT_BROKEN),
+        (EngineError("The engine is gone."), ExitCode.ENGINE_UNAVAILABLE),
+        (RegistryError("The registry is locked."), ExitCode.REGISTRY_UNAVAILABLE),
+        (DbtError("dbt failed."), ExitCode.FAILED),
+        (OSError("no space left"), ExitCode.FAILED),
+    ],
+)
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_the_exit_code_of_a_run_is_that_of_its_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: ExitCode, is_wrapped: bool
+) -> None:
+    @dg.asset
+    def broken() -> None:
+        if is_wrapped:
+            raise no_retry(error) from error
+        raise error from ValueError("a cause of its own")
+
+    with short_night(monkeypatch, broken):
+        found = runs.run_job("nightly").error
+    assert isinstance(found, OutreachError)
+    assert found.exit_code is code
+    assert "Step broken failed: " in str(found)
+    assert str(error) in str(found)
+    if isinstance(error, OutreachError):
+        assert type(found) is type(error)
+        assert "contracts.errors" not in str(found)
 
 
 def test_an_error_is_still_retried(monkeypatch: pytest.MonkeyPatch) -> None:

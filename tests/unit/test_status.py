@@ -90,6 +90,16 @@ def test_a_failed_night_says_where_and_what_stands(config: Settings) -> None:
     assert "1 error, 0 warnings; first: failure of nightly" in text
 
 
+def test_a_night_that_was_stopped_between_two_steps_did_not_go_well(config: Settings) -> None:
+    two_nights(config.home)
+    write_table(config.home, "ops.run_ledger", [
+        step("score", 0), step("run", 1, status="failed", message="The run failed or was interrupted before its end."),
+    ])  # fmt: skip
+    found = status("tuva", config, NOW)
+    assert found.exit_code is ExitCode.FAILED
+    assert "in `run`: The run failed or was interrupted before its end." in "\n".join(lines(found))
+
+
 def test_a_step_that_failed_and_was_retried_did_not_fail(config: Settings) -> None:
     two_nights(config.home)
     write_table(config.home, "ops.run_ledger", [step("score", 0, status="failed"), step("score", 1)])
