@@ -280,6 +280,21 @@ def test_decisions_are_appended_once(spark: Any, night: dict[str, pd.DataFrame],
     assert list(found["previous_version"]) == ["none"] * 4
 
 
+def test_a_note_that_is_no_text_is_an_alert_and_keeps_no_other_waiting(
+    spark: Any, night: dict[str, pd.DataFrame], registry: Registry
+) -> None:
+    """As an earlier release took it from a shell; now it is refused before it is written."""
+    first, second = trail(model_name(SOURCE, ED)).decisions[:2]
+    replace(first, decision_id="no-text", note="comit\udce9", is_recorded=False).write()
+    replace(second, is_recorded=False).write()
+    assert record_decisions(spark) == 1
+    alerts = [row["message"] for row in spark.table("ops.alert").where("message like '%no-text%'").collect()]
+    assert len(alerts) == 1
+    assert "UnicodeEncodeError" in alerts[0]
+    first.write()
+    assert record_decisions(spark) == 0
+
+
 def test_comparison_of_the_command_line_reads_the_night(night: dict[str, pd.DataFrame]) -> None:
     from jobs.model_facts import comparison
 
