@@ -129,7 +129,8 @@ def test_of_one_day_the_last_numbered_file_says_how_a_call_ended(spark: Any, ord
     columns += ["assigned_by", "is_offered", "assignment_probability", "is_reached", "disposition"]
     told = """(select 'tuva' as data_source, timestamp'2026-07-03' as known_at, 'c' as contact_id, 'm' as member_id, 'p' as
         program, 'phone' as channel, 't' as team, date'2026-07-01' as assigned_date, 'policy' as assigned_by,
-        true as is_offered, 0.9D as assignment_probability, disposition = 'reached' as is_reached, disposition, file_name
+        true as is_offered, 0.9D as assignment_probability, disposition = 'reached' as is_reached, disposition, file_name,
+        timestamp'2026-07-03 01:00:00' as ingested_at, 1 as file_row_number
         from values ('declined', 'd_0002_a.csv'), ('reached', 'd_0003_0.csv'), ('no_answer', 'd_0001_f.csv')
         as f(disposition, file_name) order by disposition {order})"""
     model = Environment(loader=FileSystemLoader(PROJECT)).get_template("models/core/outreach_contact.sql")
