@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock
 
 from contracts.errors import EngineError, OutreachError
-from contracts.settings import settings
+from contracts.settings import Settings, settings
 from jobs.engine.paths import engine_paths
 from jobs.engine.state import engine_process, read_state
 
@@ -95,13 +95,18 @@ def run_dbt(
     return result
 
 
+def seeds_marker(config: Settings) -> Path:
+    """What was loaded last, as a digest."""
+    return config.home / "dbt" / "seeds.sha256"
+
+
 def ensure_seeds(*, run_id: str) -> bool:
     """Load the reference seeds when this warehouse lacks their present content; whether anything was loaded."""
     state = settings()
     digest = sha256(state.warehouse_url.encode())
     for path in sorted((PROJECT / "seeds").glob("*")):
         digest.update(path.name.encode() + path.read_bytes())
-    marker = state.home / "dbt" / "seeds.sha256"
+    marker = seeds_marker(state)
     if marker.exists() and marker.read_text() == digest.hexdigest():
         return False
     _checked(_invoke("seed", ["--full-refresh"], run_id))

@@ -52,6 +52,8 @@ def register_tables(url: str, config: Settings, paths: EnginePaths) -> None:
     if is_known(config, paths):
         return
     is_folder = "://" not in config.warehouse_url
+    if is_folder:
+        _clear_seeds(config)
     tables = dict(_folders(Path(config.warehouse_url)) if is_folder else _locations(config.warehouse_url))
     if tables:
         registered = _register(url, tables, are_tables=is_folder)
@@ -64,6 +66,16 @@ def _folders(warehouse: Path) -> Iterator[tuple[str, str]]:
     for table in sorted(warehouse.glob("*.db/*")):
         if (table / "_delta_log").is_dir():
             yield f"{table.parent.name.removesuffix('.db')}.{table.name}", str(table)
+
+
+def _clear_seeds(config: Settings) -> None:
+    """Remove the tables of dbt's seeds, which the next build loads again: dbt drops them first, and of a table that was registered
+    at a place only the name would go."""
+    from jobs.dbt import PROJECT, seeds_marker
+
+    for seed in (PROJECT / "seeds").glob("*.csv"):
+        shutil.rmtree(Path(config.warehouse_url) / "core.db" / seed.stem, ignore_errors=True)
+    seeds_marker(config).unlink(missing_ok=True)
 
 
 def _locations(warehouse: str) -> Iterator[tuple[str, str]]:

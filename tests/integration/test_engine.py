@@ -232,16 +232,25 @@ print(spark.sql("describe detail core.copied").select("description", "partitionC
 
     run(config.home, fill)
     stop_engine(config)
+    seed = config.home / "warehouse/core.db/ref_drug_code/_delta_log"
+    seed.mkdir(parents=True)
+    marker = config.home / "dbt/seeds.sha256"
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text("loaded")
     copy = Settings(home=tmp_path_factory.mktemp("copy") / "o'clock", engine_memory="1g")
     shutil.copytree(config.home, copy.home)
     try:
         found = run(copy.home, look)
         assert "[2, 2]" in found
         assert "description='kept', partitionColumns=['kind']" in found
+        # What dbt drops before it loads it is not registered at its place, but loaded again.
+        assert not (copy.home / "warehouse/core.db/ref_drug_code").exists()
+        assert not (copy.home / "dbt/seeds.sha256").exists()
         note = engine_paths(copy).metastore / "warehouse"
         assert note.read_text() == copy.warehouse_url
     finally:
         stop_engine(copy)
+    assert seed.is_dir()
     assert DeltaTable(config.home / "warehouse/core.db/copied").count() == 1, (
         "the copy's engine wrote the original's tables"
     )
