@@ -164,13 +164,22 @@ def equity_rows(report: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def gap_estimate(people: Ranked, member: np.ndarray, alpha: float = 0.05) -> Estimate:
-    """Calibration gap of a group (boolean (n,)) relative to everyone, cluster-robust."""
-    w, gap = people.weight, people.gap
+    """Calibration gap of a group (boolean (n,)) less that of everyone, cluster-robust."""
+    return _above_everyone(people, member, people.gap, alpha)
+
+
+def need_difference(people: Ranked, member: np.ndarray, alpha: float = 0.05) -> Estimate:
+    """Mean need of a group (boolean (n,)) less that of everyone, cluster-robust."""
+    return _above_everyone(people, member, people.need, alpha)
+
+
+def _above_everyone(people: Ranked, member: np.ndarray, value: np.ndarray, alpha: float) -> Estimate:
+    w = people.weight
     share = float(w[member].sum() / w.sum())
-    value = float(np.average(gap[member], weights=w[member]))
+    own, everyone = float(np.average(value[member], weights=w[member])), float(np.average(value, weights=w))
     # The mean over everyone is estimated from the same rows: its influence is part of the group's.
-    influence = member / share * (gap - value) - gap
-    return estimate(value, clustered_se(influence, people.cluster, w), int(member.sum()), alpha)
+    influence = member / share * (value - own) - (value - everyone)
+    return estimate(own - everyone, clustered_se(influence, people.cluster, w), int(member.sum()), alpha)
 
 
 def selection_log_ratio(people: Ranked, member: np.ndarray, chosen: np.ndarray, alpha: float = 0.05) -> Estimate:
@@ -183,15 +192,6 @@ def selection_log_ratio(people: Ranked, member: np.ndarray, chosen: np.ndarray, 
     influence = member / share * (chosen - own) / own - (chosen - everyone) / everyone
     se = clustered_se(influence, people.cluster, w)
     return estimate(float(np.log(own / everyone)), se, int(member.sum()), alpha)
-
-
-def need_difference(people: Ranked, member: np.ndarray, alpha: float = 0.05) -> Estimate:
-    """Mean need of a group (boolean (n,)) less that of everyone, cluster-robust."""
-    w = people.weight
-    share = float(w[member].sum() / w.sum())
-    own, everyone = float(np.average(people.need[member], weights=w[member])), float(np.average(people.need, weights=w))
-    influence = member / share * (people.need - own) - (people.need - everyone)
-    return estimate(own - everyone, clustered_se(influence, people.cluster, w), int(member.sum()), alpha)
 
 
 def selected_by_model(people: Ranked) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,10 @@ class Settings(BaseSettings):
         except (KeyError, ValueError, OSError):
             raise ValueError("an IANA zone, for example America/New_York") from None
         return value
+
+    def today(self) -> date:
+        """The date now in the plan's time zone."""
+        return datetime.now(ZoneInfo(self.timezone)).date()
 
     def made_home(self) -> Path:
         """The state folder; where it is not there it is made, closed to others, since members' data come into it.

@@ -6,8 +6,7 @@ What is told of a month of nights has partitions of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import dagster as dg
 
@@ -32,11 +31,6 @@ months = dg.MultiPartitionsDefinition(
         "source": dg.StaticPartitionsDefinition(list(SOURCES)),
     }
 )
-
-
-def today() -> date:
-    """The date now in the plan's time zone."""
-    return datetime.now(ZoneInfo(settings().timezone)).date()
 
 
 @dataclass(frozen=True)

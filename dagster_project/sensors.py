@@ -10,7 +10,7 @@ import dagster as dg
 from contracts.settings import settings
 from contracts.tables.shapes import SOURCES
 from dagster_project.jobs import ingest_job, nightly_job, trained_night_job, training_job
-from dagster_project.partitions import Night, today
+from dagster_project.partitions import Night
 
 
 def _inbox_state(source: str) -> str | None:
@@ -68,7 +68,7 @@ def due_training(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipR
     if due is None:
         return dg.SkipReason(f"Nothing asks for a training of {source}.")
     # As of today, also after a night of long ago: what has become known since is what asks for the training.
-    night = Night(today(), source)
+    night = Night(settings().today(), source)
     reasons = "; ".join(due.reasons)
     return dg.RunRequest(
         run_key=f"due-{source}-{due.key}", partition_key=night.key, tags={"outreach/trained_because": reasons[:250]}

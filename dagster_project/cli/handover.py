@@ -57,14 +57,12 @@ def import_file(
     The same file again changes nothing. Rows that fit no published call are named by line, and the exit code is 1.
     """
     import dataclasses
-    import datetime as dt
-    from zoneinfo import ZoneInfo
 
     from contracts.errors import ExitCode
     from contracts.settings import settings
     from jobs.handover.dispositions import import_dispositions
 
-    found = import_dispositions(file, settings(), dt.datetime.now(ZoneInfo(settings().timezone)).date())
+    found = import_dispositions(file, settings(), settings().today())
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(found), default=str, indent=1))
     else:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -34,7 +33,7 @@ def parse_day(text: str | None) -> date:
     """
     word = "today" if text is None else text
     if word in _WORDS:
-        return datetime.now(ZoneInfo(settings().timezone)).date() + timedelta(days=_WORDS[word])
+        return settings().today() + timedelta(days=_WORDS[word])
     try:
         return iso_date(word)
     except ValueError:

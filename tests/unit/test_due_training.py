@@ -112,7 +112,7 @@ def after_a_night(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Any:
             event = dg.DagsterEvent(event_type_value="PIPELINE_SUCCESS", job_name="nightly")
             context = dg.build_run_status_sensor_context("due_training", event, instance, run)
             with monkeypatch.context() as now:
-                now.setattr("dagster_project.sensors.today", lambda: date(2026, 11, 23))
+                now.setattr("contracts.settings.Settings.today", lambda _: date(2026, 11, 23))
                 return due_training(context)
 
     return evaluate
