@@ -7,12 +7,14 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from os import stat_result
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from contracts.errors import UserError
+from contracts.settings import settings
 
 DATA_SUFFIXES = (".csv", ".csv.gz", ".csv.parquet", ".parquet")
 _DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -36,7 +38,8 @@ class Delivery:
         folder: name of the folder it lies in, when that is not the one the caller named; Spark writes an entity as one.
         sha256: of the bytes as delivered.
         stamp: which file it was, how long and when last written, before its bytes were read.
-        date: of the delivery: in the file's or folder's name (YYYYMMDD or YYYY-MM-DD), else its time stamp (UTC).
+        date: of the delivery: in the file's or folder's name (YYYYMMDD or YYYY-MM-DD), else that of its time stamp in the
+            plan's time zone, in which nights are dated.
     """
 
     path: Path
@@ -118,7 +121,7 @@ def describe(path: Path, root: Path) -> Delivery:
     """
     stat = path.stat()
     folder = path.parent.name if path != root and path.parent != root else ""
-    moment = datetime.fromtimestamp(stat.st_mtime, UTC).date()
+    moment = datetime.fromtimestamp(stat.st_mtime, ZoneInfo(settings().timezone)).date()
     return Delivery(path, folder, _sha256(path), _stamp(stat), date_in(path.name) or date_in(folder) or moment)
 
 

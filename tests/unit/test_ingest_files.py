@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.errors import InputFileError, UserError
+from contracts.settings import Settings
 from contracts.sources import SOURCES
 from jobs.ingest.check import check
 from jobs.ingest.delivery import date_in, describe, find_files
@@ -234,3 +235,15 @@ def test_what_a_killed_landing_left_is_removed_by_the_next(home: Path) -> None:
         assert other.exists()
     assert not stage.folder.exists()
     other.rmdir()
+
+
+@pytest.mark.parametrize(("timezone", "expected"), [("America/New_York", date(2026, 2, 28)), ("Asia/Tokyo", date(2026, 3, 1))])
+def test_a_file_without_a_date_in_its_name_is_of_the_plans_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timezone: str, expected: date
+) -> None:
+    """Dated by UTC, an evening's delivery in New York is tomorrow's: tonight's list would go without it."""
+    path = written(tmp_path, b"a,b\n1,2\n")
+    moment = datetime(2026, 3, 1, 2, 30, tzinfo=UTC).timestamp()
+    os.utime(path, (moment, moment))
+    monkeypatch.setattr("jobs.ingest.delivery.settings", lambda: Settings(timezone=timezone))
+    assert describe(path, tmp_path).date == expected
