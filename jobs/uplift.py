@@ -27,6 +27,7 @@ from jobs.enforce import audit_table, write_audited
 from jobs.ledger import step
 from jobs.lineage import record as lineage
 from jobs.lineage.design import uplift_jobs
+from jobs.options import by_key
 from jobs.session import spark_session
 
 if TYPE_CHECKING:
@@ -107,7 +108,10 @@ def due_windows(spark: SparkSession, program: Program, data_source: str, run_dat
 
 
 def _trials_sql(program: Program, data_source: str, window: Window) -> str:
-    """Member-nights of the window that are compared: `member_id, index_date, is_offered, bands, weight, cate, baseline_risk`.
+    """Member-nights of the window that are compared.
+
+    Columns: `member_id, index_date, is_offered, bands, weight, baseline_risk`, and of the offered `predicted`: their `cate`
+    as far as their channel is assumed to keep it.
 
     The offered rest for the cool-down, while a holdout who would be listed would be again the next night; compared night by
     night, persistent holdouts would pile up among the neediest. So such a holdout counts once and then rests
@@ -119,9 +123,10 @@ def _trials_sql(program: Program, data_source: str, window: Window) -> str:
     """
     where = f"data_source = {sql_string(data_source)} and program = {sql_string(program.key)}"
     rest = program.cooldown_days
+    share = by_key("channel", {name: f"{how.effect_share!r}D" for name, how in program.channels.items()}, "null")
     return f"""
     with history as (
-        select member_id, run_date, decision, priority_rank, assignment_probability, cate, baseline_risk
+        select member_id, run_date, decision, priority_rank, assignment_probability, cate * {share} as predicted, baseline_risk
         from outreach.priority
         where {where} and run_date < date'{window.end}' and decision in ('outreach', 'explore', 'holdout')
             and assignment_probability > 0
@@ -156,7 +161,7 @@ def _trials_sql(program: Program, data_source: str, window: Window) -> str:
             and e.run_date <= p.run_date and datediff(p.run_date, e.run_date) <= {rest}
         where p.run_date >= date'{window.start}' and not p.is_listed and has_explored and p.listed_prob < 1
     )
-    select member_id, run_date as index_date, decision <> 'holdout' as is_offered, bands, cate, baseline_risk,
+    select member_id, run_date as index_date, decision <> 'holdout' as is_offered, bands, predicted, baseline_risk,
         -- 1 / P(in this arm). Every night logs the holdout's share as what is left of its listed probability.
         case when decision <> 'holdout' then 1 / assignment_probability else 1 / (1 - listed_prob) end as weight
     from (select * from listed union all select * from below)
@@ -175,13 +180,13 @@ def arm_sums(spark: SparkSession, program: Program, data_source: str, window: Wi
             with by_member as (
                 select band, is_offered, member_id, count(*) as n, sum(weight) as w, sum(weight * outcome) as v,
                     max(outcome) as most,
-                    sum(weight * cate) as wc, sum(case when cate is not null then weight end) as wc_n,
+                    sum(weight * predicted) as wp, sum(case when predicted is not null then weight end) as wp_n,
                     sum(weight * baseline_risk) as wb, sum(case when baseline_risk is not null then weight end) as wb_n
                 from (select *, explode(bands) as band from ({followed})) group by band, is_offered, member_id
             )
             select band, is_offered, cast(count(*) as int) as members, cast(sum(n) as int) as trials,
                 cast(count_if(most > 0) as int) as with_outcome, sum(w) as w, sum(v) as v,
-                sum(w * w) as ww, sum(w * v) as wv, sum(v * v) as vv, sum(wc) / sum(wc_n) as cate, sum(wb) / sum(wb_n) as baseline
+                sum(w * w) as ww, sum(w * v) as wv, sum(v * v) as vv, sum(wp) / sum(wp_n) as predicted, sum(wb) / sum(wb_n) as baseline
             from by_member group by band, is_offered""").collect()
     finally:
         trials.unpersist()
@@ -201,7 +206,7 @@ def window_rows(
         offered, held_out = arms.get((band, True)), arms.get((band, False))
         sums = [_sums(arm) for arm in (offered, held_out)]
         found = realized_effect(*sums)
-        predicted = offered["cate"] if offered else None
+        predicted = offered["predicted"] if offered else None
         rows.append(
             {
                 "data_source": data_source,

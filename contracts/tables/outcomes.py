@@ -12,6 +12,7 @@ DRIFT_KINDS = ("feature", "score")
 
 @table(
     "outreach.realized_uplift",
+    version="1.0.1",
     key=("data_source", "program", "window_start", "score_band"),
     owner="care-management",
     rules=(
@@ -60,7 +61,7 @@ class RealizedUplift(Contract):
     ci_lower: Double = column("Lower 95 % limit.", nullable=True)
     ci_upper: Double = column("Upper 95 % limit.", nullable=True)
     predicted_effect: Double = column(
-        "Mean `cate` of the same offered members as published, weighted alike; NULL where no model estimated it.",
+        "Mean `cate` of the same offered members as published, each times the share of the effect that the channel is assumed to keep, weighted alike; NULL where no model estimated it.",
         nullable=True,
     )
     predicted_baseline: Double = column(

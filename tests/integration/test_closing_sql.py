@@ -59,8 +59,9 @@ def lists(spark: Any) -> Iterator[None]:
     visited = ", ".join(f"('{m}', date'{d}', timestamp'{k}')" for m, d, k in VISITS)
     spark.sql(f"""
         insert into outreach.priority
-            (data_source, program, run_date, member_id, decision, priority_rank, assignment_probability, cate)
-        select '{SOURCE}', '{PROGRAM}', * from values {listed}""")
+            (data_source, program, run_date, member_id, decision, priority_rank, assignment_probability, cate, channel)
+        select '{SOURCE}', '{PROGRAM}', *, case when decision in ('outreach', 'explore') then if(member_id = 'b', 'text', 'phone') end
+        from values {listed} as l (run_date, member_id, decision, priority_rank, assignment_probability, cate)""")
     spark.sql(f"""
         insert into core.outcome_event (data_source, event_type, member_id, event_start_date, event_end_date, known_at)
         select '{SOURCE}', 'ed_visit', member_id, day, day, known from values {visited} as v (member_id, day, known)""")
@@ -89,7 +90,8 @@ def test_who_is_compared_and_what_counts(spark: Any, lists: None) -> None:
         ("explored", False): (2, 0.5),  # h2 and h5
     }
     listed = arms["listed", True]
-    assert listed["cate"] == pytest.approx(-0.2)
+    assert program.channels["text"].effect_share == 0.4
+    assert listed["predicted"] == pytest.approx((-0.2 - 0.1 * 0.4 - 0.3) / 3)
     assert listed["w"] == pytest.approx(3 / 0.9)
     assert arms["listed", False]["w"] == pytest.approx(2 / 0.1)
     assert arms["explored", True]["w"] == pytest.approx(1 / 0.09)

@@ -139,6 +139,7 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
     _fill(
         spark, "outreach.priority", spark.createDataFrame(rows), data_source=f"'{SOURCE}'", program=f"'{PROGRAM}'",
         verdict="'publish'", model_version="'oracle:1'",
+        channel="case when decision in ('outreach', 'explore') then 'phone' end",
     )  # fmt: skip
     nights = spark.sql("select distinct run_date from outreach.priority")
     _fill(
