@@ -237,7 +237,9 @@ def test_what_a_killed_landing_left_is_removed_by_the_next(home: Path) -> None:
     other.rmdir()
 
 
-@pytest.mark.parametrize(("timezone", "expected"), [("America/New_York", date(2026, 2, 28)), ("Asia/Tokyo", date(2026, 3, 1))])
+@pytest.mark.parametrize(
+    ("timezone", "expected"), [("America/New_York", date(2026, 2, 28)), ("Asia/Tokyo", date(2026, 3, 1))]
+)
 def test_a_file_without_a_date_in_its_name_is_of_the_plans_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timezone: str, expected: date
 ) -> None:
