@@ -17,6 +17,7 @@ outside the lists. So memory depends on tonight's capacity, not on the number of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,8 @@ from contracts.errors import ConfigError
 # Dollars. Planning values say nothing below a cent; there the keyed hash decides.
 CENT = 0.01
 _TOLERANCE = 1e-4
+# HiGHS' tolerances are absolute: from a few millions on it calls solvable problems infeasible.
+_MOST_WORTH = 2.0**16
 
 
 @dataclass(frozen=True)
@@ -156,10 +159,11 @@ class Market:
         entries = self._entries(candidates)
         member, found = pd.factorize(entries["member_id"])
         ids, worth, value = _arrays(entries, member, np.asarray(found, dtype=object), len(self.options))
+        self._unit = _unit(worth)
         # Prices ask about more than there is.
         asked = self.limit + np.array([r.asked for r in self._resources], dtype=float)
         keep = _best_of_each(worth, _most_served(self.use, asked, np.count_nonzero(worth > 0, axis=0)))
-        self._ids, self._worth, self._value = ids[keep], worth[keep], value[keep]
+        self._ids, self._worth, self._value = ids[keep], worth[keep] / self._unit, value[keep]
         self._members = Members(self._worth, _TOLERANCE)
         self._solved_without: dict[int, Whole | None] = {}
         self._relaxed_at: dict[int, Relaxed] = {}
@@ -179,7 +183,7 @@ class Market:
             }
         ).sort_values(["program", "worth", "member_id"], ascending=[True, False, True], ignore_index=True)
         total = float(chosen["value"].sum())
-        return Allocation(chosen.drop(columns="worth"), total, gap=whole.bound - whole.value)
+        return Allocation(chosen.drop(columns="worth"), total, gap=(whole.bound - whole.value) * self._unit)
 
     def limit_uses(self) -> tuple[LimitUse, ...]:
         """How much of each limit the best allocation uses, and each limit's price."""
@@ -209,7 +213,7 @@ class Market:
         served = [
             (program, member)
             for (program, member), rows in entries.groupby(["program", "member_id"], sort=True)
-            if self._would_take(rows["option"].to_numpy(), rows["worth"].to_numpy(), at.get(member))
+            if self._would_take(rows["option"].to_numpy(), rows["worth"].to_numpy() / self._unit, at.get(member))
         ]
         return pd.DataFrame(served, columns=["program", "member_id"])
 
@@ -269,7 +273,8 @@ class Market:
 
     def _gain(self, extra: np.ndarray) -> float:
         """What the relaxed total gains by higher limits, to the cent."""
-        return round(max(self._members.relax(self.use, self.limit + extra).value - self._relaxed_value, 0.0), 2)
+        gain = self._members.relax(self.use, self.limit + extra).value - self._relaxed_value
+        return round(max(gain * self._unit, 0.0), 2)
 
     def _entries(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Candidates with `option` and `worth`; those of no positive value are left out."""
@@ -304,6 +309,12 @@ def _arrays(
     worth[cell], value[cell] = entries["worth"].to_numpy(), entries["value"].to_numpy(dtype=float)
     shape = (len(ids), options)
     return ids[order], worth.reshape(shape), value.reshape(shape)
+
+
+def _unit(worth: np.ndarray) -> float:
+    """Dollars per unit of the solver: one, or the power of two (which rounds nothing) that keeps to `_MOST_WORTH`."""
+    most = float(worth.max(initial=0.0)) / _MOST_WORTH
+    return 2.0 ** math.ceil(math.log2(most)) if most > 1 else 1.0
 
 
 def _most_served(use: np.ndarray, limit: np.ndarray, held: np.ndarray) -> int:

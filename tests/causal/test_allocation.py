@@ -223,6 +223,28 @@ def test_values_are_told_apart_to_the_cent() -> None:
     assert list(allocate(frame, OPTIONS, Limits({"a": 1}, {})).chosen["member_id"]) == ["high"]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_values_in_millions_are_allocated_as_the_same_in_dollars(seed: int) -> None:
+    """HiGHS' tolerances are absolute: it called such problems infeasible. Times a power of two, nothing is rounded."""
+    rng = np.random.default_rng(600 + seed)
+    frame = candidates(rng, 6_000)
+    frame["value"] = rng.lognormal(3, 1, len(frame))
+    out = (frame["member_id"] < "m00100").to_numpy()
+    limits = Limits({"a": 60, "b": 20, "c": 40}, {"nurses": 1_500, "desk": 300}, 2_500.0)
+    said = []
+    for scale in (1.0, 2.0**30):
+        scaled = frame.assign(value=frame["value"] * scale)
+        market = Market(scaled[~out], OPTIONS, limits)
+        found = market.allocate()
+        assert found.gap <= 0.01 * scale
+        prices = [use.price / scale for use in market.limit_uses()] + [market.one_more("a", "phone") / scale]
+        said.append((found.chosen.drop(columns="value"), prices, market.would_be_served(scaled[out])))
+    small, large = said
+    pd.testing.assert_frame_equal(small[0], large[0])
+    assert small[1] == pytest.approx(large[1], abs=0.01)
+    pd.testing.assert_frame_equal(small[2], large[2])
+
+
 def test_malformed_candidates_are_refused() -> None:
     frame = pd.DataFrame({"program": "a", "channel": "phone", "member_id": ["m", "m"], "value": [1.0, 2.0]})
     with pytest.raises(ConfigError, match="twice"):
