@@ -1,6 +1,6 @@
 """The causal core on known truth and on public data, as a page of evidence.
 
-    python tests/bench/bench_causal.py                 every section in full, into docs/causal-evidence.md (up to an hour)
+    python tests/bench/bench_causal.py                 every section in full, into docs/causal-evidence.md (two to three hours)
     python tests/bench/bench_causal.py --only NAME …   some sections in full; the others stay on the page as they are
     python tests/bench/bench_causal.py --short …       with few repetitions; writes nothing
 
