@@ -239,7 +239,7 @@ class Market:
         what they keep with the next in line in the member's place, and the relaxed optimum less the member's gain at its
         prices (any prices bound it). Only a member between the two makes the allocation be solved once more.
         """
-        enough = self._whole.value * (1 + 1e-9)
+        enough = self._whole.value * (1 + 1e-10)
         is_open = False
         for k, value in zip(options, worth, strict=True):
             others = self._without(k)

@@ -66,12 +66,6 @@ class NightPlan:
         counts = offers.groupby(["program", "channel"]).size()
         return {option: int(counts.get((option.program, option.channel), 0)) for option in self.options}
 
-    @property
-    def fallback_base(self) -> int:
-        """A place in a fallback ranking counts this less the rank among those whom the channel may reach: far above any rank
-        that can be served."""
-        return 4 * self.depth
-
 
 @dataclass(frozen=True)
 class Served:
@@ -157,6 +151,19 @@ def less(limits: Limits, used: Mapping[Option, int]) -> Limits:
     return Limits(places, minutes, budget)
 
 
+def place_value(rank: pd.Series, last: int) -> pd.Series:
+    """What a whole offer by rule counts, there being no dollars: the better the rank the more, and each far above nothing.
+
+    So equal offers go in the order of the ranking whatever their channel, and a channel that reaches only members far down it
+    leaves no place empty. The same in all programs, and for the held out as for the others.
+
+    Args:
+        rank: in the program's ranking, from 1.
+        last: of any program's ranking tonight.
+    """
+    return 4 * last - rank
+
+
 def serve(plan: NightPlan, candidates: pd.DataFrame) -> Served:
     """Fill the firm limits.
 
@@ -164,6 +171,7 @@ def serve(plan: NightPlan, candidates: pd.DataFrame) -> Served:
         plan: of the night.
         candidates: `program, channel, member_id, value, tie, is_held_out`: of each option at least the `plan.depth` best
             who are not held out and have a positive value, and every held-out member who is better than the last of them.
+            By effect a value is in dollars, by rule it is a `place_value` times the share of the effect.
     """
     verdict = candidates["program"].map(plan.verdict)
     effect, by_effect, spared_by_effect = _fill(plan, "publish", plan.firm, candidates[verdict == "publish"])

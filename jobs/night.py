@@ -151,7 +151,7 @@ def publish_night(data_source: str, run_date: date, *, run_id: str) -> list[Audi
         rows = ranked(scores, configured, plan).persist(StorageLevel.MEMORY_AND_DISK)
         try:
             salt = f"{configured.holdout_salt}|explore|{run_date}"
-            allocation = allocate_night(rows, plan, salt)
+            allocation = allocate_night(rows, configured, plan, salt)
             if allocation.served.gap_usd >= 1:
                 record.message = f"The list may be up to ${allocation.served.gap_usd:,.0f} below the best there is."
             identity = night_id(data_source, run_date, served)

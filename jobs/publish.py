@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from causal.allocation import CENT
 from causal.assignment import uniform_sql
-from causal.policy import NightPlan, Served, capacity_use, serve
+from causal.policy import NightPlan, Served, capacity_use, place_value, serve
 from contracts.catalog import contract
 from contracts.compile.literals import sql_string
 from contracts.features import version as feature_version
@@ -27,7 +27,7 @@ from jobs.options import benefit_sql, by_key, may_harm_sql, net_value_sql, offer
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
     from pyspark.sql.connect.session import SparkSession
 
 _CALLED = "decision in ('outreach', 'explore')"
@@ -75,10 +75,10 @@ class Allocation:
 
 
 def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFrame:
-    """Scores plus `is_holdout, tie, is_rankable, priority_rank, place_by_<channel>, may_harm, offers, can_explore`.
+    """Scores plus `is_holdout, tie, is_rankable, priority_rank, may_harm, offers, can_explore`.
 
-    `offers`: what an offer through each open channel counts in the allocation, and its expected dollars; none where it may
-    harm.
+    `offers`: what an offer through each open channel counts in the allocation (by rule: less the rank), and its expected
+    dollars; none where it may harm.
 
     Args:
         scores: rows of `causal.member_score` of one source and night.
@@ -95,7 +95,6 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
     order = Window.partitionBy("program", "is_rankable").orderBy(
         F.desc_nulls_last("rank_value"), F.asc("tie"), F.asc("member_id")
     )
-    so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     return (
         scores.withColumn("is_holdout", F.expr(f"{held_out} < {by_key('program', share, '0D')}"))
         .withColumn("tie", F.expr(uniform_sql(("member_id", "program"), f"{configured.holdout_salt}|tie")))
@@ -107,7 +106,6 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
             ),
         )
         .withColumn("priority_rank", F.expr("case when is_rankable then 1 end") * F.row_number().over(order))
-        .withColumns({_place(name): _among_reached(name).over(so_far) for name in _channel_names(configured)})
         .withColumn("may_harm", F.expr(f"verdict = 'publish' and {by_key('program', may_harm, 'false')}"))
         .withColumn("offers", F.expr(offers_sql(configured.programs, _ranked_by(configured, plan), "may_harm")))
         .withColumn(
@@ -121,46 +119,30 @@ def ranked(scores: DataFrame, configured: Programs, plan: NightPlan) -> DataFram
 
 
 def _ranked_by(configured: Programs, plan: NightPlan) -> dict[str, dict[str, str]]:
-    """SQL of what each option counts in the allocation: dollars by effect, or a place in the fallback ranking."""
+    """SQL of what each option counts in the allocation: dollars by effect, or less the rank (see `_placed`)."""
     found: dict[str, dict[str, str]] = {}
     for key, program in configured.programs.items():
         benefit = ranked_benefit_sql(program)
         by_effect = plan.verdict.get(key) == "publish"
         found[key] = {
-            name: net_value_sql(program, name, benefit)
-            if by_effect
-            else f"if(rank_value is null, null, greatest({plan.fallback_base}D - `{_place(name)}`, 0D)) * {how.effect_share!r}D"
-            for name, how in program.channels.items()
+            name: net_value_sql(program, name, benefit) if by_effect else "if(rank_value is null, null, -priority_rank)"
+            for name in program.channels
         }
     return found
 
 
-def _channel_names(configured: Programs) -> list[str]:
-    return sorted({name for program in configured.programs.values() for name in program.channels})
-
-
-def _place(channel: str) -> str:
-    return f"place_by_{channel}"
-
-
-def _among_reached(channel: str) -> Column:
-    """A rankable row's rank among those whom a channel may reach, over the ranking: a channel for few goes far down."""
-    from pyspark.sql.connect import functions as F
-
-    return F.count_if(F.expr(f"array_contains(allowed_channels, {sql_string(channel)})"))
-
-
-def allocate_night(rows: DataFrame, plan: NightPlan, explore_salt: str) -> Allocation:
+def allocate_night(rows: DataFrame, configured: Programs, plan: NightPlan, explore_salt: str) -> Allocation:
     """Fill the limits by rank, then draw the exploration.
 
     Args:
         rows: from `ranked`, persisted by the caller.
+        configured: from the programs file.
         plan: of the night.
         explore_salt: of tonight's exploration; another night draws others.
     """
     import pandas as pd
 
-    served = serve(plan, _candidates(rows, plan.depth))
+    served = serve(plan, _placed(rows, _candidates(rows, plan), configured, plan))
     slots = by_key("program", {key: str(count) for key, count in plan.explore.items()}, "0")
     draw = uniform_sql(("member_id", "program"), explore_salt)
     drawn = (
@@ -181,10 +163,10 @@ def allocate_night(rows: DataFrame, plan: NightPlan, explore_salt: str) -> Alloc
     return Allocation(served, explored[["program", "member_id", "channel"]], pools)
 
 
-def _candidates(rows: DataFrame, depth: int) -> pd.DataFrame:
-    """The best `depth` of each option who are not held out, and who is held out among them: a bounded frame."""
+def _candidates(rows: DataFrame, plan: NightPlan) -> pd.DataFrame:
+    """The best `plan.depth` of each option who are not held out, and who is held out among them: a bounded frame."""
     options = rows.where("is_rankable").selectExpr(
-        "program", "member_id", "tie", "is_holdout as is_held_out", "explode(offers) as offer"
+        "program", "verdict", "member_id", "tie", "is_holdout as is_held_out", "explode(offers) as offer"
     )
     better = (
         "count_if(not is_held_out) over (partition by program, offer.channel"
@@ -192,8 +174,23 @@ def _candidates(rows: DataFrame, depth: int) -> pd.DataFrame:
         " rows between unbounded preceding and current row)"
     )
     columns = ("program", "offer.channel as channel", "member_id", "offer.value as value", "tie", "is_held_out")
-    counted = options.where("offer.value > 0").selectExpr(*columns, f"{better} as better")
-    return counted.where(f"better <= {depth}").drop("better").toPandas()
+    counted = options.where("if(verdict = 'publish', offer.value > 0, offer.value is not null)").selectExpr(
+        *columns, f"{better} as better"
+    )
+    return counted.where(f"better <= {plan.depth}").drop("better").toPandas()
+
+
+def _placed(rows: DataFrame, candidates: pd.DataFrame, configured: Programs, plan: NightPlan) -> pd.DataFrame:
+    """Candidates with what a place in a fallback ranking counts (`causal.policy.place_value`) for less its rank."""
+    by_rule = candidates["program"].isin(plan.of("fallback"))
+    if not by_rule.any():
+        return candidates
+    last = int(rows.selectExpr("max(priority_rank) as last").collect()[0]["last"])
+    offers, value = candidates[by_rule], candidates["value"].astype(float)
+    option = zip(offers["program"], offers["channel"], strict=True)
+    share = [configured.programs[program].channels[channel].effect_share for program, channel in option]
+    value[by_rule] = place_value(-offers["value"], last) * share
+    return candidates.assign(value=value)
 
 
 def _pooled(rows: DataFrame, served: Served, plan: NightPlan, salt: str) -> DataFrame:

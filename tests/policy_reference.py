@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -78,7 +77,7 @@ def decide(rows: pd.DataFrame, configured: Programs, plan: NightPlan, salt: str,
     rows["is_rankable"] = rows["is_eligible"] & rows["blocked_by"].isna() & (rows["verdict"] != "blocked") & supported
     order = rows[rows["is_rankable"]].sort_values(["rank_value", "tie", "member_id"], ascending=[False, True, True])
     rows["priority_rank"] = order.groupby("program").cumcount() + 1
-    picks = serve(plan, _candidates(rows, configured, plan)).picks
+    picks = serve(plan, _candidates(rows, configured)).picks
     picked = {(p, m): (how, channel) for p, m, channel, how in picks.itertuples(index=False)}
     taken = set(picks.loc[picks["picked"] == "outreach", "member_id"])
     rows["may_explore"] = [
@@ -100,17 +99,15 @@ def decide(rows: pd.DataFrame, configured: Programs, plan: NightPlan, salt: str,
     )
 
 
-def _candidates(rows: pd.DataFrame, configured: Programs, plan: NightPlan) -> pd.DataFrame:
-    found, reached = [], Counter[tuple[str, str]]()
-    for _, row in rows[rows["is_rankable"]].sort_values("priority_rank").iterrows():
+def _candidates(rows: pd.DataFrame, configured: Programs) -> pd.DataFrame:
+    found, last = [], rows["priority_rank"].max()
+    for _, row in rows[rows["is_rankable"]].iterrows():
         program = configured.programs[row["program"]]
         for channel in row["allowed_channels"]:
-            reached[row["program"], channel] += 1
             if row["verdict"] == "publish":
                 value = _net(program, channel, _benefit(program, row, ranked=True))
             else:
-                place = reached[row["program"], channel]
-                value = max(plan.fallback_base - place, 0) * program.channels[channel].effect_share
+                value = (4 * last - row["priority_rank"]) * program.channels[channel].effect_share
             if value > 0 and not _may_harm(program, row):
                 found.append((row["program"], channel, row["member_id"], value, row["tie"], row["is_holdout"]))
     frame = pd.DataFrame(found, columns=["program", "channel", "member_id", "value", "tie", "is_held_out"])

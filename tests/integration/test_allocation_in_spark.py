@@ -36,7 +36,7 @@ def night(spark: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
     scores = policy_reference.scores(np.random.default_rng(3), MEMBERS, configured, verdict)
     plan = plan_night(configured, verdict)
     rows = ranked(_in_spark(spark, scores), configured, plan).cache()
-    allocation = allocate_night(rows, plan, SALT)
+    allocation = allocate_night(rows, configured, plan, SALT)
     priority = decided(rows, allocation, configured, plan, SALT, "run").cache()
     found = {
         "configured": configured,
@@ -66,7 +66,7 @@ def test_by_rule_a_channel_for_few_goes_far_down_the_ranking(spark: Any) -> None
     ]
     plan = plan_night(configured, verdict)
     rows = ranked(_in_spark(spark, scores), configured, plan).cache()
-    allocation = allocate_night(rows, plan, SALT)
+    allocation = allocate_night(rows, configured, plan, SALT)
     found = decided(rows, allocation, configured, plan, SALT, "run").toPandas()
     expected = policy_reference.decide(scores, configured, plan, configured.holdout_salt, SALT)
     columns, order = ["program", "member_id", "decision", "channel"], ["program", "member_id"]
@@ -76,8 +76,28 @@ def test_by_rule_a_channel_for_few_goes_far_down_the_ranking(spark: Any) -> None
         check_dtype=False,
     )
     phoned = found[(found["channel"] == "phone") & (found["decision"] == "outreach")]
-    assert phoned["priority_rank"].max() > plan.fallback_base
+    assert phoned["priority_rank"].max() > 4 * plan.depth
     assert len(phoned) == int((60 * 2.5) // 20) - plan.explore["ed_diversion"], "the nurses' hours are used"
+
+
+def test_by_rule_equal_offers_go_in_the_order_of_the_ranking_whatever_their_channel(spark: Any) -> None:
+    """One member in thirty by text only: were they ranked among themselves, the third of them would come before the eighth of all."""
+    document = small().model_dump()
+    document["programs"]["ed_diversion"]["channels"]["text"]["effect_share"] = 1.0
+    document["teams"]["nurse_line"]["hours_per_night"] = document["teams"]["message_desk"]["hours_per_night"] = 24
+    document["nightly_budget_usd"] = None
+    configured = Programs.model_validate(document)
+    verdict = dict.fromkeys(configured.programs, "blocked") | {"ed_diversion": "fallback"}
+    scores = policy_reference.scores(np.random.default_rng(4), MEMBERS, configured, verdict)
+    few = scores["member_id"].str[-2:].isin(["07", "41", "83"])
+    scores["allowed_channels"] = [["text"] if is_few else ["phone"] for is_few in few]
+    plan = plan_night(configured, verdict)
+    rows = ranked(_in_spark(spark, scores), configured, plan).cache()
+    found = decided(rows, allocate_night(rows, configured, plan, SALT), configured, plan, SALT, "run").toPandas()
+    in_order = found[found["decision"].isin(["outreach", "explore", "below_capacity"])].sort_values("priority_rank")
+    places = plan.firm.places["ed_diversion"]
+    assert set(in_order["decision"].head(places)) == {"outreach"}
+    assert "outreach" not in set(in_order["decision"].iloc[places:])
 
 
 def _in_spark(spark: Any, scores: pd.DataFrame) -> Any:
