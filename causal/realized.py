@@ -16,8 +16,9 @@ from scipy.stats import t as student
 
 # Fewer members in an arm give no interval worth having, and small cells tell on people.
 MIN_MEMBERS = 20
-# With fewer events in an arm its spread is not known: with one in thirty of 25 holdouts, intervals held in 72 %, and three quiet
-# years of four alarmed.
+# With fewer events in the smaller arm, whose error is most of the interval, its spread is not known: with one in thirty of 25
+# holdouts, intervals held in 72 %, and three quiet years of four alarmed. The larger arm may have none: months in which a
+# program prevented nearly everything would else be left out, and the rest would tell of too small an effect.
 MIN_WITH_OUTCOME = 5
 
 
@@ -89,12 +90,14 @@ def realized_effect(
         offered: sums of the arm that was offered.
         held_out: sums of the arm that was held out.
         level: of the interval.
-        min_members: no interval where either arm has fewer, or fewer than MIN_WITH_OUTCOME with an outcome.
+        min_members: no interval where either arm has fewer, or the smaller one fewer than MIN_WITH_OUTCOME with an outcome
+            (arms of one size: both).
     """
     effect = offered.mean - held_out.mean
     first, second = offered.variance, held_out.variance
     total = first + second
-    people, events = (min(getattr(offered, n), getattr(held_out, n)) for n in ("members", "with_outcome"))
+    people = min(offered.members, held_out.members)
+    events = max(arm.with_outcome for arm in (offered, held_out) if arm.members == people)
     if people < max(min_members, 2) or events < MIN_WITH_OUTCOME or not total > 0:
         return RealizedEffect(effect, math.nan, math.nan, math.nan, math.nan)
     df = total**2 / (first**2 / (offered.members - 1) + second**2 / (held_out.members - 1))

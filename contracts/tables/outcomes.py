@@ -57,7 +57,11 @@ class RealizedUplift(Contract):
     offered_mean: Double = column("Mean outcome of the offered, in the program's unit.", nullable=True)
     holdout_mean: Double = column("Mean outcome of the held out.", nullable=True)
     realized_effect: Double = column("Offered less held out, in the outcome's natural sign.", nullable=True)
-    se: Double = column("Standard error, clustered by member; NULL where an arm is too small.", nullable=True, ge=0.0)
+    se: Double = column(
+        "Standard error, clustered by member; NULL where an arm has too few members, or the smaller one too few with the outcome.",
+        nullable=True,
+        ge=0.0,
+    )
     ci_lower: Double = column("Lower 95 % limit.", nullable=True)
     ci_upper: Double = column("Upper 95 % limit.", nullable=True)
     predicted_effect: Double = column(

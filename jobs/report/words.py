@@ -217,7 +217,7 @@ def past_summary(program: Followed) -> str:
         if w.realized is not None and w.realized.lower is not None and w.realized.upper is not None
     ]
     if not told:
-        return "Too few people were offered or held out in the months so far to print a result."
+        return "Too few people were offered or held out in the months so far, or had what the program is to change, to print a result."
     last = told[-1]
     assert last.realized is not None
     assert last.realized.lower is not None

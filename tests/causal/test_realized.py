@@ -127,6 +127,24 @@ def test_rare_events_raise_few_false_alarms(held_out: int, rate: float, spread: 
 
 
 @pytest.mark.parametrize(
+    ("offered", "held_out", "helped", "rate"),
+    [(1_000, 100, 0.002, 0.15), (300, 300, 0.01, 0.1), (400, 400, 0.005, 0.05)],
+)
+def test_what_a_program_prevented_is_not_left_out(offered: int, held_out: int, helped: float, rate: float) -> None:
+    """Were the offered to have events too, the months kept would be those in which it worked less well."""
+    rng = np.random.default_rng(12)
+
+    def arm(n: int, chance: float) -> ArmSums:
+        return sums((rng.random(n) < chance).astype(float), np.ones(n), np.arange(n))
+
+    months = [realized_effect(arm(offered, helped), arm(held_out, rate)) for _ in range(4_000)]
+    judged = [found for found in months if not math.isnan(found.ci_lower)]
+    assert len(judged) > 0.99 * len(months)
+    held = np.mean([found.ci_lower <= helped - rate <= found.ci_upper for found in judged])
+    assert 0.92 <= held <= 0.97, f"covered {held:.4f}"
+
+
+@pytest.mark.parametrize(
     ("signals", "expected"),
     [
         ([True], False),
