@@ -109,22 +109,25 @@ def unmodelled_effects(
     """Average effects of everyone and of the treated with known propensities and no model: differences of the arms' means.
 
     Each mean is weighted by the inverse of the propensity (Hajek 1971). None, None where weights and sizes leave an arm fewer than
-    MIN_CLUSTERS clusters, whose spread says little of the error, or where an arm's outcomes are all alike and say nothing of it.
+    MIN_CLUSTERS clusters, whose spread says little of the error, or where an arm's clusters are all alike and say nothing of it.
     """
     treated, control = weight * (t == 1), weight * (t == 0)
     everyone = treated / propensity, control / (1 - propensity)
     like_treated = treated, control * propensity / (1 - propensity)
     for arm in (*everyone, *like_treated):
-        if not arm.any() or effective_clusters(arm, cluster) < MIN_CLUSTERS or np.ptp(y[arm > 0]) == 0:
+        if not arm.any() or effective_clusters(arm, cluster) < MIN_CLUSTERS:
             return None, None
     ate = _difference_of_means(y, *everyone, cluster, len(y), alpha)
-    return ate, _difference_of_means(y, *like_treated, cluster, int(t.sum()), alpha)
+    att = _difference_of_means(y, *like_treated, cluster, int(t.sum()), alpha)
+    return (None, None) if ate is None or att is None else (ate, att)
 
 
 def _difference_of_means(
     y: np.ndarray, first: np.ndarray, second: np.ndarray, cluster: np.ndarray, n: int, alpha: float
-) -> Estimate:
+) -> Estimate | None:
     """Mean of y by one vector of weights less that by another, (n,) each; cluster-robust, with Student's limits.
+
+    None where one's clusters do not differ, but for rounding.
 
     The degrees of freedom are Welch's (Satterthwaite 1946) of each arm's effective clusters less one: with one treated in ten, the
     error is that of few. They are at most all clusters less one, as of pairs.
@@ -140,6 +143,8 @@ def _difference_of_means(
         sums.append(own)
         variances.append(float(np.sum(own**2)))
         freedoms.append(effective_clusters(w, cluster) - 1)
+    if min(variances) <= (1e-12 * np.abs(y).max()) ** 2:
+        return None
     welch = sum(variances) ** 2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
     # A cluster with people of both arms tells of their difference at once.
     se = float(np.sqrt(np.sum((sums[0] - sums[1]) ** 2)))

@@ -35,8 +35,8 @@ def equity(ctx: GateContext) -> GateResult:
 
     fail: the model promises a group more or less than it measurably got (against everyone; Bonferroni over groups, and
     by a material amount): its places follow from an error. Value: that gap in standard deviations of the outcome.
-    inconclusive: a group is selected at clearly less than four fifths of everyone's rate although its members are in no
-    less need: possibly right, but for a person to look at; or there is nothing to look at. Otherwise value: the lowest
+    inconclusive: a group is selected at clearly less than four fifths of everyone's rate although its members are
+    not shown to be in less need: possibly right, but for a person to look at; or there is nothing to look at. Otherwise value: the lowest
     selection ratio.
     """
     arm, people = ctx.trial.arm, ctx.people
@@ -104,7 +104,7 @@ def _left_out(ctx: GateContext, people: Ranked, groups: dict[str, np.ndarray], c
     if passed_over:
         shown = "clearly less than four fifths" if few else f"{ratio:.2f} times"
         said = (
-            f"`{lowest}` is called at {shown} everyone's rate although its members are in no less need; "
+            f"`{lowest}` is called at {shown} everyone's rate although its members are not shown to be in less need; "
             "the model finds less benefit there."
         )
         return GateResult("equity", ctx.trial.arm, "inconclusive", False, None if few else ratio, FOUR_FIFTHS, said)
@@ -115,8 +115,9 @@ def _left_out(ctx: GateContext, people: Ranked, groups: dict[str, np.ndarray], c
 
 
 def _is_in_less_need(people: Ranked, member: np.ndarray, critical: float) -> bool:
-    """Whether that is shown: two means of equal need differ by chance."""
-    return need_difference(people, member).z < -critical
+    """Whether that is shown: two means of equal need differ by chance, and those of one need for all by rounding."""
+    found = need_difference(people, member)
+    return found.z < -critical and found.value < -1e-9 * float(np.abs(people.need).max())
 
 
 def _finite(se: float) -> float:

@@ -16,7 +16,8 @@ from causal.placebo import PlaceboEstimate
 def placebo_outcome(ctx: GateContext) -> GateResult:
     """Fails when the interval of any (Bonferroni over placebos) excludes 0 and its effect is a material part of the claimed one.
 
-    inconclusive: none is known well enough to tell. Value: the largest of those that decide, in standard deviations.
+    inconclusive: none is known well enough to tell, or one that is not differs by more than the claim. Value: the largest of
+    those that decide, in standard deviations.
     """
     arm, found = ctx.trial.arm, ctx.placebos
     if not found:
@@ -36,23 +37,20 @@ def placebo_outcome(ctx: GateContext) -> GateResult:
         )
         return GateResult("placebo_outcome", arm, "fail", True, abs(worst.standardised), limit, said)
     clear = [f for f in found if f not in vague]
+    suspect = [f for f in vague if abs(f.standardised) > max(claim(ctx), limit)]
     too_vague = f"{_named(vague)} {'is' if len(vague) == 1 else 'are'} too imprecise to rule out hidden differences as large as the effect."
-    if not clear:
-        size = max(abs(f.standardised) for f in vague)
-        return GateResult(
-            "placebo_outcome", arm, "inconclusive", True, size, limit, f"Checked before any offer, {too_vague}"
-        )
+    if suspect or not clear:
+        size = max(abs(f.standardised) for f in suspect or vague)
+        seen = f"the groups differed by more than the effect in {_named(suspect)}; " if suspect else ""
+        said = f"Before any offer, {seen}{too_vague}"
+        return GateResult("placebo_outcome", arm, "inconclusive", True, size, limit, said)
     size = max(abs(f.standardised) for f in clear)
     said = f"Before any offer the groups did not differ materially in {_named(clear)} after adjustment."
-    return GateResult(
-        "placebo_outcome",
-        arm,
-        "pass",
-        True,
-        size,
-        limit,
-        f"{said} {too_vague[0].upper()}{too_vague[1:]}" if vague else said,
-    )
+    if size > limit:
+        said = f"Before any offer, differences in {_named(clear)} after adjustment were within chance and smaller than the effect."
+    if vague:
+        said += f" {too_vague[0].upper()}{too_vague[1:]}"
+    return GateResult("placebo_outcome", arm, "pass", True, size, limit, said)
 
 
 def _named(placebos: Sequence[PlaceboEstimate]) -> str:

@@ -340,6 +340,15 @@ def test_gate_points_at_a_group_in_need_that_is_seldom_called() -> None:
     assert equity(context(less_need)).status == "pass"
 
 
+@pytest.mark.parametrize("need", [0.1, 0.3, 0.7, 1.1])
+def test_need_that_is_one_number_excuses_nothing(need: float) -> None:
+    """What rounding makes of a difference of equal means was up to a hundred of its errors below zero."""
+    found = people(aversion=1.0)
+    result = equity(context(replace(found, need=np.full(len(found.need), need))))
+    assert result.status == "inconclusive"
+    assert "not shown to be in less need" in result.sentence
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_those_in_least_need_do_not_hide_a_group(seed: int) -> None:
     """The young are called least, and rightly; one group alone was looked at, and need compared by its sign."""

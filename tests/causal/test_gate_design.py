@@ -166,6 +166,14 @@ def test_weights_that_leave_nobody_are_too_few_people() -> None:
     assert unmodelled_effects(t, y, np.full(n, 0.5), np.arange(n), one) == (None, None)
 
 
+def test_couples_who_are_all_alike_say_nothing_of_the_error() -> None:
+    """One of each couple had the outcome: the rows of an arm differ, its clusters do not. It ended in a division by zero."""
+    couple = np.arange(48) // 2
+    y = (np.arange(48) % 2).astype(float)
+    assert unmodelled_effects(couple % 2, y, np.full(48, 0.5), couple, np.ones(48)) == (None, None)
+    assert unmodelled_effects(couple % 2, y + 0.1 * couple, np.full(48, 0.5), couple, np.ones(48))[0] is not None
+
+
 def test_what_weights_leave() -> None:
     assert effective_share(np.full(9, 3.0)) == pytest.approx(1.0)
     assert effective_share(np.array([1.0, 0.0, 0.0, 0.0])) == pytest.approx(0.25)

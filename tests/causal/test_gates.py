@@ -128,6 +128,18 @@ def test_a_small_difference_that_is_known_well_hides_no_large_one() -> None:
     assert "`vague`, `other` are too imprecise" in unknown.sentence
 
 
+def test_a_difference_larger_than_the_effect_is_not_passed_for_another_that_is_small() -> None:
+    """A precise placebo outcome that has nothing to do with the choice had turned `inconclusive` into `pass`."""
+    for found in ({"b": (0.5, 0.26)}, {"b": (0.5, 0.26), "a": (0.0, 0.01)}):
+        result = asked_of_placebos(**found)
+        assert (result.status, result.value) == ("inconclusive", 0.5)
+        assert "differed by more than the effect in `b`; `b` is too imprecise" in result.sentence
+    within = asked_of_placebos(c=(0.19, 0.1), a=(0.0, 0.01))
+    assert (within.status, within.value) == ("pass", 0.19)
+    assert "within chance and smaller than the effect" in within.sentence
+    assert "materially" not in within.sentence
+
+
 # --- refutation -----------------------------------------------------------------------------------------------------
 
 
