@@ -239,8 +239,8 @@ _MEASURED = ("program", "variable", "reference_count", "night_count", "psi", "re
 
 # An index of few people is their noise: with sixty a side two samples of one distribution pass .25 in two of five cases.
 _LEAST_ERRORS = 3.0
-# A value that was everybody's and is nobody's now has no error to compare with, but for very few people.
-_FEWEST_PEOPLE = 30
+# Means of fewer values have no error worth the name: two that happen to be near each other make everything else look far.
+_FEWEST_VALUES = 30
 
 
 def _has_moved(row: Mapping[str, Any], limits: Monitoring) -> bool:
@@ -248,9 +248,10 @@ def _has_moved(row: Mapping[str, Any], limits: Monitoring) -> bool:
     matter of chance."""
     counts = row["reference_count"], row["night_count"]
     far = row["mean_shift"] is not None and row["mean_shift"] >= limits.mean_shift
-    # No error: all values alike on both sides, or all missing on one.
-    certain = float("inf") if min(counts) >= _FEWEST_PEOPLE else 0.0
-    errors = certain if row["mean_z"] is None else abs(row["mean_z"])
+    if min(row["rn"], row["tn"]) < _FEWEST_VALUES:
+        errors = 0.0
+    else:  # without an error all values of either side are alike
+        errors = float("inf") if row["mean_z"] is None else abs(row["mean_z"])
     displaced = (row["sd_shift"] or 0.0) >= limits.psi_displacement and errors >= _LEAST_ERRORS
     missing = row["missing_shift"] or 0.0
     # The error of a difference of two shares is at most this.
@@ -264,7 +265,8 @@ def _compare_sql(long: str) -> str:
     """PSI on the reference's quantile bins (as `causal.stability.psi`), and the change of the mean.
 
     Repeated quantiles leave bins empty on both sides, which add nothing. The change is taken relative to the mean size
-    of the values, so that a rate of change around zero does not count as infinitely changed.
+    of the values, so that a rate of change around zero does not count as infinitely changed; where all were zero, of tonight's. Its
+    error is that of the more spread side: what is rare may have been met by nobody, who then tell of no spread.
     """
     quantiles = ", ".join(f"{place / _BINS!r}D" for place in range(1, _BINS))
     bins = " ".join(f"when l.value <= e.edges[{place}] then {place}" for place in range(_BINS - 1))
@@ -282,7 +284,8 @@ def _compare_sql(long: str) -> str:
             count(case when is_reference then value end) as rn, sum(case when is_reference then value end) as rs,
             sum(case when is_reference then value * value end) as rss, sum(case when is_reference then abs(value) end) as ra,
             count(case when not is_reference then value end) as tn, sum(case when not is_reference then value end) as ts,
-            sum(case when not is_reference then value * value end) as tss
+            sum(case when not is_reference then value * value end) as tss,
+            sum(case when not is_reference then abs(value) end) as ta
         from long l join edges e on e.program = l.program and e.variable = l.variable
         group by l.program, l.variable, bin
     ),
@@ -293,15 +296,15 @@ def _compare_sql(long: str) -> str:
     summed as (
         select program, variable, cast(sum(r) as int) as reference_count, cast(sum(t) as int) as night_count,
             greatest(sum((q - p) * ln(q / p)), 0D) as psi, sum(rs) / sum(rn) as reference_mean, sum(ts) / sum(tn) as night_mean,
-            sum(ra) / sum(rn) as scale, abs(sum(tn) / sum(t) - sum(rn) / sum(r)) as missing_shift,
+            coalesce(nullif(sum(ra) / sum(rn), 0D), sum(ta) / sum(tn)) as scale, abs(sum(tn) / sum(t) - sum(rn) / sum(r)) as missing_shift,
             greatest(sum(rss) / sum(rn) - pow(sum(rs) / sum(rn), 2), 0D) as rv, sum(rn) as rn,
             greatest(sum(tss) / sum(tn) - pow(sum(ts) / sum(tn), 2), 0D) as tv, sum(tn) as tn
         from shares group by program, variable having sum(r) > 0 and sum(t) > 0
     )
-    select *, case when rv / rn + tv / tn > 0 then (night_mean - reference_mean) / sqrt(rv / rn + tv / tn) end as mean_z,
-        case when rv > 0 then abs(night_mean - reference_mean) / sqrt(rv) end as sd_shift,
-        case when scale > 0 then abs(night_mean - reference_mean) / scale end as mean_shift
-    from summed"""
+    select *, case when greatest(rv, tv) > 0 then change / sqrt(greatest(rv, tv) * (1 / rn + 1 / tn)) end as mean_z,
+        case when greatest(rv, tv) > 0 then abs(change) / sqrt(greatest(rv, tv)) end as sd_shift,
+        case when scale > 0 then abs(change) / scale end as mean_shift
+    from (select *, night_mean - reference_mean as change from summed)"""
 
 
 def _name(row: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -114,13 +114,16 @@ def test_the_index_in_sql_is_that_of_causal(spark: Any) -> None:
                 "member_id": [f"m{i}" for i in range(size)], "as_of_date": day, "spend": spend,
                 "visits": rng.poisson(0.3 if not late else 0.45, size), "flat": 1.0, "never": np.nan,
                 "season": rng.normal(10 if day.month < 6 else 20, 1, size),
+                # Nobody had it before: half have it now; everybody has; nobody of the three of whom it is known had.
+                "new": np.arange(size) % 2 * float(late), "for_all": float(late),
+                "few": np.where(np.arange(size) < 3, float(not late), np.nan),
             })
         )  # fmt: skip
     rows = pd.concat(frames, ignore_index=True)
     spark.createDataFrame(rows.astype({"as_of_date": object})).createOrReplaceTempView("drift_case")
     dates, night = [day for day in nights if day.month < 8], date(2024, 8, 1)
     assert in_season(dates, night) == [date(2024, 7, 1)]
-    names = ["spend", "visits", "flat", "never", "season"]
+    names = ["spend", "visits", "flat", "never", "season", "new", "for_all", "few"]
     sql = features_sql("drift_case", "true", names, dates, night, size)
     comparison = Comparison(sql, "feature", {"all": min(dates)}, {"all": max(dates)})
     found = {row["variable"]: row for row in compare(spark, comparison, Monitoring())}
@@ -131,7 +134,7 @@ def test_the_index_in_sql_is_that_of_causal(spark: Any) -> None:
         assert found[name]["psi"] == pytest.approx(expected, rel=0.03, abs=0.002), name
         assert found[name]["reference_count"] == 3 * size
         assert found[name]["night_count"] == size
-    assert {name for name, row in found.items() if row["is_moved"]} == {"spend", "visits", "season"}
+    assert {name for name, row in found.items() if row["is_moved"]} == {"spend", "visits", "season", "new", "for_all"}
     assert found["visits"]["psi"] < 0.1, "the index alone would not have seen it"
     assert found["flat"]["psi"] == found["never"]["psi"] == 0
     assert found["never"]["night_mean"] is None

@@ -51,8 +51,9 @@ def test_patience_must_be_possible() -> None:
         ({"psi": 0.9, "sd_shift": 0.3, "mean_z": 1.6}, False),  # twenty people a side differ so by chance
         ({"psi": 0.4, "missing_shift": 0.5, "mean_z": None, "mean_shift": None, "sd_shift": None}, True),
         ({"psi": 0.4, "missing_shift": 0.2, "reference_count": 20, "night_count": 20}, False),
-        ({"psi": 0.0, "mean_z": None, "sd_shift": None, "mean_shift": 3.0}, True),  # everybody had 0 and has 3 now
-        ({"psi": 0.0, "mean_z": None, "sd_shift": None, "mean_shift": 3.0, "night_count": 2}, False),
+        ({"psi": 0.0, "mean_z": None, "sd_shift": None, "mean_shift": 1.0}, True),  # everybody had 0 and has 3 now
+        ({"psi": 0.0, "mean_z": None, "sd_shift": None, "mean_shift": 1.0, "tn": 2}, False),
+        ({"psi": 0.9, "mean_z": 40.0, "sd_shift": 9.0, "mean_shift": 1.0, "rn": 3}, False),  # three known values
         ({"psi": 0.0, "mean_z": None, "sd_shift": None, "mean_shift": None}, False),
         ({"psi": 1.5, "sd_shift": 0.3, "mean_z": 9.0, "variable": "area_ed_365d_share"}, False),
         ({"mean_z": -9.0, "mean_shift": 0.3, "variable": "area_ed_365d_share"}, True),
@@ -61,7 +62,7 @@ def test_patience_must_be_possible() -> None:
 def test_what_counts_as_moved(change: dict[str, Any], moved: bool) -> None:
     still = {
         "variable": "age", "psi": 0.01, "mean_z": 0.5, "mean_shift": 0.01, "sd_shift": 0.01, "missing_shift": 0.0,
-        "reference_count": 5000, "night_count": 5000,
+        "reference_count": 5000, "night_count": 5000, "rn": 4000, "tn": 4000,
     }  # fmt: skip
     assert _has_moved({**still, **change}, Monitoring()) is moved
 
