@@ -313,7 +313,7 @@ def registry() -> dict[str, Feature]:
 
 
 def _read_by(sql: str, field: str) -> set[str]:
-    """The columns that an SQL expression of the programs file names."""
+    """The columns that an SQL expression of the programs file names, in small letters: SQL knows no others."""
     import sqlglot
     from sqlglot import exp
 
@@ -327,7 +327,7 @@ def _read_by(sql: str, field: str) -> set[str]:
             f"programs.yaml: field {field}: `{sql}` is not an SQL expression over a member's features.",
             todo="mend the field",
         )
-    return {column.name for column in parsed.find_all(exp.Column)}
+    return {column.name.lower() for column in parsed.find_all(exp.Column)}
 
 
 def _check_names(field: str, names: set[str], known: Collection[str]) -> None:

@@ -10,10 +10,12 @@ import yaml
 class UniqueKeyLoader(yaml.SafeLoader):
     """As `yaml.SafeLoader`, but a key that occurs twice in a mapping is a `yaml.MarkedYAMLError`."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # As written: construction puts merged mappings' keys beside a node's own, where the own one counts.
+        node = super().compose_mapping_node(anchor)
         keys = [key.value for key, _ in node.value]
         for i, key in enumerate(keys):
             if key in keys[:i]:
                 mark = node.value[i][0].start_mark
                 raise yaml.MarkedYAMLError(problem=f"the field `{key}` occurs twice", problem_mark=mark)
-        return super().construct_mapping(node, deep)
+        return node

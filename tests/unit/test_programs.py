@@ -14,6 +14,7 @@ from contracts import features
 from contracts.errors import ConfigError
 from contracts.features import covariates, registry
 from contracts.programs import Programs, load_programs, programs
+from contracts.unique_keys import UniqueKeyLoader
 
 SHIPPED = Path(__file__).resolve().parents[2] / "contracts" / "programs.yaml"
 
@@ -187,6 +188,21 @@ def test_sql_of_a_program_is_looked_at_before_it_runs(
     monkeypatch.setattr(features, "programs", lambda: Programs.model_validate(document))
     with pytest.raises(ConfigError, match=re.escape(said)):
         features.registry.__wrapped__()
+
+
+def test_sql_knows_no_capital_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = yaml.safe_load(SHIPPED.read_text())
+    document["programs"]["ed_diversion"]["eligibility"] = "AGE >= 18 AND Ed_Visit_365d_Count > 0"
+    for key, entry in document["programs"].items():
+        entry["key"] = key
+    monkeypatch.setattr(features, "programs", lambda: Programs.model_validate(document))
+    assert "age" in features.registry.__wrapped__()
+
+
+def test_a_key_beside_a_merged_one_is_no_second_one() -> None:
+    """A merge brings in keys of which the own one counts; merged on, they had been taken for written twice."""
+    text = "a: &a {x: 1}\nouter:\n  b: &b {<<: *a, x: 2}\nc: {<<: *b, y: 3}\n"
+    assert yaml.load(text, Loader=UniqueKeyLoader) == yaml.safe_load(text)
 
 
 def test_a_placebo_of_no_feature_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
