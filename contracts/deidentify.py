@@ -27,11 +27,15 @@ SMALL_ZIP3 = (
 _NUMBERS = ("medical_record_number", "health_plan_beneficiary_number", "account_number", "other_unique_identifier")
 _PSEUDONYM_DIGITS = 20
 _DAYS = 30
-_SINCE = "days_since_"
 _AGES = 10
 _GREAT_AGE, _OLD = "^Age (9[0-9]|1[0-9][0-9])$", "Age 90 or over"
 _AGO = "^(.*) ([0-9]+) days ago$"
 _HASH = {"duckdb": "sha256({0})", "spark": "sha2({0}, 256)"}
+
+
+def is_days_since(name: str) -> bool:
+    """Whether a column counts the days since an event, and with the night beside it tells its date."""
+    return name.startswith("days_since_") or name == "medication_out_of_supply_days"
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def shown_value(name: str, value: Any) -> Any:
             return _OLD
         ago = re.fullmatch(_AGO, value)
         return f"{ago[1]} {_days(int(ago[2]))} days ago" if ago else value
-    return int(value) // _DAYS * _DAYS if name.startswith(_SINCE) else value
+    return int(value) // _DAYS * _DAYS if is_days_since(name) else value
 
 
 def _days(days: int) -> str:
@@ -92,7 +96,7 @@ def _shown(
     if column.phi == "none" or name in table.partition_by:
         if column.unit == "years" and name == "age":
             return Shown("age_band", "string", "Age in bands of ten years; 90 and over is one.", _age_band(name))
-        if name.startswith(_SINCE):  # with the night beside it, it would be the date
+        if is_days_since(name):
             text = f"Rounded down to {_DAYS} days. {text}"
             return Shown(name, column.type, text, f"cast(floor({name} / {_DAYS}) * {_DAYS} as int)")
         if name.startswith("reason_"):

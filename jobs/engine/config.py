@@ -10,6 +10,8 @@ from jobs.engine.paths import EnginePaths
 SESSION_CONF = {
     "spark.sql.ansi.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
+    # Else a statement with `${env:NAME}` has the server's environment put there, in which the clients' token stands.
+    "spark.sql.variable.substitute": "false",
     # The JVM never compiles a method of more than 8,000 bytes of bytecode. Above that Spark shall split a stage's code
     # instead of fusing it: judging 80 rules of a claim line went from 3.0 to 1.6 s for the same rows.
     "spark.sql.codegen.hugeMethodLimit": "8000",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from contracts.deidentify import Shown, shown_columns, view_columns
+from contracts.deidentify import Shown, is_days_since, shown_columns, view_columns
 from contracts.dictionary import TableEntry, dictionary
 from contracts.errors import UserError
 from contracts.roles import Role
@@ -117,4 +117,4 @@ def _collect(name: str, wanted: list[str]) -> None:
 
 def _may_tell(entry: TableEntry) -> bool:
     """Whether a column without a HIPAA class still needs a rule: exact ages, reasons that state them, days since."""
-    return any(c.name == "age" or c.name.startswith(("reason_", "days_since_")) for c in entry.columns)
+    return any(c.name == "age" or c.name.startswith("reason_") or is_days_since(c.name) for c in entry.columns)

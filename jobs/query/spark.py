@@ -44,7 +44,7 @@ def run(query: Query, names: Readable) -> pa.Table:
     _hush()
     spark = spark_session("sql")
     try:
-        return spark.sql(renamed(query.tree, _shown(spark, names))).toArrow()
+        return spark.sql(_without_variables(renamed(query.tree, _shown(spark, names)))).toArrow()
     except AnalysisException as error:
         raise _refusal(error, query.tables) from None
     except PySparkException as error:
@@ -52,6 +52,18 @@ def run(query: Query, names: Readable) -> pa.Table:
             f"Spark cannot answer the statement ({type(error).__name__}).",
             todo="look at casts and functions that fail on some rows.",
         ) from None
+
+
+def _without_variables(sql: str) -> str:
+    """The statement, unless it has a `${…}`, even in a text: Spark may put settings and the environment there.
+
+    Our sessions turn that off (`SESSION_CONF`); how the statement was typed does not say what stands in the one that is sent.
+    """
+    if "${" in sql:
+        raise UserError(
+            "`${` is refused: Spark puts settings and the environment in its place.", todo="write `concat('$', '{')`."
+        )
+    return sql
 
 
 def _hush() -> None:
@@ -112,6 +124,11 @@ def renamed(tree: exp.Expr, names: dict[str, str]) -> str:
             and f"{node.db}.{node.table}".lower() in names
         ):
             return exp.column(node.this, table=node.table)
+        # The generator puts approximations and casts in the place of these, which Spark has by the same name.
+        if isinstance(node, (exp.PercentileCont, exp.PercentileDisc)):
+            return exp.Anonymous(this=node.sql_name(), expressions=[node.this])
+        if isinstance(node, exp.ToChar):
+            return exp.Anonymous(this="to_char", expressions=[e for e in (node.this, node.args.get("format")) if e])
         return node
 
     return tree.transform(swap).sql(dialect="spark")

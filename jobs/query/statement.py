@@ -27,8 +27,8 @@ _WRITES = (
 # Beside conditions and functions, all that a statement may be made of. A list of what is known to read, not of what is
 # known to do more: the parser knows a hundred other kinds, one of which runs a program (`transform … using`).
 _PARTS = (
-    *_READS, exp.Alias, exp.Aliases, exp.AtTimeZone, exp.Comprehension, exp.CTE, exp.Cube, exp.DataType, exp.DataTypeParam,
-    exp.Distinct, exp.Fetch, exp.Filter, exp.From, exp.Group, exp.GroupingSets, exp.Having, exp.Hint, exp.Identifier,
+    *_READS, exp.Alias, exp.Aliases, exp.AtTimeZone, exp.Cluster, exp.Comprehension, exp.CTE, exp.Cube, exp.DataType, exp.DataTypeParam,
+    exp.Distinct, exp.Fetch, exp.Filter, exp.From, exp.FromTimeZone, exp.Group, exp.GroupingSets, exp.Having, exp.Hint, exp.Identifier,
     exp.IgnoreNulls, exp.Interval, exp.IntervalSpan, exp.Join, exp.JoinHint, exp.JSONKeyValue, exp.JSONPath, exp.JSONPathPart,
     exp.Lambda, exp.Lateral, exp.Limit, exp.LimitOptions, exp.National, exp.Offset, exp.Order, exp.Ordered, exp.Pivot,
     exp.PivotAlias, exp.PivotAny, exp.PositionalColumn, exp.Qualify, exp.RespectNulls, exp.Rollup, exp.Slice, exp.Sort,
@@ -37,6 +37,8 @@ _PARTS = (
 )  # fmt: skip
 # Of Spark: the file of each row, with its folder.
 _HIDDEN_COLUMN = "_metadata"
+# Of DuckDB's own catalogue, which is seen without naming a schema.
+_CATALOGUE = ("duckdb_", "pg_", "pragma_", "sqlite_")
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
@@ -109,14 +111,20 @@ def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describ
     if not isinstance(tree, _READS + _WRITES):
         raise UserError("This is no statement.", expected=_ASKED)
     refused = tree if not isinstance(tree, _READS) else next((n for n in tree.walk() if not _reads(n)), None)
-    if refused is not None:
+    if isinstance(refused, (*_WRITES, exp.Describe)):
         raise UserError(f"This door only reads; {refused.key.upper()} is refused.", expected=_ASKED)
+    if refused is not None:
+        raise UserError(
+            f"{refused.key.upper()} is refused: it is not among what this door knows to read.", expected=_ASKED
+        )
     tables = _tables(tree, schema)
     _refuse_unsafe(tree, dialect)
     return Query(tree, tables, text, dialect)
 
 
 def _reads(node: exp.Expr) -> bool:
+    if isinstance(node, exp.ColumnDef):  # a field of a struct's type
+        return isinstance(node.parent, exp.DataType)
     return isinstance(node, (exp.Condition, *_PARTS)) and not isinstance(node, _WRITES)
 
 
@@ -133,6 +141,14 @@ def _show(text: str) -> ShowTables | ShowSchemas | None:
 
 
 def _refuse_unsafe(tree: exp.Expr, dialect: str) -> None:
+    if dialect == "spark" and tree.find(exp.Parameter):
+        raise UserError("Variables are refused: Spark puts settings and the environment in their place.")
+    for cte in tree.find_all(exp.CTE):
+        # Within itself the name is the catalogue's, unless the expression is recursive in just the right way.
+        if _folded(cte.alias).startswith(_CATALOGUE):
+            raise UserError(
+                f"The name `{cte.alias}` is refused: it is one of the engine's own catalogue.", todo="use another."
+            )
     for function in tree.find_all(exp.Anonymous):
         if not is_allowed(function.name, dialect):
             raise UserError(

@@ -31,3 +31,9 @@ def test_both_engines_show_the_same(spark: Any) -> None:
     shown = [tuple(row) for row in spark.sql(asked("spark")).collect()]
     assert shown == duckdb.sql(asked("duckdb")).fetchall()
     assert {row[-1] for row in shown} >= {"Age 90 or over", "Last emergency visit 30 to 59 days ago"}
+
+
+def test_nothing_is_put_in_the_place_of_a_variable(spark: Any) -> None:
+    """Spark's default puts the server's environment there, in which the clients' token stands."""
+    for text in ("${env:SPARK_CONNECT_AUTHENTICATE_TOKEN}", "${system:user.home}", "${spark.app.name}"):
+        assert spark.sql(f"select '{text}' as x").collect()[0]["x"] == text

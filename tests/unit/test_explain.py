@@ -155,7 +155,7 @@ def test_contributions_add_up_and_name_the_values() -> None:
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("age", [0, 9, 67, 89, 90, 104, None]), ("days_since_ed_visit", [0, 29, 30, 59, 365, None]), ("ed_visit_30d_count", [2]),
+    [("age", [0, 9, 67, 89, 90, 104, None]), ("days_since_ed_visit", [0, 29, 30, 59, 365, None]), ("medication_out_of_supply_days", [0, 45, 365]), ("ed_visit_30d_count", [2]),
      ("reason_1", ["Age 89", "Age 93", "Age 104", "2 inhaler fills in the last year", "Last emergency visit 0 days ago",
                    "Discharged from hospital 59 days ago", None])],
 )  # fmt: skip

@@ -23,7 +23,7 @@ from deltalake import DeltaTable, write_deltalake
 from ran import Run, at_home
 
 from contracts.compile.dictionary import dictionary_text
-from contracts.deidentify import shown_columns
+from contracts.deidentify import is_days_since, shown_columns
 from contracts.dictionary import FILE, ColumnEntry, TableEntry, dictionary
 from contracts.settings import Settings, settings
 
@@ -254,6 +254,9 @@ def test_what_is_refused(run: Run, sql: str, words: str) -> None:
         "(with sqlite_master as (select 1) select * from sqlite_master) union all select * from sqlite_master",
         "with duckdb_views as (select * from duckdb_views) select * from duckdb_views",
         "with recursive a as (select * from duckdb_views), duckdb_views as (select 1) select * from a",
+        "with recursive duckdb_views as (select sql from duckdb_views) select * from duckdb_views",
+        "with recursive sqlite_master as (select sql from sqlite_master union all select 'a') select * from sqlite_master",
+        "with recursive pg_settings as (select * from pg_settings except select 'a') select * from pg_settings",
         # The Kelvin sign, which Python lowers to k and DuckDB does not.
         "with duc\u212adb_views as (select 1) select * from duckdb_views",
         "select * from outreach.priority, lateral (select * from duckdb_views())",
@@ -297,6 +300,64 @@ def test_no_statement_leaves_spark(sql: str) -> None:
 
     with pytest.raises(UserError, match=r"refused|no table of this warehouse"):
         parse(sql, "spark", "outreach")
+
+
+def test_every_column_that_counts_days_since_an_event_is_rounded() -> None:
+    """With the night beside it, it would be the date."""
+    told = {
+        c.name
+        for e in dictionary().values()
+        for c in e.columns
+        if c.unit == "days" and c.description.startswith("Days since")
+    }
+    assert len(told) > 5
+    assert {name for name in told if not is_days_since(name)} == set()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select '${env:SPARK_CONNECT_AUTHENTICATE_TOKEN}' from ops.input_file",
+        "select count(*) as `${env:HOME}` from ops.input_file",
+        "select '\\u0024{system:user.home}' from ops.input_file",
+        "select 1 /* ${env:HOME} */ from ops.input_file",
+        "select @x from ops.input_file",
+    ],
+)
+def test_no_variable_reaches_spark(sql: str) -> None:
+    """Spark puts the server's environment, where the clients' token stands, in the place of `${env:NAME}`."""
+    from contracts.errors import UserError
+    from jobs.query.spark import _without_variables, renamed
+    from jobs.query.statement import Query, parse
+
+    def sent() -> str:
+        query = parse(sql, "spark")
+        assert isinstance(query, Query)
+        return _without_variables(renamed(query.tree, {}))
+
+    with pytest.raises(UserError, match="refused"):
+        sent()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY a DESC) FROM ops.input_file",
+        "SELECT PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY a) FILTER(WHERE a > 1) OVER (PARTITION BY b) FROM ops.input_file",
+        "SELECT TO_CHAR(a, '999') FROM ops.input_file",
+        "SELECT TO_UTC_TIMESTAMP(CAST(a AS TIMESTAMP), 'America/New_York') FROM ops.input_file",
+        "SELECT CAST(a AS STRUCT<b: INT>) FROM ops.input_file",
+        "SELECT BIGINT(a), LUHN_CHECK(b) FROM ops.input_file CLUSTER BY a",
+    ],
+)
+def test_spark_is_asked_what_was_typed(sql: str) -> None:
+    """The generator had put an approximation in the place of a median, and dropped a format."""
+    from jobs.query.spark import renamed
+    from jobs.query.statement import Query, parse
+
+    query = parse(sql, "spark")
+    assert isinstance(query, Query)
+    assert renamed(query.tree, {}).upper() == sql.upper()
 
 
 @pytest.mark.parametrize(
