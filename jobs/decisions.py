@@ -264,6 +264,7 @@ def unasked_objection(model: RegisteredModel) -> str | None:
     serving = aliased(model.name, CHAMPION)
     try:
         _refuse_blocked(model)
+        _refuse_taken_off(model, trail(model.name))
         _refuse_fallback(model, serving)
         _refuse_older(model, serving)
     except RefusedError as error:
@@ -384,6 +385,15 @@ def _refuse_fallback(model: RegisteredModel, serving: RegisteredModel | None) ->
         raise RefusedError(
             f"The gates of {model.label} do not show that its ranking helps, and {serving.label} serves.",
             todo="keep the champion; or take it off first with `outreach models rollback ... --to none`.",
+        )
+
+
+def _refuse_taken_off(model: RegisteredModel, found: Trail) -> None:
+    """Who rolled back to no model chose the rule, and no training takes that choice back; a person may."""
+    if (taken_off := found.taken_off()) is not None:
+        raise RefusedError(
+            f"No model of {model.name} is to serve: the last was taken off on {taken_off.decided_at:%Y-%m-%d}.",
+            todo="keep the fallback rule; or approve and promote a version by hand.",
         )
 
 

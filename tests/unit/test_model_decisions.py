@@ -271,6 +271,20 @@ def test_what_learnt_from_less_does_not_replace_the_champion_unasked(registry: R
     assert approve_and_promote_unasked(registry.train(tags={"trained_as_of": "2025-01-01"})), "nothing that may score"
 
 
+def test_a_rule_that_a_person_chose_ranks_until_a_person_promotes(registry: Registry) -> None:
+    """A training of the next night, which nobody was asked about, must not put back what was taken off for harm."""
+    assert approve_and_promote_unasked(registry.train())
+    roll_back(NAME, MARIA, "harm suspected", to="none")
+    later = registry.train()
+    assert not approve_and_promote_unasked(later)
+    assert "is to serve: the last was taken off on" in unasked_objection(later)
+    assert "harm" not in unasked_objection(later), "the reason is for the record alone"
+    assert serving() is None
+    assert trail(NAME).approval(later.version) is None
+    serve(later)
+    assert approve_and_promote_unasked(registry.train()), "models rank again"
+
+
 def test_an_automatic_approval_does_not_bind_a_person_elsewhere(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
