@@ -112,10 +112,11 @@ def _into_inbox(taken: Mapping[str, dict[str, Any]], config: Settings, today: dt
     files = _imported(inbox)
     told = {row["contact_id"]: (row["disposition"], file) for file in files for _, row in _rows(file)}
     if all(contact in told and told[contact][0] == row["disposition"] for contact, row in taken.items()):
-        return max((told[contact][1] for contact in taken), key=files.index), False
+        return max((told[contact][1] for contact in taken), key=list(files).index), False
     outcomes = json.dumps([(contact, taken[contact]["disposition"]) for contact in sorted(taken)])
     digest = hashlib.sha256(outcomes.encode()).hexdigest()[:16]
-    file = inbox / f"outreach_contact_{today.isoformat()}_{len(files) + 1:04}_{digest}.csv"
+    number = max(files.values(), default=0) + 1  # not their count: some may have been cleared away
+    file = inbox / f"outreach_contact_{today.isoformat()}_{number:04}_{digest}.csv"
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -125,10 +126,11 @@ def _into_inbox(taken: Mapping[str, dict[str, Any]], config: Settings, today: dt
     return file, True
 
 
-def _imported(inbox: Path) -> list[Path]:
-    """What earlier imports put there, the oldest first."""
+def _imported(inbox: Path) -> dict[Path, int]:
+    """What earlier imports put there, each with its number (0: without one), the oldest first."""
     named = [(match, path) for path in inbox.glob("outreach_contact_*.csv") if (match := _OURS.fullmatch(path.name))]
-    return [path for match, path in sorted(named, key=lambda it: (it[0][1], int(it[0][2] or 0), it[1].name))]
+    dated = sorted((match[1], int(match[2] or 0), path.name, path) for match, path in named)
+    return {path: number for _, number, _, path in dated}
 
 
 def _csv(path: Path) -> Iterator[tuple[int, str, str]]:

@@ -263,6 +263,17 @@ def test_an_outcome_that_comes_back_is_another_delivery(config: Settings, tmp_pa
     assert import_dispositions(filled(config, tmp_path, stays="no_answer"), config, TODAY).is_new
 
 
+def test_the_last_word_comes_last_also_when_earlier_files_were_cleared_away(config: Settings, tmp_path: Path) -> None:
+    for outcomes in ({"gone": "reached"}, {"stays": "no_answer"}):
+        import_dispositions(filled(config, tmp_path, **outcomes), config, TODAY)
+    inbox = config.landing / "tuva"
+    min(inbox.iterdir()).unlink()
+    last = import_dispositions(filled(config, tmp_path, stays="declined"), config, TODAY).file
+    assert [file.name.split("_")[3] for file in sorted(inbox.iterdir())] == ["0002", "0003"]
+    assert last == max(inbox.iterdir())
+    assert not import_dispositions(filled(config, tmp_path, stays="declined"), config, TODAY).is_new
+
+
 def test_files_that_cannot_be_read_are_refused_whole(config: Settings, tmp_path: Path) -> None:
     good, back = contact_id(priority_row("stays")), tmp_path / "back.csv"
     for line in (f'"{good},reached', f"{good},{'x' * 140_000}"):
