@@ -16,7 +16,7 @@ MEMBER = (
     implausible("sex_is_given", "sex <> 'unknown'", "The administrative sex is given."),
 )  # fmt: skip
 
-# A text in the place of the date of death that tells neither a day nor, by naming a year, that there was a death.
+# A text in the place of the date of death that tells neither a day nor, by naming a year that can be its, that there was a death.
 DEATH = (
     refuse("death_date_is_readable", "unreadable_columns not like '%death_date%' or death_known_at is not null", "A text given as the date of death can be read as one."),
 )  # fmt: skip

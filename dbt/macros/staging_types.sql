@@ -42,6 +42,20 @@
   end
 {%- endmacro %}
 
+{#
+  Whether a row tells a death without a day that is read: by its flag, or, where there is none, by a text in another form that
+  names a year from birth to delivery. Placeholders of the living name others: 12/31/2099, or 1900, where spreadsheets begin.
+#}
+{% macro staging_tells_death(flag, text, birth_date, file_date) -%}
+  coalesce(
+    {{ staging_bool(flag) }},
+    arrays_overlap(
+      cast(regexp_extract_all({{ text }}, '(?=((?:19|20)[0-9]{2}))', 1) as array<int>),
+      sequence(greatest(year({{ staging_date(birth_date) }}), 1901), year({{ file_date }}))
+    )
+  )
+{%- endmacro %}
+
 {# Names of the delivered columns whose text could not be read as what it should be, by kind; NULL when there are none. #}
 {% macro staging_unreadable(dates=[], amounts=[], integers=[], numbers=[], flags=[]) -%}
   {%- set parts = [] -%}

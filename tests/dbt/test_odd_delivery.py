@@ -79,6 +79,28 @@ def test_what_is_unreadable_is_named(spark: Any) -> None:
     assert [row.read for row in frame.selectExpr(f"{sql} as read").collect()] == [row[-1] for row in rows]
 
 
+@pytest.mark.parametrize(
+    ("flag", "text", "birth", "is_told"),
+    [
+        *((None, text, "1950-01-01", False) for text in (
+            "12/31/2099", "31-DEC-2099", "01/01/1900", "1/1/1900", "1/0/1900", "12/31/9999", "03/15/1949", "03/15/2026", "n/a", None,
+        )),
+        *((None, text, "1950-01-01", True) for text in (
+            "03/15/2024", "15-MAR-2025", "2024-3-1", "UNK 2024", "19032024", "12192024", "3/15/1950", "3/15/2024 1930",
+        )),
+        (None, "01/01/1900", None, False), (None, "01/01/1900", "1900-01-01", False), (None, "03/15/2024", "45366", True),
+        ("0", "03/15/2024", "1950-01-01", False), ("no", "12/31/2099", "1950-01-01", False),
+        ("1", "12/31/2099", "1950-01-01", True), ("1", None, None, True), ("?", "03/15/2024", "1950-01-01", True),
+    ],
+)  # fmt: skip
+def test_a_death_is_told_by_the_flag_or_else_by_a_year_that_can_be_its(
+    spark: Any, flag: str | None, text: str | None, birth: str | None, is_told: bool
+) -> None:
+    row = spark.createDataFrame([(flag, text, birth)], "flag string, told string, birth string")
+    sql = _macro("staging_tells_death", "flag", "told", "birth", "date'2025-01-05'")
+    assert [bool(it.read) for it in row.selectExpr(f"{sql} as read").collect()] == [is_told]
+
+
 def _deliver(folder: Path, entity: str, rows: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     with (folder / f"{MARK}_{entity}.csv").open("w", newline="", encoding="utf-8") as file:
@@ -112,11 +134,13 @@ def _contact(contact: str, member: str, **edits: Any) -> dict[str, Any]:
 
 
 SPANS = [
-    *(_span(member, "2024-12-05") for member in ("flagged", "worded")),
+    *(_span(member, "2024-12-05") for member in ("flagged", "worded", "placeheld", "denied")),
     _span("alive", death_date="9999-12-31"),
     _span("dated", death_date="2024-03-15", death_flag="1"),
     _span("flagged", death_flag="1"),
-    _span("worded", death_date="03/15/2024"),
+    _span("worded", death_date="03/15/2024", death_flag=""),
+    _span("placeheld", death_date="12/31/2099", death_flag=""),
+    _span("denied", death_date="03/15/2024"),
     _span("nonsense", death_date="n/a"),
     _span("future", file_date="9999-12-31"),
     _span("two payers", payer="Medicare", payer_type="medicare"),
@@ -171,13 +195,16 @@ def _of(spark: Any, table: str, columns: str) -> list[tuple[Any, ...]]:
 
 def test_who_is_told_dead_in_any_way_is_dead(spark: Any, audits: dict[str, dict[str, int]]) -> None:
     deceased = dict(_of(spark, "features.member_feature", "is_deceased"))
-    assert deceased == {"alive": False, "dated": True, "flagged": True, "worded": True, "two payers": False}
+    assert deceased == {
+        "alive": False, "dated": True, "flagged": True, "worded": True, "placeheld": False, "denied": False, "two payers": False,
+    }  # fmt: skip
     told = dict(_of(spark, "core.member", "death_date"))
     assert told == {
-        "alive": None, "dated": D(2024, 3, 15), "flagged": D(2025, 1, 5), "worded": D(2025, 1, 5), "two payers": None,
+        "alive": None, "dated": D(2024, 3, 15), "flagged": D(2025, 1, 5), "worded": D(2025, 1, 5), "placeheld": None, "denied": None,
+        "two payers": None,
     }  # fmt: skip
     broken = audits["member"]
-    assert (broken["death_date_is_readable"], broken["all_columns_are_readable"]) == (1, 2)
+    assert (broken["death_date_is_readable"], broken["all_columns_are_readable"]) == (3, 4), "told, and no death"
     assert broken["death_says_its_day"] == 2
 
 

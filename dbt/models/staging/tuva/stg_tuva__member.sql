@@ -12,11 +12,8 @@ select
   {{ staging_state_code('state') }} as state,
   {{ staging_zip('zip_code') }} as zip_code,
   {{ died }} as death_date,
-  {# a row may tell a death and not its day: by the flag, or by a text that names a year and is in no form that is read #}
   case
-    when {{ died }} is not null
-      or {{ staging_bool('death_flag') }}
-      or {{ staging_text('death_date') }} rlike '(19|20)[0-9]{2}'
+    when {{ died }} is not null or {{ staging_tells_death('death_flag', 'death_date', 'birth_date', 'file_date') }}
       then {{ staging_at('file_date') }}
   end as death_known_at,
   {{ staging_tuva_delivered(
