@@ -52,15 +52,17 @@ class Member(MemberShape):
     )
 
 
-@table("core.eligibility", key=("data_source", "member_id", "payer", "enrollment_start_date", "known_at"), version="2.0.0", writer="dbt", references=(MEMBER,),
+@table("core.eligibility", key=("data_source", "member_id", "payer", "enrollment_start_date", "known_at"), version="2.1.0", writer="dbt", references=(MEMBER,),
        surveys=(together.SPANS, together.UNCOVERED_MEMBERS), max_age_days=_MONTHLY, profile=("payer_type", "is_hospice", "is_claims_complete"), rules=(
     Rule("end_not_before_start", "enrollment_end_date >= enrollment_start_date", "A span ends on or after its start."),
 ))  # fmt: skip
 class Eligibility(EligibilityShape):
-    """One row per version of an enrolment span with a payer."""
+    """One row per version of an enrolment span with a payer; who tells a span again tells all its payers."""
 
     payer: Str = column("Payer name; `unknown` where not given.")
-    superseded_at: Timestamp = column("When the next version of the span became known; NULL: current.", nullable=True)
+    superseded_at: Timestamp = column(
+        "When the span was next told otherwise or without this payer; NULL: current.", nullable=True
+    )
 
 
 @table("core.member_month", key=("data_source", "member_id", "year_month"), writer="dbt", references=(MEMBER,))

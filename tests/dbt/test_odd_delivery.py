@@ -158,12 +158,35 @@ CLAIMS = [
 ]  # fmt: skip
 
 
+FIRST, SECOND, THIRD, FOURTH = TOLD = ("2024-10-05", "2024-11-05", "2024-12-05", "2025-01-05")
+OPEN = "9999-12-31"
+# What each of the four deliveries tells of the payers of one span and of its last day with them.
+TOLD_SPANS: dict[str, tuple[dict[str | None, str], ...]] = {
+    "renamed": ({"Acme": OPEN}, {"Acme Health": OPEN}, {"Acme Health": "2024-12-31"}),
+    "filled in": ({None: OPEN}, {"Acme": OPEN}, {"Acme": "2024-12-31"}),
+    "one leaves": ({"A": OPEN, "B": OPEN}, {"A": OPEN, "B": OPEN}, {"A": OPEN}, {"A": "2025-06-30"}),
+    "comes back": ({"A": OPEN}, {"B": OPEN}, {"A": OPEN}, {"A": OPEN}),
+    "left out": ({"A": OPEN, "B": OPEN}, {}, {}, {"A": OPEN, "B": OPEN}),
+}
+
+
+def _tell_spans(world: World) -> None:
+    for member, told in TOLD_SPANS.items():
+        world.add("member", member, known=FIRST)
+        for known, payers in zip(TOLD, told, strict=False):
+            for payer, ends in payers.items():
+                world.add("eligibility", member, known=known, payer=payer, enrollment_end_date=ends)
+    world.add("eligibility", "left out", known=SECOND, payer="C", enrollment_start_date="2024-11-01")
+    world.write()
+
+
 @pytest.fixture(scope="module")
 def audits(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, int]]]:
     """The delivery, landed, staged, audited and taken through core and features: rows that break each rule, by entity."""
     ensure_raw(spark)
     prepare(spark)
-    World(spark, "o")  # the other tables that core reads
+    world = World(spark, "o")  # the other tables that core reads, too
+    _tell_spans(world)
     first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
     _deliver(first, "eligibility", SPANS)
     _deliver(first, "medical_claim", CLAIMS)
@@ -183,6 +206,7 @@ def audits(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     yield found
     for entity in found:
         spark.sql(f"delete from staging.stg_tuva__{entity} where file_name like '{MARK}%'")
+    world.remove()
 
 
 def _of(spark: Any, table: str, columns: str) -> list[tuple[Any, ...]]:
@@ -222,6 +246,33 @@ def test_what_is_told_of_two_members_or_payers_is_kept(spark: Any, audits: dict[
     assert lines == ["alive", "dated"]
     contacts = [row[:2] for row in _of(spark, "core.outreach_contact", "contact_id, is_reached")]
     assert contacts == [("alive", f"{MARK}-corrected"), ("alive", f"{MARK}-shared"), ("dated", f"{MARK}-shared")]
+
+
+def test_a_payer_that_a_span_is_told_without_is_its_payer_no_more(
+    spark: Any, audits: dict[str, dict[str, int]]
+) -> None:
+    columns = "payer, string(enrollment_end_date), string(date(known_at)), string(date(superseded_at))"
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for row in spark.sql(
+        f"select member_id, {columns} from core.eligibility where data_source = 'tuva' order by all"
+    ).collect():
+        found.setdefault(row[0], []).append(tuple(row)[1:])
+    expected = {
+        "renamed": [
+            ("Acme", OPEN, FIRST, SECOND), ("Acme Health", "2024-12-31", THIRD, None), ("Acme Health", OPEN, SECOND, THIRD),
+        ],
+        "filled in": [("Acme", "2024-12-31", THIRD, None), ("Acme", OPEN, SECOND, THIRD), ("unknown", OPEN, FIRST, SECOND)],
+        "one leaves": [("A", "2025-06-30", FOURTH, None), ("A", OPEN, FIRST, FOURTH), ("B", OPEN, FIRST, THIRD)],
+        "comes back": [("A", OPEN, FIRST, SECOND), ("A", OPEN, THIRD, None), ("B", OPEN, SECOND, THIRD)],
+        "left out": [("A", OPEN, FIRST, None), ("B", OPEN, FIRST, None), ("C", OPEN, SECOND, None)],
+    }  # fmt: skip
+    assert {member: found[member] for member in TOLD_SPANS} == expected
+    enrolled = spark.sql(
+        "select member_id, is_enrolled from features.member_feature where data_source = 'tuva'"
+    ).collect()
+    assert {row[0]: row[1] for row in enrolled if row[0] in TOLD_SPANS} == {
+        "renamed": False, "filled in": False, "one leaves": True, "comes back": True, "left out": True,
+    }  # fmt: skip
 
 
 def test_of_two_words_of_one_day_the_one_landed_later_holds(spark: Any, audits: dict[str, dict[str, int]]) -> None:
