@@ -142,7 +142,7 @@ class RunLedger(Contract):
     message: Str = column("Reason of a failure or a skip, without data.", nullable=True)
 
 
-@table("ops.alert", key=("alert_id",), version="1.1.0")
+@table("ops.alert", key=("alert_id",), version="1.1.1")
 class Alert(Contract):
     """One row per thing that a person should look at."""
 
@@ -150,7 +150,7 @@ class Alert(Contract):
     run_id: Str = column(_RUN)
     raised_at: Timestamp = column("When (UTC).")
     severity: Str = column("How urgent.", isin=("error", "warn"))
-    kind: Str = column("What sort of thing, e.g. `contract`, `drift`, `gate`, `lateness`, `failure`.")
+    kind: Str = column("What sort of thing: `failure`, `gate`, `model`, `drift`, `realized_uplift`.")
     subject: Str = column("Table, model, program or job that it is about.")
     message: Str = column("One or two sentences for a person, without data.")
     data_source: Str = column("Ingestion source; NULL: none or all.", nullable=True)

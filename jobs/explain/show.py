@@ -13,7 +13,7 @@ _DECISIONS = {
     "outreach": "call",
     "explore": "call, drawn at random below the cut",
     "holdout": "do not call: held out at random, to measure what calls do",
-    "below_capacity": "do not call: the team's calls go to others",
+    "below_capacity": "do not call tonight",
     "suppressed": "do not call: must not be contacted tonight",
     "outside_support": "do not call: unlike the people that the model learnt from",
     "not_eligible": "do not call: the program is not for this member",

@@ -26,7 +26,7 @@ def trial_table(
         program: as configured.
         randomised_share: of the person-trials trained on.
         index_words: the index dates in words.
-        learner: name of the chosen learner.
+        learner: name of the chosen learner; `none` where none could be fitted.
     """
     outcome = program.outcome
     horizon = f"{outcome.horizon_days} days"
@@ -64,7 +64,9 @@ def trial_table(
         TrialAspect(
             "Analysis",
             "Difference in means",
-            f"Doubly robust scores, cross-fitted by member; effects by {learner.replace('_', ' ')}, chosen by"
+            "No model was fitted"
+            if learner == "none"
+            else f"Doubly robust scores, cross-fitted by member; effects by {learner.replace('_', ' ')}, chosen by"
             " out-of-fold loss and judged on half of the members, kept aside; standard errors clustered by member",
         ),
     )

@@ -129,10 +129,12 @@ def _deciles(metrics: Metrics) -> tuple[tuple[float, Interval], ...]:
 
 
 def _balance(rows: Rows) -> tuple[Balance, ...]:
+    """The most unlike, and among them the most unlike after weighting, which is what counts."""
     ordered = sorted(rows, key=lambda row: (-max(row["smd_before"], row["smd_after"]), row["covariate"]))
-    return tuple(
-        Balance(_covariate(row["covariate"]), row["smd_before"], row["smd_after"]) for row in ordered[:_MOST_COVARIATES]
-    )
+    kept = ordered[:_MOST_COVARIATES]
+    if ordered and (worst := max(ordered, key=lambda row: row["smd_after"])) not in kept:
+        kept[-1] = worst
+    return tuple(Balance(_covariate(row["covariate"]), row["smd_before"], row["smd_after"]) for row in kept)
 
 
 def _covariate(name: str) -> str:

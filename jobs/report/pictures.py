@@ -18,6 +18,7 @@ from jobs.report.words import (
     HIDDEN,
     RANKING_WORDS,
     Followed,
+    about,
     benefit,
     front,
     group_label,
@@ -177,8 +178,8 @@ def overlap_chart(program: Planned, evidence: Evidence) -> tuple[Markup, str]:
     if len(held) == 1:
         one = held[0]
         return Markup(""), (
-            f"Everybody's chance of an offer was between {one.lower:.2f} and {one.lower + _BIN:.2f}: in about"
-            f" {_about(one.offered)} looks at a member it was offered, in about {_about(one.not_offered)} not."
+            f"Everybody's chance of an offer was between {one.lower:.2f} and {one.lower + _BIN:.2f}: in"
+            f" {about(one.offered)} looks at a member it was offered, in {about(one.not_offered)} not."
         )
     bins = [(one.lower, one.offered, one.not_offered) for one in evidence.overlap]
     both = [one.lower for one in evidence.overlap if one.offered and one.not_offered]
@@ -198,7 +199,7 @@ def risk_chart(program: ProgramNight, breakdown: Breakdown) -> tuple[Markup, str
     else:
         summary = (
             f"{top.count / breakdown.total:.0%} of those called by rank are among the fifth of members at highest risk;"
-            " a list by risk alone would hold only them."
+            " a list by risk alone would begin with them."
         )
     name = f"{program.plan.key}-risk"
     return bars(rows, whole=breakdown.total, name=name, title="Called, by risk", summary=summary), summary

@@ -26,7 +26,7 @@ def shown(count: int) -> int | None:
 
 
 def suppress(
-    counts: Mapping[K, int], *, keep: Collection[K] = (), hide: Collection[K] = ()
+    counts: Mapping[K, int], *, keep: Collection[K] = (), hide: Collection[K] = (), linked: Collection[K] = ()
 ) -> tuple[dict[K, int | None], int | None]:
     """The parts of a whole with small ones hidden, and the whole.
 
@@ -34,15 +34,27 @@ def suppress(
         counts: parts that add up to the whole.
         keep: parts to be hidden last, because the reader needs them most.
         hide: parts that must be hidden whatever their size.
+        linked: parts that other tables have too. Where one of these hides no others, it tells their sum, and so that of the others
+            hidden here, which must therefore protect each other.
     """
     total = sum(counts.values())
     if is_small(total):
         return dict.fromkeys(counts), None
     hidden = {key for key, n in counts.items() if is_small(n) or (key in hide and n > 0)}
     spare = sorted((k for k, n in counts.items() if n > 0 and k not in hidden), key=lambda k: (k in keep, counts[k]))
-    while hidden and spare and (len(hidden) < 2 or sum(counts[k] for k in hidden) < SMALLEST):
+    while spare and _tells(hidden, counts):
         hidden.add(spare.pop(0))
+    own = [key for key in spare if key not in linked]
+    while own and _tells(hidden - set(linked), counts):
+        hidden.add(own.pop(0))
+    if hidden & set(linked) and _tells(hidden - set(linked), counts):
+        return dict.fromkeys(counts), None
     return {key: None if key in hidden else n for key, n in counts.items()}, total
+
+
+def _tells(hidden: Collection[K], counts: Mapping[K, int]) -> bool:
+    """Whether the sum of the hidden parts gives one of them away, or is that of a small group."""
+    return bool(hidden) and (len(hidden) < 2 or sum(counts[key] for key in hidden) < SMALLEST)
 
 
 def suppress_linked(
@@ -51,7 +63,7 @@ def suppress_linked(
     """`suppress` for tables in which the parts `linked` are the same people: hidden in one, hidden in all."""
     hide: set[K] = set()
     while True:
-        found = {name: suppress(counts, keep=keep, hide=hide) for name, counts in tables.items()}
+        found = {name: suppress(counts, keep=keep, hide=hide, linked=linked) for name, counts in tables.items()}
         now = {k for parts, _ in found.values() for k, n in parts.items() if n is None and k in linked}
         if now <= hide:
             return found

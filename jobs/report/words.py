@@ -86,6 +86,11 @@ def number(count: int | None) -> str:
     return HIDDEN if count is None else f"{count:,}"
 
 
+def about(count: int | None) -> str:
+    """A count that was rounded, in a sentence."""
+    return "fewer than 11" if count is None else f"about {count:,}"
+
+
 def benefit(value: float, plan: Plan) -> str:
     """`2.4 fewer emergency visits in 90 days`; harm reads as `more`."""
     good, bad = ("fewer", "more") if plan.better == "lower" else ("more", "fewer")
@@ -122,7 +127,7 @@ def expectation(program: ProgramNight) -> str:
     if program.verdict == "fallback":
         return f"The list follows a simple rule, and no benefit is claimed. {plan.fallback_reason}."
     if program.called == 0:
-        return "Nobody who could be called is expected to benefit by more than the call costs."
+        return "Nobody can be called tonight who is expected, surely enough, to benefit by more than the call costs."
     if program.called is None:
         return "The group is too small to print what is expected of it."
     if program.benefit_each is not None and program.benefit is None:
@@ -204,7 +209,7 @@ def changed(changes: Changes | None, program: ProgramNight) -> str:
     if changes.entered == 0 and changes.left == 0:
         return f"{since} the list is the same." if changes.stayed else "Nobody was called on the last night either."
     words = f"{since} {people(changes.entered)} came onto the list, {people(changes.left)} left it and {people(changes.stayed)} stayed."
-    if changes.stayed == 0 and changes.left:
+    if changes.stayed == 0 and changes.left and program.called != 0:
         words += f" Whoever was offered a program rests for {program.plan.cooldown_days} days, so lists do not repeat."
     return words
 
@@ -232,10 +237,10 @@ def past_summary(program: Followed) -> str:
         words += " It did harm."
     else:
         words += " Whether it helped is not certain from this month alone."
-    outside = sum(
-        w.predicted is not None and w.realized is not None and not _holds(w.realized, w.predicted) for w in told
-    )
-    words += f" In {outside} of {len(told)} months the prediction lay outside the interval."
+    judged = [(w.realized, w.predicted) for w in told if w.realized is not None and w.predicted is not None]
+    outside = sum(not _holds(realized, predicted) for realized, predicted in judged)
+    if judged:
+        words += f" In {outside} of {len(judged)} months the prediction lay outside the interval."
     if any(w.is_alarm for w in program.past[-1:]):
         words += " That is too often: the model is to be trained again."
     return words
@@ -253,9 +258,9 @@ def one_more(program: ProgramNight) -> str:
     if value is None:
         return "Not on record for tonight."
     if value <= 0:
-        return "Nothing: everyone who is expected to benefit can already be reached."
+        return "Nothing: everyone whom it may be offered, and who is expected to benefit, can already be reached."
     return (
-        f"About {dollars(value)}, the model's own estimate of what the next person in line brings through the program's first"
+        f"About {_price(value)}, the model's own estimate of what the next person in line brings through the program's first"
         " channel, less its cost."
     )
 
@@ -346,11 +351,13 @@ def trust(program: ProgramNight) -> str:
         return (
             "No. A test that must not fail has failed, or nothing may rank: nobody new is called until that is mended."
         )
+    if program.verdict == "publish" and (found is None or not found.is_served):
+        return "Not known: the tests of the model that made tonight's list are not on record."
     if found is None or not found.gates:
         return "The list can be worked as a rule-based list always could; whom it helps most is not known."
     counts = {status: sum(gate.status == status for gate in found.gates) for status in ("pass", "fail", "inconclusive")}
     told = f"Of {len(found.gates)} tests {counts['pass']} passed, {counts['inconclusive']} gave no clear answer and {counts['fail']} failed."
-    if program.verdict == "publish" and found.is_served:
+    if program.verdict == "publish":
         return f"Yes, as far as tests can tell. {told} A model that fails one marked “must not fail” calls nobody."
     return f"The list, yes, as a simple rule; a ranking by benefit, no. {told} A model serves only if the tests that count passed."
 

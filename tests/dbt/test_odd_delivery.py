@@ -136,6 +136,8 @@ def _contact(contact: str, member: str, **edits: Any) -> dict[str, Any]:
 SPANS = [
     *(_span(member, "2024-12-05") for member in ("flagged", "worded", "placeheld", "denied")),
     _span("alive", death_date="9999-12-31"),
+    _span("promised", "2024-12-05", death_date="2099-12-31"),
+    _span("promised", death_date="2024-11-30", death_flag="1"),
     _span("dated", death_date="2024-03-15", death_flag="1"),
     _span("flagged", death_flag="1"),
     _span("worded", death_date="03/15/2024", death_flag=""),
@@ -221,11 +223,12 @@ def test_who_is_told_dead_in_any_way_is_dead(spark: Any, audits: dict[str, dict[
     deceased = dict(_of(spark, "features.member_feature", "is_deceased"))
     assert deceased == {
         "alive": False, "dated": True, "flagged": True, "worded": True, "placeheld": False, "denied": False, "two payers": False,
+        "promised": True,
     }  # fmt: skip
     told = dict(_of(spark, "core.member", "death_date"))
     assert told == {
         "alive": None, "dated": D(2024, 3, 15), "flagged": D(2025, 1, 5), "worded": D(2025, 1, 5), "placeheld": None, "denied": None,
-        "two payers": None,
+        "two payers": None, "promised": D(2024, 11, 30),
     }  # fmt: skip
     broken = audits["member"]
     assert (broken["death_date_is_readable"], broken["all_columns_are_readable"]) == (3, 4), "told, and no death"

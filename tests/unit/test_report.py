@@ -16,6 +16,7 @@ from jobs.report.index import read_entries
 from jobs.report.night import NightReport
 from jobs.report.queries import NightRows
 from jobs.report.render import render, render_index
+from jobs.report.words import trust
 from jobs.report.write import save_report
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "circle", "polyline", "polygon"}
@@ -213,6 +214,9 @@ def test_numbers_of_a_refuted_model_are_not_printed(rows: NightRows) -> None:
     text = text_of(render(made(only)))
     assert "failed a test that must not fail" in text
     assert "fewer days without medication" not in text
+    soft = [row["sentence"] for row in rows.gates if row["program"] == MED and not row["is_hard"]]
+    assert "0.11 standard deviations" in " ".join(soft)
+    assert "0.11 standard deviations" not in text, "what other tests found holds effects that are not to be believed"
 
 
 def test_feature_names_are_words(rows: NightRows) -> None:
@@ -283,6 +287,31 @@ def test_past_outreach_is_told_with_its_limits_and_without_small_groups(rows: Ni
     assert "Nights of August 2026: those offered had 0.10 fewer emergency visits" in text
     assert "In 1 of 2 months the prediction lay outside the interval." in text
     assert "Not known yet." in text_of(render(made(states(rows)["first night"])))
+
+
+def test_months_without_a_prediction_are_not_counted_as_well_predicted(rows: NightRows) -> None:
+    by_rule = replace(rows, realized=[{**row, "predicted_effect": None} for row in rows.realized])
+    text = text_of(render(made(by_rule)))
+    assert "Nights of August 2026: those offered had" in text
+    assert "lay outside the interval" not in text
+
+
+def test_the_worst_balance_after_weighting_is_always_drawn(rows: NightRows) -> None:
+    """Twelve that were most unlike before had pushed out one that is unlike after it: "all are below 0.1"."""
+    label = rows.balance[0]
+    many = [
+        {**label, "covariate": f"ed_visit_{n}d_count", "smd_before": 0.2 + n / 100, "smd_after": 0.03}
+        for n in range(1, 13)
+    ]
+    late = {**label, "covariate": "age", "smd_before": 0.05, "smd_after": 0.15}
+    text = text_of(render(made(replace(rows, balance=[*many, late]))))
+    assert "0.15 after it; below 0.1 would be alike enough" in text
+
+
+def test_a_list_whose_models_tests_are_not_on_record_is_not_called_a_rule(rows: NightRows) -> None:
+    found = made(states(rows)["no model"]).programs[0]
+    assert found.verdict == "publish"
+    assert trust(found).startswith("Not known: the tests of the model that made tonight's list are not on record")
 
 
 def test_small_groups_are_not_drawn(rows: NightRows) -> None:

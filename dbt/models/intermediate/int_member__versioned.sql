@@ -14,18 +14,29 @@ single as (
       partition by data_source, member_id, known_at order by file_sha256, file_row_number desc
     ) as copy_rank,
     {# deaths are learnt once; a later file that forgets one does not raise the dead #}
-    max(death_date) over (
-      partition by data_source, member_id order by known_at range between unbounded preceding and current row
-    ) as told_death_date,
-    min(coalesce(death_known_at, case when death_date is not null then known_at end)) over (
-      partition by data_source, member_id order by known_at range between unbounded preceding and current row
-    ) as first_death_known_at
-  from delivered
+    max(death_date) over so_far as any_death_date,
+    max(case when death_date <= cast(known_at as date) then death_date end) over so_far as past_death_date,
+    min(death_told_at) over so_far as any_death_told_at,
+    min(case when death_date is null or death_date <= cast(known_at as date) then death_told_at end) over so_far
+      as past_death_told_at
+  from (
+    select *, coalesce(death_known_at, case when death_date is not null then known_at end) as death_told_at from delivered
+  )
+  window so_far as (
+    partition by data_source, member_id order by known_at range between unbounded preceding and current row
+  )
 ),
 
 dated as (
-  {# who is told to be dead without a day, died at the latest when it was told #}
-  select *, coalesce(told_death_date, cast(first_death_known_at as date)) as last_death_date from single
+  {#
+    Who is told to be dead without a day, died at the latest when it was told. A day that had not come when it was told, such as
+    2099-12-31 for the living, hides no other.
+  #}
+  select
+    *,
+    coalesce(past_death_told_at, any_death_told_at) as first_death_known_at,
+    coalesce(past_death_date, cast(past_death_told_at as date), any_death_date) as last_death_date
+  from single
 ),
 
 changed as (
