@@ -21,7 +21,7 @@ single as (
       as past_death_told_at
   from (
     select *, coalesce(death_known_at, case when death_date is not null then known_at end) as death_told_at from delivered
-  )
+  ) as told
   window so_far as (
     partition by data_source, member_id order by known_at range between unbounded preceding and current row
   )
