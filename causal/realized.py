@@ -91,7 +91,7 @@ def realized_effect(
         held_out: sums of the arm that was held out.
         level: of the interval.
         min_members: no interval where either arm has fewer, or the smaller one fewer than MIN_WITH_OUTCOME with an outcome
-            (arms of one size: both).
+            (of two of one size: the one with more).
     """
     effect = offered.mean - held_out.mean
     first, second = offered.variance, held_out.variance
