@@ -124,9 +124,11 @@ def renamed(tree: exp.Expr, names: dict[str, str]) -> str:
             and f"{node.db}.{node.table}".lower() in names
         ):
             return exp.column(node.this, table=node.table)
-        # The generator puts approximations and casts in the place of these, which Spark has by the same name.
+        # The generator puts approximations and casts in the place of these, which Spark has by the same name; log(10, 1000) is 2.999….
         if isinstance(node, (exp.PercentileCont, exp.PercentileDisc)):
             return exp.Anonymous(this=node.sql_name(), expressions=[node.this])
+        if isinstance(node, exp.Log) and node.expression and node.name in ("2", "10"):
+            return exp.Anonymous(this=f"log{node.name}", expressions=[node.expression])
         if isinstance(node, exp.ToChar):
             return exp.Anonymous(this="to_char", expressions=[e for e in (node.this, node.args.get("format")) if e])
         return node
