@@ -115,7 +115,8 @@ def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describ
         raise UserError(f"This door only reads; {refused.key.upper()} is refused.", expected=_ASKED)
     if refused is not None:
         raise UserError(
-            f"{refused.key.upper()} is refused: it is not among what this door knows to read.", expected=_ASKED
+            f"This door only reads; {refused.key.upper()} is refused, which is not among what is known to do no more.",
+            expected=_ASKED,
         )
     tables = _tables(tree, schema)
     _refuse_unsafe(tree, dialect)
