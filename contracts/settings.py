@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,11 @@ class Settings(BaseSettings):
 
     def today(self) -> date:
         """The date now in the plan's time zone."""
-        return datetime.now(ZoneInfo(self.timezone)).date()
+        return self.day_of(datetime.now(UTC))
+
+    def day_of(self, moment: datetime) -> date:
+        """The date of a moment, which knows its zone, in the plan's."""
+        return moment.astimezone(ZoneInfo(self.timezone)).date()
 
     def made_home(self) -> Path:
         """The state folder; where it is not there it is made, closed to others, since members' data come into it.

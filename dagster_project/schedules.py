@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -15,8 +14,7 @@ from dagster_project.upkeep import vacuum_job
 
 
 def _nights(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    zone = ZoneInfo(settings().timezone)
-    today = context.scheduled_execution_time.astimezone(zone).date()
+    today = settings().day_of(context.scheduled_execution_time)
     for source in settings().nightly_sources:
         night = Night(today, source)
         yield dg.RunRequest(run_key=f"{night.key}", partition_key=night.key)
@@ -55,7 +53,7 @@ def weekly_training(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
 )
 def monthly_report(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """One page per configured source for the month that is over."""
-    today = context.scheduled_execution_time.astimezone(ZoneInfo(settings().timezone)).date()
+    today = settings().day_of(context.scheduled_execution_time)
     month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
     for source in settings().nightly_sources:
         key = dg.MultiPartitionKey({"month": month.isoformat(), "source": source})

@@ -9,7 +9,6 @@ import datetime as dt
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from contracts.alert_kinds import section
 from contracts.errors import ExitCode
@@ -88,8 +87,9 @@ def status(data_source: str, config: Settings, now: dt.datetime) -> Status:
     found: dict[str, Any] = {}
     if run is not None:
         found = _of_run(warehouse, run, source)
-    today = now.astimezone(ZoneInfo(config.timezone)).date()
-    return Status(data_source, today, published, programs, run, running=_running(data_source, now), **found)
+    return Status(
+        data_source, config.day_of(now), published, programs, run, running=_running(data_source, now), **found
+    )
 
 
 class _Warehouse:

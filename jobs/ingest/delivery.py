@@ -7,11 +7,10 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from os import stat_result
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from contracts.errors import UserError
 from contracts.settings import settings
@@ -121,8 +120,8 @@ def describe(path: Path, root: Path) -> Delivery:
     """
     stat = path.stat()
     folder = path.parent.name if path != root and path.parent != root else ""
-    moment = datetime.fromtimestamp(stat.st_mtime, ZoneInfo(settings().timezone)).date()
-    return Delivery(path, folder, _sha256(path), _stamp(stat), date_in(path.name) or date_in(folder) or moment)
+    told = settings().day_of(datetime.fromtimestamp(stat.st_mtime, UTC))
+    return Delivery(path, folder, _sha256(path), _stamp(stat), date_in(path.name) or date_in(folder) or told)
 
 
 def _stamp(stat: stat_result) -> Stamp:

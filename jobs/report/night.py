@@ -155,6 +155,10 @@ class Evidence:
         """A test that must not fail has failed: its numbers are not to be believed, and so not printed."""
         return any(gate.is_hard and gate.status == "fail" for gate in self.gates)
 
+    def said_by(self, gate: Gate) -> str:
+        """A gate's sentence; none of the other tests of a refuted model, for it would tell the model's effects."""
+        return gate.sentence if gate.is_hard or not self.is_refuted else ""
+
 
 @dataclass(frozen=True)
 class Changes:
