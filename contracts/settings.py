@@ -87,6 +87,14 @@ class Settings(BaseSettings):
             raise ValueError("a whole number with m or g, for example 3g")
         return value
 
+    @field_validator("member_id_system")
+    @classmethod
+    def _absolute_uri(cls, value: str) -> str:
+        # https://hl7.org/fhir/R4/datatypes.html#Identifier: the system is an absolute URI
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f]+", value) is None:
+            raise ValueError("an absolute URI without blanks, for example https://plan.example/member")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

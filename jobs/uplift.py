@@ -288,11 +288,14 @@ def realized_uplift(data_source: str, program: str | None = None) -> list[dict[s
     only = f" and program = {sql_string(program)}" if program else ""
     names = ", ".join(contract(_TABLE).column_names)
     rows = spark.sql(f"select {names} from {_TABLE} where data_source = {sql_string(data_source)}{only}").collect()
-    order = list(programs().programs)
-    return sorted(
-        (row.asDict() for row in rows),
-        key=lambda row: (order.index(row["program"]), row["window_start"], BANDS.index(row["score_band"])),
-    )
+    return sorted((row.asDict() for row in rows), key=_place)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, str, date, int]:
+    """Programs as they are configured, and last those that are no longer; then windows and bands."""
+    keys = list(programs().programs)
+    place = keys.index(row["program"]) if row["program"] in keys else len(keys)
+    return place, row["program"], row["window_start"], BANDS.index(row["score_band"])
 
 
 def latest_judged(data_source: str) -> dict[str, dict[str, Any]]:

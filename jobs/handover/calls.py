@@ -40,41 +40,53 @@ class Call:
 
     @property
     def channel(self) -> str:
-        """How to make the offer; a night published before channels were has the program's first."""
-        return str(self.row.get("channel") or self.program.first_channel)
+        """How to make the offer."""
+        return str(offer_of(self.row)[0])
 
     @property
     def team(self) -> str:
         """Who makes it."""
-        return self.program.channels[self.channel].team
+        return str(offer_of(self.row)[1])
 
 
-def calls_of_night(data_source: str, night: dt.date | None, config: Settings) -> list[Call]:
-    """The calls of a published night (None: the last), in the order of the list. Put on the access record.
+def calls_of_night(data_source: str, night: dt.date | None, config: Settings) -> tuple[dt.date, list[Call]]:
+    """A published night (None: the last) and its calls in the order of the list; it may call nobody. Put on the access record.
 
     Raises:
-        UserError: the role may not read members' numbers, or the night was not published.
+        UserError: the role may not read members' numbers, the night was not published, or a program of its calls is no
+            longer configured.
     """
     connection = _opened(config, door="export")
+    nights = published_nights(data_source, config)
+    night = night or next(iter(nights), None)
+    if night is None or night not in nights:
+        raise no_such_night(night, data_source, nights)
     sql = f"""select * from {_TABLE} where data_source = $source and decision in ('outreach', 'explore')
-        and run_date = coalesce(cast($night as date), (select max(run_date) from {_TABLE} where data_source = $source))
-        order by program, priority_rank, member_id"""
+        and run_date = $night order by program, priority_rank, member_id"""
     rows = connection.sql(sql, params={"source": data_source, "night": night}).to_arrow_table().to_pylist()
-    if not rows:
-        nights = published_nights(data_source, config)
-        if night is None and nights:
-            raise UserError(f"The last list of {data_source}, of {nights[0]}, calls nobody.")
-        if night not in nights:
-            raise no_such_night(night, data_source, nights)
-    return [_call(row) for row in rows]
+    return night, [_call(row) for row in rows]
 
 
-def calls_by_contact(data_source: str, config: Settings) -> dict[str, Call]:
-    """Every call that was ever published, by its contact number: a few hundred a night."""
+def calls_by_contact(data_source: str, config: Settings) -> dict[str, dict[str, Any]]:
+    """Rows of every call that was ever published, by contact number: a few hundred a night.
+
+    Their programs need not be configured any more: outcomes come back for weeks after a program has ended.
+    """
     connection = _opened(config, door="dispositions")
     sql = f"select * from {_TABLE} where data_source = $source and decision in ('outreach', 'explore')"
     rows = connection.sql(sql, params={"source": data_source}).to_arrow_table().to_pylist()
-    return {call.contact_id: call for call in map(_call, rows)}
+    return {contact_id(row): row for row in rows}
+
+
+def offer_of(row: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Channel and team of a call; None what neither the row nor today's programs tell.
+
+    A night published before rows had a channel has the program's first.
+    """
+    program = programs().programs.get(row["program"])
+    channel = row.get("channel") or (program.first_channel if program else None)
+    how = program.channels.get(channel) if program and channel else None
+    return channel, how.team if how else None
 
 
 def _opened(config: Settings, *, door: str) -> duckdb.DuckDBPyConnection:
@@ -93,6 +105,12 @@ def _opened(config: Settings, *, door: str) -> duckdb.DuckDBPyConnection:
 
 
 def _call(row: dict[str, Any]) -> Call:
+    if offer_of(row)[1] is None:
+        raise UserError(
+            f"The list of {row['run_date']} calls for {row['program']} through {row.get('channel') or 'a channel'}, which the"
+            " programs file no longer has, so that its offer and its team are not known.",
+            todo="hand over a later night, or put the program and its channel back into the programs file.",
+        )
     return Call(contact_id(row), row, programs().programs[row["program"]])
 
 

@@ -20,8 +20,8 @@ from typing import Any
 from contracts.errors import UserError
 from contracts.settings import Settings
 from jobs.engine.state import write_private
-from jobs.handover.calls import Call, calls_by_contact
-from jobs.handover.fhir import DISPOSITION_SYSTEM
+from jobs.handover.calls import calls_by_contact, offer_of
+from jobs.handover.fhir import CONTACT_SYSTEM, DISPOSITION_SYSTEM
 
 DISPOSITIONS = ("reached", "declined", "no_answer", "wrong_number")
 SOURCE = "tuva"  # the one layout that has contacts
@@ -75,14 +75,14 @@ def import_dispositions(path: Path, config: Settings, today: dt.date) -> Importe
         elif (why := _wrong(contact, disposition, known, taken)) is not None:
             refused.append((line, why))
         else:
-            taken[contact] = _contact(known[contact], disposition)
+            taken[contact] = _contact(contact, known[contact], disposition)
     counts = {d: sum(row["disposition"] == d for row in taken.values()) for d in DISPOSITIONS}
     file, is_new = _into_inbox(taken, config, today) if taken else (None, False)
     return Imported(file, is_new, counts, still_open, tuple(refused))
 
 
 def _wrong(
-    contact: str, disposition: str, known: Mapping[str, Call], taken: Mapping[str, dict[str, Any]]
+    contact: str, disposition: str, known: Mapping[str, object], taken: Mapping[str, dict[str, Any]]
 ) -> str | None:
     if disposition not in DISPOSITIONS:
         return f"the disposition is none of {', '.join(DISPOSITIONS)}"
@@ -93,11 +93,12 @@ def _wrong(
     return None
 
 
-def _contact(call: Call, disposition: str) -> dict[str, Any]:
+def _contact(contact: str, row: dict[str, Any], disposition: str) -> dict[str, Any]:
+    channel, team = offer_of(row)
     return {
-        "contact_id": call.contact_id, "person_id": call.row["member_id"], "program": call.row["program"],
-        "channel": call.channel, "team": call.team, "assigned_date": call.row["run_date"].isoformat(),
-        "assigned_by": "policy", "is_offered": "true", "assignment_probability": repr(call.row["assignment_probability"]),
+        "contact_id": contact, "person_id": row["member_id"], "program": row["program"],
+        "channel": channel, "team": team, "assigned_date": row["run_date"].isoformat(),
+        "assigned_by": "policy", "is_offered": "true", "assignment_probability": repr(row["assignment_probability"]),
         "is_reached": "true" if disposition == "reached" else "false", "disposition": disposition,
     }  # fmt: skip
 
@@ -175,7 +176,18 @@ def _ndjson(path: Path) -> Iterator[tuple[int, str, str]]:
                 expected='{"coding": [{"system": …, "code": …}]}',
             )
         code = next((c.get("code", "") for c in codings if c.get("system") == DISPOSITION_SYSTEM), "")
-        yield number, str(task.get("id", "")), str(code).lower()
+        yield number, _contact_of(task), str(code).lower()
+
+
+def _contact_of(task: dict[str, Any]) -> str:
+    """Our number of the call. A server that creates a resource gives it an id of its own and keeps its identifiers."""
+    named = task.get("identifier")
+    ours = [
+        str(one.get("value", ""))
+        for one in (named if isinstance(named, list) else [])
+        if isinstance(one, dict) and one.get("system") == CONTACT_SYSTEM
+    ]
+    return ours[0] if ours else str(task.get("id", ""))
 
 
 def _codings(status: Any) -> list[dict[str, Any]] | None:

@@ -32,12 +32,11 @@ def export(
         now: aware; FHIR says when a list was handed over.
 
     Raises:
-        UserError: the role may not, nothing was published, or the folder cannot be written.
+        UserError: the list cannot be had (`calls_of_night`), or the folder cannot be written.
     """
     if kind not in FORMATS:
         raise UserError(f"There is no format {kind}.", expected=", ".join(FORMATS))
-    calls = calls_of_night(data_source, night, config)
-    day = calls[0].row["run_date"] if calls else night
+    day, calls = calls_of_night(data_source, night, config)
     if kind == "csv":
         text = io.StringIO()
         write_csv(calls, text)

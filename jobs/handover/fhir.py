@@ -17,6 +17,8 @@ Resource = dict[str, Any]
 # What a care system puts into Task.businessStatus, and what we read back from there.
 DISPOSITION_SYSTEM = "urn:outreach:disposition"
 _SYSTEM = "urn:outreach"
+# Of the number of a call; what we read back, since a server may give the Task another id.
+CONTACT_SYSTEM = f"{_SYSTEM}:contact"
 _MEMBER_NUMBER = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MB", "display": "Member Number"}]}  # fmt: skip
 
 
@@ -45,7 +47,7 @@ def _task(call: Call, exported_at: dt.datetime, member_system: str) -> Resource:
     task: Resource = {
         "resourceType": "Task",
         "id": call.contact_id,
-        "identifier": [{"system": f"{_SYSTEM}:contact", "value": call.contact_id}],
+        "identifier": [{"system": CONTACT_SYSTEM, "value": call.contact_id}],
         "groupIdentifier": {"system": f"{_SYSTEM}:list", "value": _list_name(row)},
         "status": "requested",
         "intent": "proposal",

@@ -84,9 +84,13 @@ def not_there(missing: Sequence[str], *, has_night: bool) -> UserError:
         todo = "`outreach nightly` publishes one; `outreach demo` makes a whole example."
         return UserError("No night has been published yet.", todo=todo)
     verb = "is" if len(missing) == 1 else "are"
-    return UserError(
-        f"{', '.join(missing)} {verb} not there yet.", todo="a night makes what it has rows for: `outreach nightly`."
+    by_training = all(name.startswith("causal.") for name in missing)
+    todo = (
+        "a training makes it: `outreach train`."
+        if by_training
+        else "a night makes what it has rows for: `outreach nightly`."
     )
+    return UserError(f"{', '.join(missing)} {verb} not there yet.", todo=todo)
 
 
 def columns_hint(tables: Iterable[str]) -> str | None:

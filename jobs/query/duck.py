@@ -32,8 +32,9 @@ def delta_folder(name: str, config: Settings) -> Path:
 
 
 def elsewhere(config: Settings) -> str | None:
-    """Why DuckDB cannot answer; None when it can."""
-    if config.spark_remote is not None or "://" in config.warehouse_url:
+    """Why DuckDB cannot answer; None when it can: a foreign engine's warehouse, too, is read where it is named and is here."""
+    is_here = config.spark_remote is None or (config.warehouse is not None and Path(config.warehouse).is_dir())
+    if "://" in config.warehouse_url or not is_here:
         return "the warehouse is not a folder of this machine"
     return None
 

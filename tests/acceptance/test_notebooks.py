@@ -26,3 +26,8 @@ def test_notebook_runs(plan: Plan, name: str, monkeypatch: pytest.MonkeyPatch, t
     assert not [m for m in plan.night(NIGHT)["member_id"].unique() if m in text], (
         "an analyst is shown a member's number"
     )
+    if name == "read_scored_tables":
+        rows = plan.night(NIGHT)
+        calling = set(rows["program"][rows["decision"].isin(["outreach", "explore"])])
+        (first,) = [cell for cell in notebook.cells if "qualify" in cell.source]
+        assert {key for key in calling if key in str(first.outputs)} == calling, "a program's first calls are missing"

@@ -326,3 +326,59 @@ def test_a_blocked_program_calls_nobody_and_is_no_error(config: Settings, tmp_pa
     write_table(config.home, "outreach.priority", [priority_row("x", decision="below_capacity", verdict="blocked")])
     found = export("fhir", "tuva", FIRST, tmp_path / "out", config, NOW)
     assert set(found.values()) == {0}
+
+
+def test_a_list_that_calls_nobody_is_handed_over_empty_with_and_without_its_date(
+    config: Settings, tmp_path: Path
+) -> None:
+    """Else a nightly export fails on the first quiet night, and yesterday's file is worked again."""
+    write_table(config.home, "outreach.priority", [priority_row("x", SECOND, decision="below_capacity", channel=None)])
+    for night in (SECOND, None):
+        (path, rows), = export("csv", "tuva", night, tmp_path / "out", config, NOW).items()  # fmt: skip
+        assert (path.name, rows) == ("action_list_tuva_2026-07-02.csv", 0)
+        assert path.read_text().splitlines() == [",".join(COLUMNS)]
+
+
+def test_outcomes_of_a_program_that_has_ended_come_back(config: Settings, tmp_path: Path) -> None:
+    ended = [
+        priority_row("ended", program="retired", channel="phone"),
+        priority_row("older", program="retired", channel=None),
+        priority_row("stays"),
+    ]
+    write_table(config.home, "outreach.priority", ended)
+    with pytest.raises(UserError, match="of 2026-07-01 calls for retired through phone") as refused:
+        export("csv", "tuva", FIRST, tmp_path / "out", config, NOW)
+    assert "ended" not in str(refused.value).replace("retired", "")
+    back = tmp_path / "back.csv"
+    back.write_text("contact_id,disposition\n" + "".join(f"{contact_id(row)},reached\n" for row in ended))
+    found = import_dispositions(back, config, TODAY)
+    assert (found.contacts["reached"], found.refused) == (3, ())
+    rows = {row["person_id"]: row for row in csv.DictReader(found.file.open())}
+    assert [(rows[who]["channel"], rows[who]["team"]) for who in ("ended", "older")] == [("phone", ""), ("", "")]
+    assert rows["stays"]["team"] == "nurse_line"
+
+
+def test_a_task_is_known_by_its_identifier_whatever_id_a_server_gave_it(config: Settings, tmp_path: Path) -> None:
+    task = fhir(config, tmp_path / "out")["Task"][0]
+    told = {
+        **task, "id": "42", "businessStatus": {"coding": [{"system": "urn:outreach:disposition", "code": "reached"}]},
+        "identifier": [{"system": "https://care.example/task", "value": "T-42"}, *task["identifier"]],
+    }  # fmt: skip
+    back = tmp_path / "tasks.ndjson"
+    back.write_text(
+        "".join(json.dumps(it) + "\n" for it in (told, {**told, "identifier": None}, {**told, "identifier": "x"}))
+    )
+    found = import_dispositions(back, config, TODAY)
+    assert (found.contacts["reached"], [line for line, _ in found.refused]) == (1, [2, 3])
+
+
+def test_a_warehouse_that_a_foreign_engine_writes_and_that_is_here_is_handed_over(
+    config: Settings, tmp_path: Path
+) -> None:
+    """As in `docker/compose.yaml`: all containers share its volume."""
+    foreign = config.model_copy(update={"spark_remote": "sc://connect:15002"})
+    named = foreign.model_copy(update={"warehouse": str(config.home / "warehouse")})
+    assert sum(export("csv", "tuva", FIRST, tmp_path / "out", named, NOW).values()) == 3
+    for unseen in (foreign, foreign.model_copy(update={"warehouse": "/nowhere"})):
+        with pytest.raises(UserError, match="not a folder of this machine"):
+            export("csv", "tuva", FIRST, tmp_path / "out", unseen, NOW)

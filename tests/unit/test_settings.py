@@ -40,6 +40,12 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("OUTREACH_SEED", "1.5", "a whole number"),
         ("OUTREACH_AUTO_APPROVE", "maybe", "true or false"),
         ("OUTREACH_TIMEZONE", "Mars/Base", "an IANA zone, for example America/New_York"),
+        ("OUTREACH_MEMBER_ID_SYSTEM", "foo", "an absolute URI without blanks, for example https://plan.example/member"),
+        (
+            "OUTREACH_MEMBER_ID_SYSTEM",
+            "urn:a b",
+            "an absolute URI without blanks, for example https://plan.example/member",
+        ),
         ("OUTREACH_ENGINE_MEMORY", "lots", "a whole number with m or g, for example 3g"),
         ("OPENLINEAGE_DISABLED", "perhaps", "true or false"),
         ("OUTREACH_NIGHTLY_SOURCES", "1", 'a list as JSON, for example ["tuva"]'),

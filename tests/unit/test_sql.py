@@ -466,6 +466,8 @@ def test_engine_asked_for(run: Run) -> None:
     for engine in ("duckdb", "auto", "spark"):
         done = run("sql", "select * from ops.alert", "--engine", engine)
         assert (done.code, done.err.split(" Next:")[0]) == (2, "ops.alert is not there yet.")
+    for table, command in {"ops.alert": "outreach nightly", "causal.model": "outreach train"}.items():
+        assert f"`{command}`" in run("sql", f"select * from {table}").err
 
 
 @pytest.mark.parametrize("table", ["priority_latest", "priority", "priority_changes", "action_list"])

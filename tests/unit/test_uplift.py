@@ -12,7 +12,7 @@ from contracts.monitoring import Monitoring, Patience
 from contracts.programs import program, programs
 from jobs.drift import _has_moved
 from jobs.simulate.run import Part
-from jobs.uplift import Window, with_alarms
+from jobs.uplift import Window, _place, with_alarms
 
 
 def _row(month: int, band: str, excludes: bool | None) -> dict[str, Any]:
@@ -31,6 +31,12 @@ def test_only_the_whole_list_raises_alarms_and_order_does_not_matter() -> None:
     marked = with_alarms(rows, Patience(k=2, n=3))
     alarms = [(row["window_start"].month, row["score_band"]) for row in marked if row["is_alarm"]]
     assert alarms == [(3, "listed"), (4, "listed")]
+
+
+def test_a_program_that_has_ended_is_told_last() -> None:
+    rows = [{**_row(m, "listed", None), "program": key} for key in ("retired", *programs().programs) for m in (2, 1)]
+    told = [(row["program"], row["window_start"].month) for row in sorted(rows, key=_place)]
+    assert told == [(key, m) for key in (*programs().programs, "retired") for m in (1, 2)]
 
 
 def test_patience_must_be_possible() -> None:
