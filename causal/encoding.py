@@ -25,14 +25,16 @@ class FeatureEncoder:
         numeric: numeric source columns in order.
         medians: training median per numeric column (0 when the column was entirely missing).
         flagged: numeric columns with missing values in training; each adds one indicator.
-        levels: per categorical column the levels that have an indicator. Rare, unseen and missing levels are all
-            zero (missing gets an own level when it occurred in training).
+        levels: per categorical column the levels that have an indicator; the others are all zero, as are levels that did
+            not occur in training (missing is a level when it did).
+        references: per categorical column the level that alone is all zeros in training; None where several are.
     """
 
     numeric: tuple[str, ...]
     medians: tuple[float, ...]
     flagged: tuple[str, ...]
     levels: tuple[tuple[str, tuple[str, ...]], ...]
+    references: tuple[str | None, ...]
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -66,10 +68,20 @@ class FeatureEncoder:
         dummies = [(_as_level(frame[name]) == v).astype(float) for name, kept in self.levels for v in kept]
         return np.ascontiguousarray(np.column_stack([values, *flags, *dummies]))
 
+    def merged(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Per categorical column the level of each row whose level is merged with others, "" elsewhere; columns without any left out."""
+        found = {}
+        for (name, kept), reference in zip(self.levels, self.references, strict=True):
+            level = _as_level(frame[name])
+            is_told = np.isin(level.astype(str), [*kept, *([] if reference is None else [reference])])
+            if not is_told.all():
+                found[name] = np.where(is_told, "", level)
+        return found
+
 
 def fit_encoder(frame: pd.DataFrame) -> FeatureEncoder:
     """Learn medians, missing flags and frequent levels; constant columns are dropped (they can explain nothing)."""
-    numeric, medians, flagged, levels = [], [], [], []
+    numeric, medians, flagged, levels, references = [], [], [], [], []
     for name in map(str, frame.columns):
         if is_numeric(frame[name]):
             values = _numeric_block(frame, (name,))[:, 0]
@@ -81,10 +93,11 @@ def fit_encoder(frame: pd.DataFrame) -> FeatureEncoder:
                 if missing:
                     flagged.append(name)
         else:
-            kept = _frequent(_as_level(frame[name]))
+            kept, reference = _frequent(_as_level(frame[name]))
             if kept:
                 levels.append((name, kept))
-    return FeatureEncoder(tuple(numeric), tuple(medians), tuple(flagged), tuple(levels))
+                references.append(reference)
+    return FeatureEncoder(tuple(numeric), tuple(medians), tuple(flagged), tuple(levels), tuple(references))
 
 
 def is_numeric(column: pd.Series) -> bool:
@@ -116,14 +129,20 @@ def _as_level(column: pd.Series) -> np.ndarray:
     return text.astype(str).to_numpy(dtype=object)
 
 
-def _frequent(values: np.ndarray) -> tuple[str, ...]:
-    """Most frequent levels, ties by name; the commonest is the reference when at most MAX_LEVELS levels exist."""
+def _frequent(values: np.ndarray) -> tuple[tuple[str, ...], str | None]:
+    """Most frequent levels, ties by name, and the level that is told by having no indicator: the commonest, or the only one left.
+
+    Where several are left they are one, and the commonest has its indicator: among them, "no diagnosis" would pass for a rare disease.
+    """
     names, counts = np.unique(values.astype(str), return_counts=True)
     if len(names) < 2:
-        return ()
+        return (), None
     order = np.lexsort((names, -counts))
     kept = [str(names[i]) for i in order if counts[i] >= MIN_LEVEL_SHARE * len(values)][:MAX_LEVELS]
-    return tuple(kept[1:]) if len(kept) > 1 else tuple(kept)
+    if len(kept) == len(names):
+        return tuple(kept[1:]), kept[0]
+    rest = [str(name) for name in names if name not in kept]
+    return tuple(kept), rest[0] if len(rest) == 1 else None
 
 
 def correlations(Z: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from causal.aipw import Estimate, unmodelled_effects
+from causal.encoding import is_numeric
 from causal.equity import equity_rows
 from causal.evaluation.rules import RULES
 from causal.gates.controls import MIN_CONTROLS, empirical_calibration
 from causal.options import DEFAULT_LEARNERS, TrainOptions
 from causal.placebo import PlaceboEstimate
+from causal.study_columns import RARE
 from causal.study_frame import StudyFrame, read_frame
 from causal.train import TrainedStudy, train_study
 from causal.trial import Trial
@@ -148,6 +150,7 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
         "outcome_missing": {arm: {"treated": a.offered, "control": a.control} for arm, a in data.attrition.items()},
         "covariates": [c for c in data.features.columns if c not in data.unused],
         "unused_columns": data.unused,
+        "levels_merged": {arm: _merged(data, arm, study) for arm, study in arms.items()},
         "arms": list(arms),
         "design": {arm: data.trial(arm).design for arm in arms},
         "learner": names[0] if len(names) == 1 else ", ".join(f"{a}: {name}" for a, name in learners.items()),
@@ -169,6 +172,15 @@ def _facts(data: StudyFrame, spec: StudySpec, arms: Mapping[str, TrainedStudy], 
         "verdict": {arm: study.verdict for arm, study in arms.items()},
         "policy_value": _policy_value(spec, arms),
     }
+
+
+def _merged(data: StudyFrame, arm: str, study: TrainedStudy) -> dict[str, float]:
+    """Share of rows, by text column, whose value is told apart from the common ones only, not from the other rare ones."""
+    features, weight = data.features[data.rows_of(arm)], data.weight[data.rows_of(arm)]
+    merged = study.scorer.encoder.merged(features)
+    texts = [str(c) for c in features.columns if not is_numeric(features[c])]
+    rows = {c: (features[c] == RARE).to_numpy(dtype=bool) | (merged[c] != "" if c in merged else False) for c in texts}
+    return {c: float(np.average(found, weights=weight)) for c, found in rows.items() if found.any()}
 
 
 def _estimates(study: TrainedStudy, trial: Trial) -> dict[str, Any]:

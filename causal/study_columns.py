@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from causal.dates import ISO_DATE, YEARS, days
+from causal.dates import ISO_DATE, WRITTEN_DATE, YEARS, days
 from causal.encoding import MIN_LEVEL_SHARE, is_numeric
 from contracts.errors import ConfigError
 from contracts.study import Level, StudySpec
@@ -146,7 +146,7 @@ def require_single_values(column: pd.Series, field: str) -> None:
 
 
 def _feature(column: pd.Series) -> pd.Series:
-    """Dates (also written as ISO text) as days since 1970, infinite numbers as missing, everything else as it is."""
+    """Dates (also written as text) as days since 1970, infinite numbers as missing, everything else as it is."""
     require_single_values(column, "covariates")
     values = column
     if values.dtype == object:
@@ -154,15 +154,46 @@ def _feature(column: pd.Series) -> pd.Series:
         kinds = {type(v) for v in present}
         if kinds and all(issubclass(kind, date) for kind in kinds):
             values = _dates(values, present.map(lambda day: day.year))
-        elif kinds == {str} and 2 * (is_date := present.str.fullmatch(ISO_DATE)).sum() > len(present):
-            if not is_date.all():
-                raise _no_dates(column, int((~is_date).sum()))
-            values = _dates(values, present.str[:4].astype(int), "ISO8601")
+        elif kinds == {str}:
+            values = _dates_in_text(values, present)
     if pd.api.types.is_datetime64_any_dtype(values):
         return days(values)
     if pd.api.types.is_timedelta64_dtype(values):
         return values.dt.total_seconds() / 86_400
     return without_infinite(column)
+
+
+def _dates_in_text(values: pd.Series, present: pd.Series) -> pd.Series:
+    """Text most of which is dates as stamps, other text as it is.
+
+    Dates in another form than ISO would be thousands of rare words: left out, with what they confound.
+    """
+    text = present.str.strip()
+    if 2 * (is_date := text.str.fullmatch(ISO_DATE)).sum() > len(text):
+        if not is_date.all():
+            raise _no_dates(values, int((~is_date).sum()))
+        return _dates(values.str.strip(), text.str[:4].astype(int), "ISO8601")
+    parts = text.str.extract(WRITTEN_DATE)
+    is_date = parts[0].notna()
+    if 2 * is_date.sum() <= len(text):
+        return values
+    if not is_date.all():
+        raise _no_dates(values, int((~is_date).sum()))
+    first, second, is_short = parts[0].astype(int), parts[2].astype(int), (parts[3].str.len() == 2).any()
+    orders = [
+        (d, m) for d, m in ((first, second), (second, first)) if d.between(1, 31).all() and m.between(1, 12).all()
+    ]
+    if not orders and is_short:
+        return values  # codes of three numbers
+    if len(orders) != 1 or is_short:
+        raise ConfigError(
+            f"`covariates`: column `{values.name}` holds dates of which it cannot be told which part is the day, the month and the year.",
+            expected="dates as YYYY-MM-DD",
+            todo="write them so, or leave the column out under `covariates.exclude`.",
+        )
+    day, month = orders[0]
+    iso = parts[3] + "-" + month.astype(str).str.zfill(2) + "-" + day.astype(str).str.zfill(2)
+    return _dates(iso.reindex(values.index), parts[3].astype(int), "ISO8601")
 
 
 def _dates(values: pd.Series, year: pd.Series, layout: str | None = None) -> pd.Series:

@@ -196,6 +196,25 @@ def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
     roles = {column: field for field, column in reversed(fields) if column is not None and "covariates" not in field}
     for column, field in roles.items():
         require_single_values(frame[column], field)
+    if spec.unit_id is None and spec.cluster is None:
+        _require_no_copies(frame)
+
+
+def _require_no_copies(frame: pd.DataFrame) -> None:
+    """Refuse rows that are there twice, of data that say of nobody who they are: copies would pass for independent people.
+
+    People of a few coarse columns may be alike in all of them. Copies they are where a column tells all different rows apart.
+    """
+    hashed = pd.util.hash_pandas_object(frame.astype({c: str for c in frame if frame[c].dtype == object}), index=False)
+    is_copy = hashed.duplicated()
+    different = frame[~is_copy]
+    if not is_copy.any() or not any(different[c].is_unique for c in frame):
+        return
+    raise ConfigError(
+        f"`data`: {int(is_copy.sum())} of {len(frame)} rows are copies of others in every column.",
+        expected="one row per unit",
+        todo="leave the copies out; or, if a unit may have several rows, name its column under `unit_id` and `cluster`.",
+    )
 
 
 def _unit_ids(kept: pd.DataFrame, at: np.ndarray, cluster: np.ndarray, spec: StudySpec) -> pd.Series:

@@ -27,6 +27,7 @@ from causal.heldout import SMALL, HeldOut, evaluate_held_out, out_of_fold
 from causal.learners.base import LearnerData, LearnerOptions
 from causal.learners.recalibrated import Interval, recalibrated
 from causal.learners.registry import REGISTRY
+from causal.levels import merged_levels
 from causal.negative_controls import NegativeControls, negative_controls
 from causal.nuisance import NuisanceModels, Nuisances, cross_fit
 from causal.options import TrainOptions
@@ -149,6 +150,7 @@ def _train(
     bounds = support_bounds(u.propensity, trial.weight)
     inside = bounds.contains(u.propensity)
     known = replace(ctx, nuisances=u, inside=inside)
+    merged = merged_levels(trial, encoder, fold, u.propensity)
     if design(known).status == "fail":
         return _untrained(known, encoder, options, seed, watch)
     everyone = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, u, trial.outcome_kind)
@@ -256,7 +258,13 @@ def _train(
         negative_controls=controls,
         sensitivity=fragile,
         equity=None if people is None else equity_report(people),
-        balance=balance_frame(encoder.names, Z[inside], trial.t[inside], u.propensity[inside], trial.weight[inside]),
+        balance=balance_frame(
+            encoder.names + merged.names,
+            np.column_stack([Z, merged.excess])[inside],
+            trial.t[inside],
+            u.propensity[inside],
+            trial.weight[inside],
+        ),
         selection_loss=half.selection.loss,
         timings=watch.seconds,
     )

@@ -33,7 +33,7 @@ def scorer(feature: str = "age", slope: float = -0.01, level: float = 0.0, error
     posterior = Posterior(np.array([level, slope * _WIDE]), np.array([[error], [0.0]]))
     line = BayesEffect(basis, posterior.of_unscaled(basis.centre, basis.spread))
     return Scorer(
-        encoder=FeatureEncoder(numeric=(feature,), medians=(0.0,), flagged=(), levels=()),
+        encoder=FeatureEncoder(numeric=(feature,), medians=(0.0,), flagged=(), levels=(), references=()),
         model=Recalibrated(line, Shrinkage(0.0, 0.0, 1.0, 0.0, 0.0, is_posterior=True)), baseline=Constant(1.0), propensity=Constant(0.5), support=SupportBounds(0.0, 1.0),
         reasons=None, reasons_of="need", better="lower", learner="bayes_r",
     )  # fmt: skip

@@ -12,6 +12,7 @@ from causal.aipw import effective_clusters
 from causal.encoding import correlations
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
+from causal.levels import merged_levels
 from causal.support import MIN_UNEXPLAINED, unexplained_share
 from causal.trial import Attrition
 
@@ -152,7 +153,8 @@ def overlap(ctx: GateContext) -> GateResult:
 
 
 def balance(ctx: GateContext) -> GateResult:
-    """Largest weighted standardised mean difference; sampling noise alone does not fail it.
+    """Largest weighted standardised mean difference, levels of text that have no indicator included (`causal.levels`); sampling
+    noise alone does not fail it.
 
     Hard where a feature cannot have been there before the offer: one that lots have not made alike, or that is the outcome.
     Adjusting for what the offer changed hides the effect.
@@ -164,16 +166,25 @@ def balance(ctx: GateContext) -> GateResult:
     later = _beyond_chance(ctx) or _is_the_outcome(ctx)
     if later is not None:
         return later
+    assert ctx.fold is not None
     trial, keep = ctx.trial, ctx.inside
-    t, e, Z = trial.t[keep], ctx.nuisances.propensity[keep], ctx.Z[keep]
+    merged = merged_levels(trial, ctx.encoder, ctx.fold, ctx.nuisances.propensity)
+    t, e, Z = trial.t[keep], ctx.nuisances.propensity[keep], np.column_stack([ctx.Z, merged.excess])[keep]
     w = trial.weight[keep] * np.where(t == 1, 1 / e, 1 / (1 - e))
     gap, noise = standardised_differences(Z, t, w)
     worst = int(np.argmax(gap))
-    name = ctx.encoder.names[worst]
     value = float(gap[worst])
     beyond_noise = bool((gap > MAX_IMBALANCE + 3 * noise).any())
     status: Status = "pass" if value < MAX_IMBALANCE else "fail" if beyond_noise else "inconclusive"
-    said = f"After weighting, offered and not offered differ most in `{name}`: {value:.2f} standard deviations."
+    known = len(ctx.encoder.names)
+    if worst < known:
+        said = f"After weighting, offered and not offered differ most in `{ctx.encoder.names[worst]}`: {value:.2f} standard deviations."
+    else:
+        said = (
+            f"`{merged.columns[worst - known]}` has levels too many or too rare to be adjusted for one by one, those of "
+            f"{merged.shares[worst - known]:.0%} of people. How often each was offered sets offered and not offered {value:.2f} standard "
+            "deviations apart: group the levels by what matters, in a column of fewer."
+        )
     return GateResult("balance", trial.arm, status, False, value, MAX_IMBALANCE, said)
 
 

@@ -9,8 +9,9 @@ import pytest
 from causal.aipw import aipw_scores, effective_clusters, effective_share, mean_estimate, unmodelled_effects
 from causal.encoding import fit_encoder
 from causal.gates.context import GateContext
-from causal.gates.design import balance, design
+from causal.gates.design import balance, design, standardised_differences
 from causal.gates.refutation import refutation
+from causal.levels import merged_levels
 from causal.nuisance import Nuisances
 from causal.study import run_study
 from causal.trial import Trial, make_trial
@@ -90,9 +91,47 @@ def judged(trial: Trial) -> GateContext:
         trial,
         encoder,
         Z=encoder.transform(trial.X),
+        fold=np.arange(trial.n) % 5,
         nuisances=Nuisances(zero, zero, e),
         inside=np.ones(trial.n, dtype=bool),
     )
+
+
+def levels_trial(seed: int, n: int = 4000, *, decide: float, known: float = np.nan) -> Trial:
+    """Two hundred diagnoses, most of them rare, by whose burden people were offered."""
+    draw = np.random.default_rng(seed)
+    often = 1 / np.arange(1, 201)
+    diagnosis, burden = draw.choice(200, n, p=often / often.sum()), draw.normal(size=200)
+    chance = 1 / (1 + np.exp(-decide * burden[diagnosis]))
+    X = pd.DataFrame({"x": draw.normal(size=n), "diagnosis": [f"D{d}" for d in diagnosis]})
+    t = (draw.uniform(size=n) < chance).astype(int)
+    return make_trial(X, t, draw.normal(size=n), "higher", known_propensity=known)
+
+
+def test_levels_too_rare_to_adjust_for_hold_a_study_back_where_they_decided_who_was_offered() -> None:
+    gate = balance(judged(levels_trial(0, decide=1.0)))
+    assert gate.status == "fail"
+    assert gate.sentence.startswith("`diagnosis` has levels too many or too rare")
+    drawn = judged(levels_trial(0, decide=1.0, known=0.5))
+    assert drawn.encoder is not None
+    assert drawn.fold is not None
+    assert merged_levels(drawn.trial, drawn.encoder, drawn.fold, np.full(4000, 0.5)).columns == (), (
+        "lots need no such look"
+    )
+
+
+def test_rare_levels_that_decided_nothing_hold_no_study_back() -> None:
+    """Twenty studies of 8,000: the limit is three standard errors of what chance makes of pairs of people of a level."""
+    for seed in range(20):
+        trial = levels_trial(seed, 8000, decide=0.0)
+        found = judged(trial)
+        assert found.fold is not None
+        assert found.encoder is not None
+        excess = merged_levels(trial, found.encoder, found.fold, np.full(trial.n, 0.5)).excess
+        gap, _ = standardised_differences(excess, trial.t, trial.weight)
+        assert gap[0] < 0.1, seed
+        assert np.mean(excess == 0) > 0.5, "of people whose diagnosis is told"
+        assert balance(found).status != "fail", seed
 
 
 def test_a_feature_that_the_offer_changed_blocks_a_trial_and_is_named() -> None:

@@ -488,6 +488,28 @@ def test_encoding_flags_missing_and_survives_new_levels() -> None:
     assert new[0, encoder.names.index("n missing")] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("counts", "names", "reference"),
+    [
+        ({"a": 500, "b": 300, "c": 200}, ("s=b", "s=c"), "a"),
+        ({"a": 990, "b": 6, "c": 2, "d": 2}, ("s=a", "s=b"), None),
+        ({"a": 990, "b": 6, "c": 4}, ("s=a", "s=b"), "c"),
+        ({f"d{i:02}": 100 - i for i in range(25)}, tuple(f"s=d{i:02}" for i in range(20)), None),
+    ],
+)
+def test_the_commonest_level_is_never_one_with_the_rare_ones(
+    counts: dict[str, int], names: tuple[str, ...], reference: str | None
+) -> None:
+    frame = pd.DataFrame({"s": np.repeat(list(counts), list(counts.values()))})
+    encoder = fit_encoder(frame)
+    assert (encoder.names, encoder.references) == (names, (reference,))
+    rest = set(counts) - {name.removeprefix("s=") for name in names} - {reference}
+    merged = encoder.merged(frame)
+    assert set(merged.get("s", np.array([""]))) - {""} == rest
+    assert np.unique(encoder.transform(frame), axis=0).shape[0] == len(counts) - max(len(rest) - 1, 0)
+    assert set(encoder.merged(pd.DataFrame({"s": ["never seen", "a"]})).get("s", [])) >= {"never seen"}
+
+
 def test_psi_is_zero_at_home_and_grows_with_a_shift() -> None:
     rng = np.random.default_rng(4)
     here = rng.normal(size=5000)

@@ -178,6 +178,59 @@ def test_a_date_that_is_none_does_not_turn_the_others_into_words(wrong: str) -> 
     assert wrong not in str(raised.value)
 
 
+@pytest.mark.parametrize("layout", ["%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", " %m/%d/%Y 12:00:00 AM"])
+def test_dates_in_the_order_of_a_country_are_days(layout: str) -> None:
+    days = pd.date_range("2019-01-01", periods=40)
+    frame = trial_frame(40).assign(since=[day.strftime(layout) for day in days[:39]] + [None])
+    since = read_frame(frame, parse_study(trial_spec(unit_id=None))).features["since"].to_numpy(dtype=float)
+    assert since[:39].tolist() == list(range(17_897, 17_936))
+    assert np.isnan(since[39])
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        [f"{1 + i % 12}/{1 + i % 11}/2019" for i in range(40)],
+        [f"3/{13 + i % 18}/19" for i in range(40)],
+        [f"{(13, 4)[i % 2]}/{(4, 13)[i % 2]}/2019" for i in range(40)],
+    ],
+    ids=["either order", "two digits", "both orders"],
+)
+def test_dates_of_which_day_month_and_year_cannot_be_told_are_refused(dates: list[str]) -> None:
+    """Read as words they would be left out, and with them what they confound."""
+    with pytest.raises(ConfigError, match="column `since` holds dates of which it cannot be told") as raised:
+        read_frame(trial_frame(40).assign(since=dates), parse_study(trial_spec()))
+    assert not any(written in str(raised.value) for written in dates)
+
+
+def test_codes_of_three_numbers_are_words() -> None:
+    frame = trial_frame(40).assign(code=np.resize(["10.99.13", "10.98.14"], 40))
+    assert read_frame(frame, parse_study(trial_spec())).features["code"].nunique() == 2
+
+
+def test_copied_rows_are_refused_where_nothing_says_who_is_who() -> None:
+    frame = trial_frame(200).drop(columns="id").assign(score=np.random.default_rng(0).normal(size=200))
+    copied = pd.concat([frame, frame.iloc[:7]], ignore_index=True)
+    with pytest.raises(ConfigError, match="7 of 207 rows are copies"):
+        read_frame(copied, parse_study(trial_spec(unit_id=None)))
+    together = copied.assign(person=[*range(200), *range(7)])
+    assert read_frame(together, parse_study(trial_spec(unit_id=None, cluster="person"))).n == 207
+    coarse = frame.round(0)
+    assert coarse.duplicated().any(), "people may be alike"
+    assert read_frame(coarse, parse_study(trial_spec(unit_id=None))).n == 200
+
+
+def test_values_that_are_not_told_apart_are_counted() -> None:
+    draw = np.random.default_rng(2)
+    frame = trial_frame(1000).assign(
+        plan=draw.choice([f"P{i:02}" for i in range(40)], 1000), sex=draw.choice(["f", "m"], 1000)
+    )
+    facts = run_study(frame, parse_study(trial_spec()), options=QUICK).facts
+    (merged,) = facts["levels_merged"].values()
+    told = frame["plan"].value_counts().iloc[:20].sum() / 1000
+    assert merged == {"plan": pytest.approx(1 - told, abs=0.03)}
+
+
 def test_words_too_varied_to_tell_people_apart_are_named() -> None:
     frame = trial_frame().assign(
         name=lambda f: "member " + f["id"].astype(str), region=np.resize(["north", "south"], 400)

@@ -37,7 +37,7 @@ def explained_scorer() -> Scorer:
     """A scorer of every covariate whose reasons rest on two of them."""
     rng = np.random.default_rng(0)
     names = covariates()
-    encoder = FeatureEncoder(names, (0.0,) * len(names), (), ())
+    encoder = FeatureEncoder(names, (0.0,) * len(names), (), (), ())
     Z = rng.normal(size=(600, len(names)))
     target = 3 * Z[:, names.index("ed_visit_90d_count")] + (Z[:, names.index("age")] > 0)
     return replace(scorer(), encoder=encoder, reasons=fit_reasons(Z, target, encoder, 1), reasons_of="benefit")
