@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from contracts.errors import OutreachError
 from dagster_project.instance import instance
+from jobs.liveness import is_alive, this_process
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from dagster_project.partitions import Night
 
-_PID_TAG, _STARTED_TAG = "outreach/pid", "outreach/process_started"
+_PROCESS_TAG = "outreach/process"
 
 
 @dataclass(frozen=True)
@@ -35,23 +33,19 @@ class JobOutcome:
 
 
 def close_orphans(on: DagsterInstance) -> int:
-    """Mark runs failed whose command-line process is gone (killed, power cut); returns how many."""
+    """Mark runs failed whose command-line process is gone (killed, power cut); returns how many.
+
+    Who shares the instance shares the state folder, also from containers: there it is told which processes live.
+    """
     import dagster as dg
 
     closed = 0
     for run in on.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
-        pid, started = run.tags.get(_PID_TAG), run.tags.get(_STARTED_TAG)
-        if pid and not _is_alive(int(pid), float(started or 0)):
+        process = run.tags.get(_PROCESS_TAG)
+        if process and not is_alive(process):
             on.report_run_failed(run, "The process that ran it is gone; nothing it had not published is visible.")
             closed += 1
     return closed
-
-
-def _is_alive(pid: int, started: float) -> bool:
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except psutil.NoSuchProcess:
-        return False
 
 
 def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | None = None) -> JobOutcome:
@@ -70,11 +64,7 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
     on = instance()
     close_orphans(on)
     quiet = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}  # each step prints a line of its own
-    tags = {
-        _PID_TAG: str(os.getpid()),
-        _STARTED_TAG: str(psutil.Process().create_time()),
-        "outreach/launched_by": "cli",
-    }
+    tags = {_PROCESS_TAG: this_process(), "outreach/launched_by": "cli"}
     result = defs.resolve_job_def(name).execute_in_process(
         instance=on,
         partition_key=night.key if night else None,
