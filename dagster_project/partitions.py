@@ -5,6 +5,7 @@ What is told of a month of nights has partitions of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -60,3 +61,9 @@ def night_of(context: dg.AssetExecutionContext) -> Night:
         )
     keys = context.partition_key.keys_by_dimension
     return Night(date.fromisoformat(keys["date"]), keys["source"])
+
+
+def night_in(tags: Mapping[str, str]) -> tuple[date | None, str | None]:
+    """The date and the source that a run's tags name, each None where they name none."""
+    day = tags.get("dagster/partition/date")
+    return date.fromisoformat(day) if day else None, tags.get("dagster/partition/source")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from dagster_project.instance import instance
 from jobs.liveness import is_alive, this_process
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult
     from dagster_shared.error import SerializableErrorInfo
 
     from dagster_project.partitions import Night
@@ -90,15 +90,22 @@ def _was_interrupted(result: ExecuteInProcessResult) -> bool:
 
 
 def _first_error(result: ExecuteInProcessResult) -> Exception | None:
-    """What the first failed step raised, as our own error where it was one: its class says how the command exits."""
+    """What the first failed step raised: its class says how the command exits."""
     if result.success:
         return None
-    for event in result.all_events:
+    found = next(errors_in(result.all_events), None)
+    return found or OutreachError("The run failed before its first step.", todo="see the run in `outreach ui`")
+
+
+def errors_in(events: Iterable[DagsterEvent]) -> Iterator[OutreachError]:
+    """What each failed step of a run raised, or the run before its first, as our own error where it was one."""
+    has_told = False  # the end of a run in which a step failed tells of that step once more
+    for event in events:
         if event.is_step_failure and event.step_failure_data.error is not None:
-            return _own_error(f"Step {event.step_key} failed", event.step_failure_data.error)
-        if event.is_job_failure and event.job_failure_data.error is not None:
-            return _own_error("The run failed before its first step", event.job_failure_data.error)
-    return OutreachError("The run failed before its first step.", todo="see the run in `outreach ui`")
+            has_told = True
+            yield _own_error(f"Step {event.step_key} failed", event.step_failure_data.error)
+        if event.is_job_failure and event.job_failure_data.error is not None and not has_told:
+            yield _own_error("The run failed before its first step", event.job_failure_data.error)
 
 
 def _own_error(what: str, told: SerializableErrorInfo) -> OutreachError:
