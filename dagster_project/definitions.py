@@ -15,8 +15,9 @@ from dagster_project.assets.shadowed import shadow_scoring
 from dagster_project.assets.trained import training
 from dagster_project.assets.transformed import core_tables, feature_tables, staging_tables
 from dagster_project.jobs import ingest_job, month_report_job, nightly_job, trained_night_job, training_job
+from dagster_project.lateness import lateness_job
 from dagster_project.resources import LAKEHOUSE, lakehouse
-from dagster_project.schedules import monthly_report, nightly, weekly_training, weekly_vacuum
+from dagster_project.schedules import daily_lateness, monthly_report, nightly, weekly_training, weekly_vacuum
 from dagster_project.sensors import due_training, failed_run, file_arrival
 from dagster_project.upkeep import vacuum_job
 
@@ -40,8 +41,8 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             follow_up,
             drift_watch,
         ],
-        "jobs": [ingest_job, nightly_job, trained_night_job, training_job, month_report_job, vacuum_job],
-        "schedules": [nightly, weekly_training, monthly_report, weekly_vacuum],
+        "jobs": [ingest_job, nightly_job, trained_night_job, training_job, month_report_job, vacuum_job, lateness_job],
+        "schedules": [nightly, daily_lateness, weekly_training, monthly_report, weekly_vacuum],
         "sensors": [file_arrival, due_training, failed_run],
         "resources": {LAKEHOUSE: lakehouse},
         "executor": dg.in_process_executor,

@@ -5,6 +5,7 @@ What is told of a month of nights has partitions of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -46,17 +47,24 @@ class Night:
         return dg.MultiPartitionKey({"date": self.run_date.isoformat(), "source": self.data_source})
 
 
-def night_of(context: dg.AssetExecutionContext) -> Night:
+def night_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Night:
     """The night that a run is for; unpartitioned assets in a nightly run read it from the run's partition.
 
     Raises:
         UserError: the run has no night.
     """
-    if not context.has_partition_key:
+    key = context.partition_key if context.has_partition_key else None
+    if not isinstance(key, dg.MultiPartitionKey):
         raise UserError(
-            "This asset is computed for a night.",
+            "This is computed for a night.",
             expected="a partition of date and source",
             todo="pick a partition and run again",
         )
-    keys = context.partition_key.keys_by_dimension
+    keys = key.keys_by_dimension
     return Night(date.fromisoformat(keys["date"]), keys["source"])
+
+
+def night_in(tags: Mapping[str, str]) -> tuple[date | None, str | None]:
+    """The date and the source that a run's tags name, each None where they name none."""
+    day = tags.get("dagster/partition/date")
+    return date.fromisoformat(day) if day else None, tags.get("dagster/partition/source")

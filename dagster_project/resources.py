@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from contracts.settings import settings
+from dagster_project.partitions import night_in
 from dagster_project.policies import INTERRUPTS
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def lakehouse(context: dg.InitResourceContext) -> Iterator[None]:
     lock = FileLock(settings().made_home() / "lakehouse.lock", mode=0o600)
     _acquire(lock)
     try:
-        tags = started.tags if started else {}
-        day, source = tags.get("dagster/partition/date"), tags.get("dagster/partition/source")
-        night = date.fromisoformat(day) if day else None
+        night, source = night_in(started.tags if started else {})
         with run(
             started.job_name if started else "adhoc", context.run_id or "adhoc", data_source=source, run_date=night
         ) as ending:

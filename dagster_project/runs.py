@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from contracts.errors import OutreachError
 from dagster_project.instance import instance
+from jobs.liveness import is_alive, this_process
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult
     from dagster_shared.error import SerializableErrorInfo
 
     from dagster_project.partitions import Night
 
-_PID_TAG, _STARTED_TAG = "outreach/pid", "outreach/process_started"
+_PROCESS_TAG = "outreach/process"
 
 
 @dataclass(frozen=True)
@@ -35,23 +33,19 @@ class JobOutcome:
 
 
 def close_orphans(on: DagsterInstance) -> int:
-    """Mark runs failed whose command-line process is gone (killed, power cut); returns how many."""
+    """Mark runs failed whose command-line process is gone (killed, power cut); returns how many.
+
+    Who shares the instance shares the state folder, also from containers: there it is told which processes live.
+    """
     import dagster as dg
 
     closed = 0
     for run in on.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
-        pid, started = run.tags.get(_PID_TAG), run.tags.get(_STARTED_TAG)
-        if pid and not _is_alive(int(pid), float(started or 0)):
+        process = run.tags.get(_PROCESS_TAG)
+        if process and not is_alive(process):
             on.report_run_failed(run, "The process that ran it is gone; nothing it had not published is visible.")
             closed += 1
     return closed
-
-
-def _is_alive(pid: int, started: float) -> bool:
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except psutil.NoSuchProcess:
-        return False
 
 
 def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | None = None) -> JobOutcome:
@@ -70,11 +64,7 @@ def run_job(name: str, night: Night | None = None, run_config: dict[str, Any] | 
     on = instance()
     close_orphans(on)
     quiet = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}  # each step prints a line of its own
-    tags = {
-        _PID_TAG: str(os.getpid()),
-        _STARTED_TAG: str(psutil.Process().create_time()),
-        "outreach/launched_by": "cli",
-    }
+    tags = {_PROCESS_TAG: this_process(), "outreach/launched_by": "cli"}
     result = defs.resolve_job_def(name).execute_in_process(
         instance=on,
         partition_key=night.key if night else None,
@@ -100,15 +90,22 @@ def _was_interrupted(result: ExecuteInProcessResult) -> bool:
 
 
 def _first_error(result: ExecuteInProcessResult) -> Exception | None:
-    """What the first failed step raised, as our own error where it was one: its class says how the command exits."""
+    """What the first failed step raised: its class says how the command exits."""
     if result.success:
         return None
-    for event in result.all_events:
+    found = next(errors_in(result.all_events), None)
+    return found or OutreachError("The run failed before its first step.", todo="see the run in `outreach ui`")
+
+
+def errors_in(events: Iterable[DagsterEvent]) -> Iterator[OutreachError]:
+    """What each failed step of a run raised, or the run before its first, as our own error where it was one."""
+    has_told = False  # the end of a run in which a step failed tells of that step once more
+    for event in events:
         if event.is_step_failure and event.step_failure_data.error is not None:
-            return _own_error(f"Step {event.step_key} failed", event.step_failure_data.error)
-        if event.is_job_failure and event.job_failure_data.error is not None:
-            return _own_error("The run failed before its first step", event.job_failure_data.error)
-    return OutreachError("The run failed before its first step.", todo="see the run in `outreach ui`")
+            has_told = True
+            yield _own_error(f"Step {event.step_key} failed", event.step_failure_data.error)
+        if event.is_job_failure and event.job_failure_data.error is not None and not has_told:
+            yield _own_error("The run failed before its first step", event.job_failure_data.error)
 
 
 def _own_error(what: str, told: SerializableErrorInfo) -> OutreachError:

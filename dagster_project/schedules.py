@@ -9,6 +9,7 @@ import dagster as dg
 
 from contracts.settings import settings
 from dagster_project.jobs import month_report_job, nightly_job, training_job
+from dagster_project.lateness import lateness_job
 from dagster_project.partitions import Night
 from dagster_project.upkeep import vacuum_job
 
@@ -29,6 +30,18 @@ def _nights(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
 )
 def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """One run per configured source for the day that begins."""
+    yield from _nights(context)
+
+
+@dg.schedule(
+    job=lateness_job,
+    cron_schedule="0 6 * * *",
+    execution_timezone=settings().timezone,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Every day at 06:00: an alert where the list that the night should have published is not there.",
+)
+def daily_lateness(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """One look per configured source at the list of the day that begins."""
     yield from _nights(context)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 
 import dagster as dg
 
+from contracts.catalog import catalog
+from contracts.errors import ContractError
 from contracts.settings import settings
 from contracts.tables.shapes import SOURCES
 from dagster_project.jobs import ingest_job, nightly_job, trained_night_job, training_job
-from dagster_project.partitions import Night
+from dagster_project.partitions import Night, night_in
+from dagster_project.runs import errors_in
 
 
 def _inbox_state(source: str) -> str | None:
@@ -60,8 +64,7 @@ def due_training(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipR
     from jobs.due import alarms_since, training_due
     from jobs.session import spark_session
 
-    tags = context.dagster_run.tags
-    day, source = tags.get("dagster/partition/date"), tags.get("dagster/partition/source")
+    day, source = night_in(context.dagster_run.tags)
     if day is None or source is None:
         return dg.SkipReason("The run was not of one night.")
     due = training_due(source, lambda name, since: alarms_since(spark_session(), name, since))
@@ -80,10 +83,35 @@ def due_training(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipR
     description="Writes an alert row for every failed run; yesterday's published table stands as it was.",
 )
 def failed_run(context: dg.RunFailureSensorContext) -> None:
-    """Record a failed run in `ops.alert` and the log."""
+    """Record a failed run in `ops.alert` and the log: each contract that was broken, or else that it failed."""
     from jobs.alerts import record_alert
 
     run = context.dagster_run
+    run_date, source = night_in(run.tags)
+    errors = list(errors_in([*context.get_step_failure_events(), context.failure_event]))
+    broken = [error for error in errors if isinstance(error, ContractError)]
+    for error in broken:
+        record_alert(
+            kind="contract",
+            subject=_table_in(str(error)) or run.job_name,
+            run_id=run.run_id,
+            message=str(error),
+            data_source=source,
+            run_date=run_date,
+        )
     summary = context.failure_event.message or "no message"
-    record_alert(kind="failure", subject=run.job_name, run_id=run.run_id, message=summary)
+    if not broken or len(broken) < len(errors):
+        record_alert(
+            kind="failure",
+            subject=run.job_name,
+            run_id=run.run_id,
+            message=summary,
+            data_source=source,
+            run_date=run_date,
+        )
     logging.getLogger(__name__).error("Run %s of %s failed: %s", run.run_id, run.job_name, summary)
+
+
+def _table_in(message: str) -> str | None:
+    """The first table that a message names: Dagster keeps of an error its text alone."""
+    return next((name for name in re.findall(r"\b[a-z_]+\.\w+", message) if name in catalog()), None)

@@ -14,25 +14,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from contracts.settings import settings
+from jobs.liveness import is_alive, leads_to, this_process
 
 
 class Journal:
-    """The lines of one process; `<pid>-<start>-<random>.ndjson`."""
+    """The lines of one process; `<process>-<random>.ndjson`."""
 
     def __init__(self, kind: str = "ledger") -> None:
         folder = settings().made_home() / kind
         folder.mkdir(mode=0o700, exist_ok=True)
-        self.path = folder / f"{_mark(os.getpid())}-{uuid.uuid4().hex[:8]}.ndjson"
+        self.path = folder / f"{this_process()}-{uuid.uuid4().hex[:8]}.ndjson"
 
     def write(self, entry: dict[str, Any]) -> None:
         """Add one line; on disk when this returns."""
         while True:
             with self.path.open("a", encoding="utf-8") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if not _names(self.path, file.fileno()):
+                if not leads_to(self.path, file.fileno()):
                     continue  # taken between opening and locking: the next opening makes another
                 file.write(json.dumps(entry) + "\n")
                 file.flush()
@@ -72,31 +71,13 @@ def taken(kind: str) -> list[Path]:
         mine = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:8]}.taken")
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if _names(path, file.fileno()):
+            if leads_to(path, file.fileno()):
                 path.rename(mine)
     return sorted(folder.glob("*.taken"))
 
 
-def _names(path: Path, descriptor: int) -> bool:
-    """Whether the path still leads to the open file."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-
-
 def _is_alive(path: Path) -> bool:
-    mark = "-".join(path.stem.split("-")[:2])
-    pid = int(mark.split("-")[0])
-    return psutil.pid_exists(pid) and _mark(pid) == mark
-
-
-def _mark(pid: int) -> str:
-    """A process's id and start time: ids are used again, the pair is not."""
-    try:
-        return f"{pid}-{int(psutil.Process(pid).create_time())}"
-    except psutil.NoSuchProcess:
-        return f"{pid}-gone"
+    return is_alive(path.stem.split("-")[0])
 
 
 def _folder(kind: str) -> Path:

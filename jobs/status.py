@@ -92,6 +92,12 @@ def status(data_source: str, config: Settings, now: dt.datetime) -> Status:
     )
 
 
+def is_published(data_source: str, night: dt.date, config: Settings) -> bool:
+    """Whether the list of one night is published."""
+    asked = f"select run_date from {{}} where data_source = '{data_source}' and run_date = date '{night}' limit 1"
+    return _Warehouse(config).one("outreach.program_summary", asked) is not None
+
+
 class _Warehouse:
     """Small queries of one table each; a table that is not there has no rows."""
 

@@ -5,6 +5,7 @@ Only `ops.quarantine` is ever updated, and there only the columns that say a row
 
 from __future__ import annotations
 
+from contracts.alert_kinds import ALERT_KINDS
 from contracts.model import Contract, Phi, Rule, Severity, Tier, column, table
 from contracts.types import Bool, Date, Double, Long, Str, Strings, Timestamp
 
@@ -142,7 +143,7 @@ class RunLedger(Contract):
     message: Str = column("Reason of a failure or a skip, without data.", nullable=True)
 
 
-@table("ops.alert", key=("alert_id",), version="1.1.1")
+@table("ops.alert", key=("alert_id",), version="1.1.2")
 class Alert(Contract):
     """One row per thing that a person should look at."""
 
@@ -150,7 +151,7 @@ class Alert(Contract):
     run_id: Str = column(_RUN)
     raised_at: Timestamp = column("When (UTC).")
     severity: Str = column("How urgent.", isin=("error", "warn"))
-    kind: Str = column("What sort of thing: `failure`, `gate`, `model`, `drift`, `realized_uplift`.")
+    kind: Str = column(f"What sort of thing: {', '.join(f'`{kind}`' for kind in ALERT_KINDS)}.")
     subject: Str = column("Table, model, program or job that it is about.")
     message: Str = column("One or two sentences for a person, without data.")
     data_source: Str = column("Ingestion source; NULL: none or all.", nullable=True)

@@ -25,6 +25,7 @@ from dagster_project.resources import LAKEHOUSE, lakehouse
 from jobs import ledger
 from jobs.dbt import DbtError
 from jobs.journal import entries
+from jobs.liveness import this_process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -222,6 +223,38 @@ def test_an_interrupted_command_says_so(
         cli.main()
     assert end.value.code == ExitCode.INTERRUPTED
     assert "Interrupted; what was published stands" in capsys.readouterr().err
+
+
+def test_a_run_is_closed_when_its_process_is_gone_and_not_before(at_home: Path) -> None:
+    code = "from jobs.liveness import this_process; print(this_process(), flush=True); import time; time.sleep(600)"
+
+    @dg.job
+    def night() -> None: ...
+
+    with (
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other,
+        dg.instance_for_test() as on,
+    ):
+        try:
+            assert other.stdout is not None
+            started = dg.DagsterRunStatus.STARTED
+            tags = {"outreach/process": other.stdout.readline().strip()}
+            mine = on.create_run_for_job(night, tags=tags, status=started)
+            daemons = on.create_run_for_job(night, status=started)
+            assert runs.close_orphans(on) == 0
+            other.kill()
+            other.wait(60)
+            assert runs.close_orphans(on) == 1
+            found = {run.run_id: run.status for run in on.get_runs()}
+            assert found == {mine.run_id: dg.DagsterRunStatus.FAILURE, daemons.run_id: started}
+        finally:
+            other.kill()
+
+
+def test_a_run_of_the_command_line_says_which_process_runs_it(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_night(monkeypatch, fine) as on:
+        runs.run_job("nightly")
+        assert [run.tags["outreach/process"] for run in on.get_runs()] == [this_process()]
 
 
 def test_a_server_that_goes_on_answering_is_ended() -> None:

@@ -195,7 +195,7 @@ def test_every_kind_of_alert_has_its_section() -> None:
             assert word in part, f"{part.splitlines()[0]} lacks {word}"
 
 
-def test_every_kind_that_is_raised_is_known() -> None:
+def test_the_kinds_that_are_raised_are_those_that_are_known() -> None:
     raised = set()
     for folder in ("jobs", "dagster_project"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -203,7 +203,7 @@ def test_every_kind_that_is_raised_is_known() -> None:
             for call in re.findall(r"(?:record_alert|raise_once)\((.{0,120})", text, re.DOTALL):
                 raised |= set(re.findall(r'kind="([a-z_]+)"', call))
     assert len(raised) >= 4
-    assert raised <= set(ALERT_KINDS)
+    assert raised == set(ALERT_KINDS), "a kind that nothing raises has a section in the runbook that nobody comes to"
 
 
 def test_statements_of_the_runbook_are_answered(config: Settings) -> None:
