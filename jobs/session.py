@@ -16,6 +16,7 @@ from contracts.settings import settings
 from jobs.engine.config import SESSION_CONF
 from jobs.engine.lifecycle import engine_url, ensure_engine
 from jobs.engine.paths import engine_paths
+from jobs.engine.probe import is_reachable
 from jobs.engine.state import EngineState, engine_process
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 # network; a local engine that ended is not coming back by itself, and a night should hear of it within seconds.
 _LOCAL_RETRIES = 5
 _LOCAL_BACKOFF_MS = 2000
+# Where not even a connection is taken, waiting those minutes tells nobody that the address is wrong or the server down.
+_REMOTE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,12 @@ def _connect(url: str, app: str, *, is_local: bool) -> SparkSession:
     from jobs.lineage.observe import observe
 
     try:
+        if not is_local and not is_reachable(url, _REMOTE_SECONDS):
+            raise EngineError(
+                "Nothing takes a connection where SPARK_REMOTE points to.",
+                expected=f"a Spark Connect server that does within {_REMOTE_SECONDS:.0f} s",
+                todo="start it or correct SPARK_REMOTE, or unset it to use the embedded engine.",
+            )
         session = SparkSession.builder.remote(url).appName(app).create()
         if is_local:
             policy = DefaultPolicy(max_retries=_LOCAL_RETRIES, max_backoff=_LOCAL_BACKOFF_MS)

@@ -1,4 +1,4 @@
-"""Ask a Spark Connect endpoint whether it is there: one gRPC call, no session kept."""
+"""Ask a Spark Connect endpoint whether it is there; no session is kept."""
 
 from __future__ import annotations
 
@@ -22,3 +22,16 @@ def spark_version(url: str, timeout_seconds: float = 5.0) -> str | None:
             return str(stub.AnalyzePlan(request, timeout=timeout_seconds).spark_version.version)
         except grpc.RpcError:
             return None
+
+
+def is_reachable(url: str, timeout_seconds: float) -> bool:
+    """Whether a gRPC server takes a connection within this time. Says nothing of the token, nor of Spark behind it.
+
+    That is for a managed Spark, whose gateway takes the connection at once and lets the first call wait for the cluster.
+    """
+    with DefaultChannelBuilder(url).toChannel() as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout_seconds)
+        except grpc.FutureTimeoutError:
+            return False
+        return True

@@ -27,7 +27,7 @@ from jobs.jdbc import catalogue
 from jobs.jdbc.logins import Login, logins
 from jobs.jdbc.rows import row_set, table_schema
 from jobs.query import duck
-from jobs.query.access import described, readable, shown_tables
+from jobs.query.access import described, readable, shown_schemas, shown_tables
 from jobs.query.answer import answer
 from jobs.query.statement import Describe, ShowSchemas, ShowTables, parse
 
@@ -323,9 +323,9 @@ class Service:
         asked, role = parse(text, "spark", session.schema), self._login.role
         # These three in the shape of Spark, which drivers read by position.
         if isinstance(asked, ShowSchemas):
-            return pa.table({"namespace": role.layers})
+            return pa.table({"namespace": pa.array(shown_schemas(role, asked.like), "string")})
         if isinstance(asked, ShowTables):
-            found = shown_tables(asked.schema or session.schema, role)
+            found = shown_tables(asked.schema or session.schema, role, asked.like)
             names = [e.name.split(".") for e in found]
             return pa.table({
                 "namespace": pa.array([n[0] for n in names], "string"), "tableName": pa.array([n[1] for n in names], "string"),

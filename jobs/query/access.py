@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from contracts.deidentify import Shown, is_days_since, shown_columns, view_columns
 from contracts.dictionary import TableEntry, dictionary
@@ -67,10 +68,15 @@ def described(name: str, role: Role) -> tuple[TableEntry, tuple[Shown, ...]]:
     return entry, view_columns(entry) if entry.sql is not None else shown_columns(entry, b"", "duckdb")
 
 
-def shown_tables(schema: str | None, role: Role) -> tuple[TableEntry, ...]:
-    """What the role may read, by name."""
+def shown_schemas(role: Role, like: str = "*") -> list[str]:
+    """Layers that the role may read, of those whose names fit the pattern."""
+    return [layer for layer in role.layers if _fits(layer, like)]
+
+
+def shown_tables(schema: str | None, role: Role, like: str = "*") -> tuple[TableEntry, ...]:
+    """What the role may read, by name, of what fits the pattern."""
     found = [e for e in dictionary().values() if e.schema in role.layers and schema in (None, e.schema)]
-    return tuple(sorted(found, key=lambda e: e.name))
+    return tuple(sorted((e for e in found if _fits(e.name.split(".")[1], like)), key=lambda e: e.name))
 
 
 def not_there(missing: Sequence[str], *, has_night: bool) -> UserError:
@@ -97,6 +103,11 @@ def columns_hint(tables: Iterable[str]) -> str | None:
     """Where the columns of the tables that a statement names are listed; None where it names none."""
     asked = [f'`outreach sql "describe {name}"`' for name in tables]
     return f"{' and '.join(asked)} {'lists' if len(asked) == 1 else 'list'} the columns." if asked else None
+
+
+def _fits(name: str, like: str) -> bool:
+    """As `SHOW TABLES LIKE` compares: `*` (in Hive's newer drivers `%`) is any text, `|` stands between alternatives."""
+    return any(fnmatchcase(name, part.strip()) for part in like.lower().replace("%", "*").split("|"))
 
 
 def _need(name: str, role: Role) -> TableEntry:

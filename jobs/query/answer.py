@@ -10,7 +10,7 @@ from contracts.roles import Role
 from contracts.settings import Settings
 from jobs.access_audit import Reader, local_reader, record_access
 from jobs.query import duck
-from jobs.query.access import Readable, described, readable, shown_tables
+from jobs.query.access import Readable, described, readable, shown_schemas, shown_tables
 from jobs.query.statement import Describe, Query, ShowSchemas, ShowTables, parse
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def answer(
     if isinstance(asked, Describe):
         return Answer(_columns_of(asked.table, reader.role), "dictionary")
     if isinstance(asked, ShowTables):
-        return Answer(_tables_of(asked.schema, reader.role), "dictionary")
+        return Answer(_tables_of(asked, reader.role), "dictionary")
     if isinstance(asked, ShowSchemas):
-        return Answer(_schemas(reader.role), "dictionary")
+        return Answer(_schemas(asked, reader.role), "dictionary")
     names = readable(asked.tables, reader.role)
     why = duck.elsewhere(config)
     if why is None:
@@ -84,10 +84,10 @@ def _columns_of(name: str, role: Role) -> pa.Table:
     })  # fmt: skip
 
 
-def _tables_of(schema: str | None, role: Role) -> pa.Table:
+def _tables_of(asked: ShowTables, role: Role) -> pa.Table:
     import pyarrow as pa
 
-    entries = shown_tables(schema, role)
+    entries = shown_tables(asked.schema, role, asked.like)
     return pa.table({
         "table": [e.name for e in entries],
         "rows are": [_shown_as(e.schema, role) for e in entries],
@@ -95,10 +95,11 @@ def _tables_of(schema: str | None, role: Role) -> pa.Table:
     })  # fmt: skip
 
 
-def _schemas(role: Role) -> pa.Table:
+def _schemas(asked: ShowSchemas, role: Role) -> pa.Table:
     import pyarrow as pa
 
-    return pa.table({"schema": role.layers, "rows are": [_shown_as(layer, role) for layer in role.layers]})
+    layers = pa.array(shown_schemas(role, asked.like), "string")
+    return pa.table({"schema": layers, "rows are": [_shown_as(str(layer), role) for layer in layers]})
 
 
 def _shown_as(schema: str, role: Role) -> str:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
-from contracts.errors import UserError
+from contracts.errors import EngineError, UserError
 from jobs.query.access import columns_hint, not_there
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.errors import AnalysisException
+    from pyspark.errors import AnalysisException, PySparkException
     from pyspark.sql.connect.session import SparkSession
 
     from jobs.query.access import Readable
@@ -29,7 +29,7 @@ def run(query: Query, names: Readable) -> pa.Table:
 
     Raises:
         UserError: Spark refuses the statement, or could not stop it.
-        EngineError: there is no engine.
+        EngineError: there is no engine, or it ended meanwhile.
     """
     if any(clause.args.get("recursive") for clause in query.tree.find_all(exp.With)):
         # Its rounds run in a thread of Spark's own, which neither an interrupt nor the statement's end stops.
@@ -48,10 +48,28 @@ def run(query: Query, names: Readable) -> pa.Table:
     except AnalysisException as error:
         raise _refusal(error, query.tables) from None
     except PySparkException as error:
+        if _is_lost(error):
+            raise EngineError(
+                "The engine ended, or was started anew, while it answered the statement.",
+                todo="run it again; if it ends again, `outreach engine logs` says why the embedded engine did.",
+            ) from None
         raise UserError(
             f"Spark cannot answer the statement ({type(error).__name__}).",
             todo="look at casts and functions that fail on some rows.",
         ) from None
+
+
+def _is_lost(error: PySparkException) -> bool:
+    """Whether nobody works on the statement any more: the server is away, or is another one that does not know it.
+
+    What the server itself says of a statement has the same class in the client, but the status INTERNAL.
+    """
+    import grpc
+    from pyspark.errors.exceptions.connect import SparkConnectGrpcException
+
+    if isinstance(error, SparkConnectGrpcException) and error.getGrpcStatusCode() is grpc.StatusCode.UNAVAILABLE:
+        return True
+    return (error.getCondition() or "").startswith(("INVALID_HANDLE.", "RESPONSE_ALREADY_RECEIVED"))
 
 
 def _without_variables(sql: str) -> str:

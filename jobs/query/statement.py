@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,8 +17,15 @@ from contracts.dictionary import dictionary
 from contracts.errors import UserError
 from jobs.query.functions import ROWS, is_allowed
 
-_ASKED = "one SELECT, WITH, DESCRIBE or SHOW TABLES"
+_ASKED = "one SELECT, WITH or DESCRIBE, or SHOW TABLES, SCHEMAS or COLUMNS"
 _LANGUAGES = {"duckdb": "DuckDB", "spark": "Spark"}
+_NAME, _LIKE = r"`?(\w+)`?", r"(?:\s+(?:like\s+)?'([^']*)')?"
+_SHOW_TABLES = re.compile(rf"show\s+tables(?:\s+(?:in|from)\s+{_NAME})?{_LIKE}")
+_SHOW_SCHEMAS = re.compile(rf"show\s+(?:schemas|databases){_LIKE}")
+_SHOW_COLUMNS = re.compile(rf"show\s+columns\s+(?:in|from)\s+(?:{_NAME}\.)?{_NAME}(?:\s+(?:in|from)\s+{_NAME})?")
+# They write nothing, and are refused all the same, but where they are answered from the dictionary: an engine tells of
+# plans, files and the texts of views.
+_OTHERWISE_TELLING = ("SHOW", "EXPLAIN", "DESCRIBE")
 _READS = (exp.Select, exp.SetOperation, exp.Values, exp.Subquery)
 # Statements that write can hide within one that reads (`with x as (delete …) select …`).
 _WRITES = (
@@ -76,14 +84,17 @@ class Describe:
 
 @dataclass(frozen=True)
 class ShowTables:
-    """SHOW TABLES, of one schema or of all."""
+    """SHOW TABLES, of one schema or of all; `like` is the pattern of their names."""
 
     schema: str | None
+    like: str = "*"
 
 
 @dataclass(frozen=True)
 class ShowSchemas:
-    """SHOW SCHEMAS, or SHOW DATABASES."""
+    """SHOW SCHEMAS, or SHOW DATABASES; `like` is the pattern of their names."""
+
+    like: str = "*"
 
 
 def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describe | ShowTables | ShowSchemas:
@@ -92,12 +103,13 @@ def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describ
     Args:
         text: as typed; one statement, a closing semicolon is allowed.
         dialect: `duckdb` or `spark`.
-        schema: of tables that are named without one; by default none may be.
+        schema: of tables that are named without one, and what the statement is told is the current one; by default
+            no table may be named so.
 
     Raises:
         UserError: not SQL, several statements, or anything that is not reading published tables.
     """
-    if (shown := _show(text)) is not None:
+    if (shown := _show(text, schema)) is not None:
         return shown
     try:
         trees = [tree for tree in sqlglot.parse(text, dialect=dialect) if tree is not None]
@@ -106,13 +118,23 @@ def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describ
     if len(trees) != 1:
         raise UserError(f"{len(trees)} statements were given.", expected=_ASKED)
     tree = trees[0]
-    if isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
+    if (
+        isinstance(tree, exp.Describe)
+        and isinstance(tree.this, exp.Table)
+        and tree.text("kind").lower() in ("", "table")
+    ):
         return Describe(_name(tree.this, schema))
-    if not isinstance(tree, _READS + _WRITES):
-        raise UserError("This is no statement.", expected=_ASKED)
+    if not isinstance(tree, (*_READS, *_WRITES, exp.Describe)):
+        raise UserError("This is no statement that this door knows.", expected=_ASKED)
     refused = tree if not isinstance(tree, _READS) else next((n for n in tree.walk() if not _reads(n)), None)
     if isinstance(refused, (*_WRITES, exp.Describe)):
-        raise UserError(f"This door only reads; {refused.key.upper()} is refused.", expected=_ASKED)
+        word = str(refused.this if isinstance(refused, exp.Command) else refused.key).upper()
+        if word in _OTHERWISE_TELLING:
+            raise UserError(
+                f"This door only reads published rows and says what they mean; {word} of anything else is refused.",
+                expected=_ASKED,
+            )
+        raise UserError(f"This door only reads; {word} is refused.", expected=_ASKED)
     if refused is not None:
         raise UserError(
             f"This door only reads; {refused.key.upper()} is refused, which is not among what is known to do no more.",
@@ -120,6 +142,8 @@ def parse(text: str, dialect: str, schema: str | None = None) -> Query | Describ
         )
     tables = _tables(tree, schema)
     _refuse_unsafe(tree, dialect)
+    if schema is not None:
+        _tell_schema(tree, schema)
     return Query(tree, tables, text, dialect)
 
 
@@ -129,16 +153,25 @@ def _reads(node: exp.Expr) -> bool:
     return isinstance(node, (exp.Condition, *_PARTS)) and not isinstance(node, _WRITES)
 
 
-def _show(text: str) -> ShowTables | ShowSchemas | None:
-    """SHOW TABLES [IN|FROM schema] | SHOW SCHEMAS, which the dialects parse differently."""
-    words = text.lower().replace("`", "").rstrip("; \n\t").split()
-    if words[:2] == ["show", "tables"]:
-        rest = words[2:]
-        if not rest or (len(rest) == 2 and rest[0] in ("in", "from")):
-            return ShowTables(rest[1] if rest else None)
-    if words in (["show", "schemas"], ["show", "databases"]):
-        return ShowSchemas()
+def _show(text: str, schema: str | None) -> ShowTables | ShowSchemas | Describe | None:
+    """SHOW TABLES, SCHEMAS and COLUMNS, which the dialects parse differently; the last is answered as DESCRIBE is."""
+    words = text.lower().strip().rstrip("; \n\t")
+    if found := _SHOW_TABLES.fullmatch(words):
+        return ShowTables(found[1], found[2] or "*")
+    if found := _SHOW_SCHEMAS.fullmatch(words):
+        return ShowSchemas(found[1] or "*")
+    if found := _SHOW_COLUMNS.fullmatch(words):
+        return Describe(_name(exp.table_(found[2], db=found[3] or found[1]), schema))
     return None
+
+
+def _tell_schema(tree: exp.Expr, schema: str) -> None:
+    """Put the schema where a statement asks for the current one: the engine's session serves several, in none of them."""
+    for asked in list(tree.find_all(exp.CurrentSchema, exp.CurrentDatabase)):
+        told: exp.Expr = exp.Literal.string(schema)
+        if isinstance(asked.parent, exp.Select) and asked.arg_key == "expressions":
+            told = exp.alias_(told, f"{asked.sql_name().lower()}()", quoted=True)
+        asked.replace(told)
 
 
 def _refuse_unsafe(tree: exp.Expr, dialect: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import duckdb
 import pyarrow as pa
 import pytest
 from impala.dbapi import connect
@@ -160,6 +161,66 @@ def test_a_steward_sees_core_as_well(door: server.Door, config: Settings) -> Non
 
 
 @pytest.mark.parametrize(
+    ("statement", "first"),
+    [
+        ("SHOW TABLES IN outreach LIKE 'priority*'", ["outreach"] * 3),
+        ("show tables like 'PRIORITY|nothing'", ["outreach"]),
+        ("show tables from ops 'input%'", ["ops"]),
+        ("show tables in core like '*'", []),
+        ("SHOW SCHEMAS LIKE '*';", ["outreach", "causal", "features", "ops"]),
+        ("show databases like 'o*'", ["outreach", "ops"]),
+        ("show databases like 'core'", []),
+    ],
+)
+def test_names_are_listed_by_pattern(door: server.Door, config: Settings, statement: str, first: list[str]) -> None:
+    cursor = client(door, "anna", grant("anna", Role.ANALYST, config)).cursor()
+    cursor.execute(statement)
+    assert [row[0] for row in cursor.fetchall()] == first
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["SHOW COLUMNS IN priority", "show columns from outreach.priority;", "show columns in `priority` from `outreach`",
+     "describe table priority"],
+)  # fmt: skip
+def test_columns_are_listed_as_they_are_described(door: server.Door, config: Settings, statement: str) -> None:
+    cursor = client(door, "anna", grant("anna", Role.ANALYST, config)).cursor()
+    cursor.execute("describe priority")
+    described = cursor.fetchall()
+    cursor.execute(statement)
+    assert cursor.fetchall() == described
+
+
+def test_the_current_schema_is_the_sessions(
+    door: server.Door, config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hive's driver asks so (`Connection.getSchema`), and as often as `USE` was said; the engine's session serves many."""
+
+    class Spark:
+        """Answers as far as two dialects are one."""
+
+        def sql(self, text: str) -> Spark:
+            self.rows = duckdb.sql(text.replace("`", '"')).to_arrow_table()
+            return self
+
+        def toArrow(self) -> pa.Table:
+            return self.rows
+
+        def addTag(self, _: str) -> None: ...
+
+        def removeTag(self, _: str) -> None: ...
+
+    monkeypatch.setattr("jobs.session.spark_session", lambda _: Spark())
+    monkeypatch.setattr("jobs.query.spark._hush", lambda: None)  # which would last
+    cursor = client(door, "anna", grant("anna", Role.ANALYST, config)).cursor()
+    for schema in ("outreach", "ops"):
+        cursor.execute(f"use {schema}")
+        cursor.execute("select current_database(), current_schema() as here, upper(current_schema())")
+        assert cursor.fetchall() == [(schema, schema, schema.upper())]
+        assert [c[0] for c in cursor.description][:2] == ["current_database()", "here"]
+
+
+@pytest.mark.parametrize(
     ("statement", "why"),
     [
         ("drop table outreach.priority", "only reads"),
@@ -177,6 +238,14 @@ def test_a_steward_sees_core_as_well(door: server.Door, config: Settings) -> Non
         ("select * from nothing", "There is no table outreach.nothing"),
         ("select * from priority", "No night has been published yet"),
         ("use core", "There is no schema core"),
+        (
+            "show create table priority",
+            "only reads published rows and says what they mean; SHOW of anything else is refused",
+        ),
+        ("explain select * from priority", "EXPLAIN of anything else is refused"),
+        ("describe function sum", "DESCRIBE of anything else is refused"),
+        ("set -v", "SET is refused"),
+        ("show columns in core.member", "may not read core.member"),
         ("selekt", "no statement"),
     ],
 )

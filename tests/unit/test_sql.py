@@ -530,6 +530,40 @@ def test_no_key_leaves_with_a_refusal_of_spark(world: Path, fails: str, conditio
     assert not [word for word in keys(world) if word in done.stderr]
 
 
+def test_an_engine_that_ends_is_no_fault_of_the_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside it, what the server says of a statement, which comes with the same base class."""
+    import grpc
+    from pyspark.errors import PySparkException, PySparkRuntimeError
+    from pyspark.errors.exceptions import connect
+
+    from contracts.errors import EngineError, OutreachError, UserError
+    from jobs.query.answer import answer
+
+    away, internal = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL
+    lost = {"error_type": "INVALID_HANDLE.SESSION_NOT_FOUND"}
+    told: list[tuple[PySparkException, type[OutreachError]]] = [
+        (connect.SparkConnectGrpcException("Connection refused", grpc_status_code=away), EngineError),
+        (connect.SparkException("x", "INVALID_HANDLE.SESSION_CHANGED", {}, grpc_status_code=internal), EngineError),
+        (PySparkRuntimeError(errorClass="RESPONSE_ALREADY_RECEIVED", messageParameters=lost), EngineError),
+        (connect.SparkConnectGrpcException("a value", grpc_status_code=internal), UserError),
+        (connect.SparkRuntimeException("a value", "CAST_INVALID_INPUT", {}, grpc_status_code=internal), UserError),
+    ]
+
+    class Ending:
+        error: PySparkException
+
+        def sql(self, _: str) -> None:
+            raise self.error
+
+    monkeypatch.setattr("jobs.query.spark._hush", lambda: None)  # which would last
+    monkeypatch.setattr("jobs.session.spark_session", lambda _: Ending())
+    for error, kind in told:
+        Ending.error = error
+        with pytest.raises(kind, match="run it again" if kind is EngineError else "look at casts") as ended:
+            answer("select 1", "spark", settings())
+        assert "a value" not in str(ended.value)
+
+
 def keys(home: Path) -> list[str]:
     """The literals of de-identification that nobody may see, in halves as statements hold them."""
     # Made where no statement has needed it yet: the tests run in any order.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from delta_world import SECOND, summary_row, two_nights, write_table
 
 from contracts.alert_kinds import ALERT_KINDS, RUNBOOK, section
-from contracts.errors import ExitCode
+from contracts.errors import EngineError, ExitCode
 from contracts.roles import Role
 from contracts.settings import Settings, settings
 from jobs import doctor
@@ -146,6 +147,24 @@ def test_neither_command_starts_an_engine(config: Settings, capsys: pytest.Captu
         "browser",
     } <= checks
     assert not (config.home / "engine" / "engine.json").exists()
+
+
+@pytest.mark.parametrize("is_hung", [False, True])
+def test_an_endpoint_that_is_down_is_told_at_once(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, is_hung: bool
+) -> None:
+    """By itself Spark's client tries for ten minutes: before every step of a night, and before these few lines."""
+    monkeypatch.setattr("jobs.session._REMOTE_SECONDS", 0.5)
+    monkeypatch.setattr("jobs.session._cached", None)
+    with socket.create_server(("127.0.0.1", 0)) if is_hung else socket.socket() as nobody:
+        if not is_hung:
+            nobody.bind(("127.0.0.1", 0))  # and does not listen
+        remote = config.model_copy(update={"spark_remote": f"sc://127.0.0.1:{nobody.getsockname()[1]}"})
+        monkeypatch.setattr("jobs.session.settings", lambda: remote)
+        with pytest.raises(EngineError, match="Nothing takes a connection where SPARK_REMOTE points to") as told:
+            status("tuva", remote, NOW)
+    assert told.value.exit_code is ExitCode.ENGINE_UNAVAILABLE
+    assert "correct SPARK_REMOTE" in str(told.value)
 
 
 def of(check: str, config: Settings) -> doctor.Finding:
