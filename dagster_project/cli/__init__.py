@@ -34,12 +34,12 @@ _GROUPS = {
     "jdbc": _Command("jdbc", (), None, "Log-ins for BI tools (JDBC, ODBC)."),
     "simulate": _Command(
         "simulate",
-        (_C.ENGINE_UNAVAILABLE,),
+        (_C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN),
         "Make a health plan with known truth, or overlay outreach on real members.",
     ),
     "models": _Command(
         "models",
-        (_C.FAILED, _C.REFUSED, _C.REGISTRY_UNAVAILABLE),
+        (_C.FAILED, _C.REFUSED, _C.ENGINE_UNAVAILABLE, _C.REGISTRY_UNAVAILABLE),
         None,
         "What was trained, what serves, who decided; compare, approve, promote, roll back.",
     ),
@@ -50,21 +50,23 @@ _GROUPS = {
         "contracts", (_C.CONTRACT_BROKEN,), "What each table promises; render, and compare with what others have."
     ),
     "quarantine": _Command(
-        "quarantine", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Rows that contracts refused: list, show, release."
+        "quarantine",
+        (_C.FAILED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN),
+        "Rows that contracts refused: list, show, release.",
     ),
-    "design": _Command("design", (_C.FAILED,), "Size the holdout and the exploration."),
+    "design": _Command("design", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Size the holdout and the exploration."),
     "dispositions": _Command("handover", (_C.FAILED,), "Take over what became of calls from a care system."),
-    "study": _Command("study", (_C.FAILED,), "Estimate effects on any table or file."),
+    "study": _Command("study", (_C.FAILED, _C.ENGINE_UNAVAILABLE), "Estimate effects on any table or file."),
 }
 _COMMANDS = {
     "sql": _Command("sql", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
     "explain": _Command("explain", (_C.FAILED, _C.REGISTRY_UNAVAILABLE)),
-    "ingest": _Command("ingest", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),
-    "demo": _Command("demo", (_C.FAILED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN)),
+    "ingest": _Command("ingest", (_C.FAILED, _C.ENGINE_UNAVAILABLE, _C.CONTRACT_BROKEN)),
+    "demo": _Command("demo", _TRAINING),
     "nightly": _Command("night", _NIGHT),
     "backfill": _Command("night", _NIGHT),
     "train": _Command("night", _TRAINING),
-    "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED)),
+    "status": _Command("status", (_C.FAILED, _C.PUBLISHED_WITH_FALLBACK, _C.BLOCKED, _C.ENGINE_UNAVAILABLE)),
     "doctor": _Command("doctor", (_C.FAILED,)),
     "docs": _Command("docs", (_C.FAILED,)),
     "report": _Command("report", (_C.FAILED, _C.ENGINE_UNAVAILABLE)),

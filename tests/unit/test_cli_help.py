@@ -40,11 +40,36 @@ def commands() -> dict[str, Any]:
     return found
 
 
+def listed(command: Any) -> set[int]:
+    """The exit codes that its `--help` lists."""
+    return {int(code) for code in re.findall(r"(?:^Exit codes: |; )(\d+) ", command.epilog or "")}
+
+
 def test_every_command_lists_its_exit_codes(commands: dict[str, Any]) -> None:
     for name, command in commands.items():
-        codes = {int(code) for code in re.findall(r"(?:^Exit codes: |; )(\d+) ", command.epilog or "")}
+        codes = listed(command)
         assert {0, 2, 130} <= codes, f"outreach {name} --help does not list its exit codes"
         assert codes <= {int(code) for code in ExitCode}
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        # They open a session; `status` where SPARK_REMOTE is set, `study run` where the rows are a table's.
+        (ExitCode.ENGINE_UNAVAILABLE,
+         ("engine start", "simulate run", "models compare", "quarantine list", "quarantine release", "design power",
+          "study run", "sql", "ingest", "demo", "nightly", "backfill", "train", "status", "report", "uplift", "vacuum")),
+        # They write tables, or bring them to their contracts.
+        (ExitCode.CONTRACT_BROKEN,
+         ("simulate run", "simulate overlay", "quarantine release", "ingest", "demo", "nightly", "backfill", "train")),
+        # They train, or ask which models serve.
+        (ExitCode.REGISTRY_UNAVAILABLE, ("models list", "explain", "demo", "nightly", "backfill", "train")),
+    ],
+)  # fmt: skip
+def test_what_a_command_may_meet_is_among_its_codes(
+    commands: dict[str, Any], code: ExitCode, names: tuple[str, ...]
+) -> None:
+    assert [name for name in names if code not in listed(commands[name])] == []
 
 
 def test_every_code_has_a_meaning() -> None:
