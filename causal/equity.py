@@ -60,7 +60,7 @@ class Ranked:
         benefit: predicted benefit, positive is good.
         need: predicted outcome without treatment, positive is bad.
         gamma: AIPW score in benefit direction.
-        fraction: share of people whom the capacity reaches.
+        fraction: share of these people whom the capacity reaches.
     """
 
     groups: pd.DataFrame

@@ -36,6 +36,8 @@ class Evaluation:
         curves: rule -> benefit per person of the population of treating the top of CURVE_SHARES (see `benefit_curve`).
         deciles: measured and predicted benefit by tenth of the prediction; None where it does not vary.
         share_harmed: share of the selected top fraction with a predicted negative benefit.
+        fraction: share of the rows, who are in support, that the capacity reaches.
+        supported: share of all people who are in support.
     """
 
     metrics: Mapping[str, Mapping[str, RankMetric]]
@@ -47,6 +49,12 @@ class Evaluation:
     share_harmed: float
     fraction: float
     n: int
+    supported: float = 1.0
+
+    @property
+    def called(self) -> float:
+        """`fraction` as a share of all people: who is not in support is not ranked and not called."""
+        return self.fraction * self.supported
 
 
 def evaluate_rules(
@@ -58,6 +66,7 @@ def evaluate_rules(
     *,
     fraction: float,
     seed: int,
+    supported: float = 1.0,
     alpha: float = 0.05,
 ) -> Evaluation:
     """Compare ranking by predicted benefit with random order, no order, and order by untreated need.
@@ -67,6 +76,7 @@ def evaluate_rules(
         need: baseline risk in the bad direction (n,): higher = worse without treatment.
         gamma: AIPW benefit scores (n,).
         fraction: budget as a share of the rows.
+        supported: share of all people whom the rows are, by weight.
     """
     scores = {
         "learner": benefit,
@@ -92,6 +102,7 @@ def evaluate_rules(
         float(np.average(benefit[selected] < 0, weights=np.maximum(weight[selected], 1e-12))),
         fraction,
         len(gamma),
+        supported,
     )
 
 

@@ -78,7 +78,9 @@ def value_at_capacity(ctx: GateContext) -> GateResult:
     result = _evaluation(ctx)
     found = result.metrics["learner"]["top_fraction_effect"].estimate
     low = one_sided_low(found, ctx.alpha)
-    top = f"the top {share(result.fraction)}"
+    top = f"the top {share(result.called)}"
+    if result.fraction == 1 and result.supported < 1:
+        top += ", all who have comparable people,"
     said = {
         "pass": f"Outreach to {top} helps: {figure(found.value)} per person, {result.share_harmed:.0%} expected harmed.",
         "fail": f"Outreach to {top} does harm: {figure(found.value)} per person.",

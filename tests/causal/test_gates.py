@@ -218,7 +218,7 @@ def test_sensitivity_answers(result: GateResult, state: str, words: str) -> None
 def ranked_by(own: np.ndarray, other: np.ndarray, previous: np.ndarray | None = None) -> GateResult:
     n = len(own)
     trial = make_trial(pd.DataFrame({"a": np.arange(n)}), np.arange(n) % 2, np.arange(n) * 1.0, "lower")
-    return stability(GateContext(trial, benefit=own, reseeded=lambda: other, previous=previous, budget_fraction=0.2))
+    return stability(GateContext(trial, benefit=own, reseeded=lambda: other, previous=previous, reach=0.2))
 
 
 def test_stability_answers() -> None:

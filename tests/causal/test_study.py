@@ -604,6 +604,35 @@ def test_effects_have_the_sign_of_treated_minus_control_and_ranks_that_of_better
     assert low.facts["policy_value"]["value_usd"] == pytest.approx(100 * low.facts["policy_value"]["value"])
 
 
+@pytest.mark.parametrize(("budget", "called"), [(0.35, 0.35), (0.9, 0.7)])
+def test_the_value_is_that_of_those_who_can_be_called(budget: float, called: float) -> None:
+    """Of three tenths nearly nobody is treated: they have no estimate, and the places of all people are the others'."""
+    from jobs.study_report.render import render_report
+
+    rng = np.random.default_rng(5)
+    n = 4000
+    b, p = rng.normal(size=n), np.where(np.arange(n) % 10 < 7, 0.5, 0.004)
+    t, tau = rng.binomial(1, p), 0.5 + 0.5 * b
+    frame = pd.DataFrame({"id": range(n), "arm": np.where(t == 1, "mail", "none"), "b": b, "p": p})
+    result = run_trial(
+        frame.assign(y=tau * t + 0.3 * rng.normal(size=n), kind=np.where(np.arange(n) % 4 < 2, "up", "down")),
+        assignment={"randomized": {"column": "p"}},
+        budget={"fraction": budget},
+        groups=["kind"],
+    )
+    found = result.facts["policy_value"]
+    truth = float((tau * (result.scores["rank"] <= budget * n).fillna(False).to_numpy()).mean())
+    assert found["called"] == pytest.approx(called, abs=0.02)
+    assert abs(found["value"] - truth) < 3 * found["se"]
+    assert found["random_value"] == pytest.approx(called * 0.5, abs=0.03)
+    gate = next(g["sentence"] for g in result.facts["gates"] if g["name"] == "value_at_capacity")
+    rate = [row["selection_rate"] / row["selection_ratio"] for row in result.facts["equity"]["mail"]]
+    assert rate == pytest.approx([min(1.0, budget / 0.7)] * len(rate), abs=0.05)
+    page = render_report(result.facts)
+    assert ("all who have comparable people, helps" in gate) == (budget > called)
+    assert ("all who have comparable people; the budget is 90%" in page) == (budget > called)
+
+
 def test_a_placebo_outcome_may_be_adjusted_for_but_not_in_its_own_check() -> None:
     frame = trial_frame(600).assign(before=lambda f: f["a"] + f["b"])
     found = run_trial(frame, placebo_outcomes=["before"], covariates={"include": ["a", "before"]}).facts

@@ -171,3 +171,11 @@ def test_malformed_trials_name_the_field() -> None:
     assert TrainOptions(learners=("relative_lasso",)).for_outcome("count").learners == ("relative_lasso",)
     assert set(DEFAULT_LEARNERS) - set(TrainOptions().for_outcome("continuous").learners) == {"relative_lasso"}
     assert TrainOptions().for_outcome("binary").learners == DEFAULT_LEARNERS
+
+
+def test_the_places_for_all_people_are_theirs_who_can_be_ranked() -> None:
+    assert TrainOptions(budget_fraction=0.3).reach(1.0) == 0.3
+    assert TrainOptions(budget_fraction=0.3).reach(0.6) == 0.5
+    assert TrainOptions(budget_fraction=0.3).reach(0.2) == 1.0
+    nightly = TrainOptions(budget_fraction=0.01, reach_limits=(0.1, 0.5))
+    assert (nightly.reach(1.0), nightly.reach(0.5), nightly.reach(0.001)) == (0.1, 0.1, 0.5)
