@@ -18,6 +18,7 @@ from causal.evaluation.ranking import (
     benefit_curve,
     paired_difference,
     rank_rows,
+    top_share,
 )
 
 EVALUATION_COLUMNS = ["arm", "rule", "metric", "value", "se", "ci_low", "ci_high", "p_one_sided", "n"]
@@ -35,7 +36,7 @@ class Evaluation:
         differences: "metric:rule" -> learner minus rule, paired.
         curves: rule -> benefit per person of the population of treating the top of CURVE_SHARES (see `benefit_curve`).
         deciles: measured and predicted benefit by tenth of the prediction; None where it does not vary.
-        share_harmed: share of the selected top fraction with a predicted negative benefit.
+        share_harmed: share, by weight, of the top `fraction` with a predicted negative benefit.
         fraction: share of the rows, who are in support, that the capacity reaches.
         supported: share of all people who are in support.
     """
@@ -91,7 +92,7 @@ def evaluate_rules(
         for name in METRICS
         for rule in RULES[1:]
     }
-    selected = benefit >= np.quantile(benefit, 1 - fraction)
+    selected = weight * top_share(benefit, weight, fraction)
     return Evaluation(
         metrics,
         differences,
@@ -99,7 +100,7 @@ def evaluate_rules(
         group_effects(benefit, gamma, cluster, weight, alpha=alpha),
         {rule: benefit_curve(rankings[rule], CURVE_SHARES, alpha) for rule in RULES},
         group_effects(benefit, gamma, cluster, weight, DECILES, alpha),
-        float(np.average(benefit[selected] < 0, weights=np.maximum(weight[selected], 1e-12))),
+        float(np.average(benefit < 0, weights=selected)),
         fraction,
         len(gamma),
         supported,
