@@ -272,6 +272,23 @@ def test_a_value_is_that_of_the_arm_to_be_believed(
     assert (found["arm"], found["value"]) == (best, worth[best])
 
 
+def test_a_page_names_what_fell_where_the_ranking_helped() -> None:
+    from jobs.study_report.render import render_report
+
+    facts = run_trial(trial_frame(1200)).facts
+    assert facts["verdict"] == {"mail": "publish"}
+
+    def page(**status: str) -> str:
+        gates = [gate | {"status": status.get(gate["name"], gate["status"])} for gate in facts["gates"]]
+        return render_report(facts | {"gates": gates, "verdict": {"mail": "fallback"}})
+
+    shown = page(overlap="fail", balance="fail")
+    assert "helped people kept aside, but this was not passed: overlap and balance. Use a simple rule." in shown
+    assert "Nothing shows" not in shown
+    for name in ("heterogeneity", "beats_simple_rules", "value_at_capacity"):
+        assert "Nothing shows that ranking by effect helps here" in page(overlap="fail", **{name: "inconclusive"})
+
+
 def test_a_page_says_people_and_rows_need_and_money_as_they_are() -> None:
     from jobs.study_report.render import around, figure, render_report
 
