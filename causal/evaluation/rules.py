@@ -34,7 +34,7 @@ class Evaluation:
     Attributes:
         metrics: rule -> metric name -> RankMetric.
         differences: "metric:rule" -> learner minus rule, paired.
-        curves: rule -> benefit per person of the population of treating the top of CURVE_SHARES (see `benefit_curve`).
+        curves: rule -> benefit per person in support of treating the top of CURVE_SHARES (see `benefit_curve`).
         deciles: measured and predicted benefit by tenth of the prediction; None where it does not vary.
         share_harmed: share, by weight, of the top `fraction` with a predicted negative benefit.
         fraction: share of the rows, who are in support, that the capacity reaches.
