@@ -21,6 +21,7 @@ from scipy.stats import norm
 from causal.aipw import Estimate, clustered_se, estimate
 from causal.dates import ISO_DATE, days
 from causal.encoding import is_numeric
+from causal.evaluation.ranking import top_share
 
 RANKINGS = ("model", "baseline_risk")
 MIN_SELECTED = 11
@@ -60,7 +61,7 @@ class Ranked:
         benefit: predicted benefit, positive is good.
         need: predicted outcome without treatment, positive is bad.
         gamma: AIPW score in benefit direction.
-        fraction: share of people whom the capacity reaches.
+        fraction: share of these people whom the capacity reaches.
     """
 
     groups: pd.DataFrame
@@ -145,7 +146,7 @@ def equity_report(people: Ranked) -> pd.DataFrame:
     rows = []
     for ranking in RANKINGS:
         score = people.benefit if ranking == "model" else people.need
-        chosen, near = _selected(score, people), _near_cut(score, people.fraction)
+        chosen, near = top_share(score, people.weight, people.fraction), _near_cut(score, people.fraction)
         rows += [
             _row(people, dimension, name, member, ranking, chosen, near)
             for dimension, named in groups.items()
@@ -196,7 +197,7 @@ def selection_log_ratio(people: Ranked, member: np.ndarray, chosen: np.ndarray, 
 
 def selected_by_model(people: Ranked) -> np.ndarray:
     """Share of each row that the model's ranking calls: 1, 0, or between where a tie straddles the capacity."""
-    return _selected(people.benefit, people)
+    return top_share(people.benefit, people.weight, people.fraction)
 
 
 def bonferroni(alpha: float, tests: int) -> float:
@@ -245,17 +246,6 @@ def _is_small(people: Ranked, dimension: str) -> np.ndarray:
 
 def _large_enough(people: Ranked, member: np.ndarray) -> bool:
     return len(np.unique(people.cluster[member])) >= MIN_PEOPLE
-
-
-def _selected(score: np.ndarray, people: Ranked) -> np.ndarray:
-    """Share of each row within the top `fraction` of the weight; a tie at the cut shares what is left of it."""
-    w = people.weight
-    budget = people.fraction * w.sum()
-    levels, code = np.unique(-score, return_inverse=True)
-    mass = np.bincount(code, weights=w, minlength=len(levels))
-    before = np.cumsum(mass) - mass
-    share = np.clip((budget - before) / np.where(mass > 0, mass, 1.0), 0.0, 1.0)
-    return share[code]
 
 
 def _near_cut(score: np.ndarray, fraction: float) -> np.ndarray:

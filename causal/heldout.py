@@ -86,7 +86,7 @@ def evaluate_held_out(trial: Trial, Z: np.ndarray, options: TrainOptions, seed: 
         selection,
         prediction,
         model.interval_kind,
-        _evaluate(held.rows(inside_test), prediction[0][inside_test], u_test.rows(inside_test), options, seed),
+        _evaluate(held, inside_test, prediction[0], u_test, options, seed),
     )
 
 
@@ -110,17 +110,22 @@ def out_of_fold(
     return shrinkage, shrinkage.interval(effect[~half.test], variance[~half.test], options.alpha)
 
 
-def _evaluate(held: Trial, effect: np.ndarray, u: Nuisances, options: TrainOptions, seed: int) -> Evaluation | None:
+def _evaluate(
+    everyone: Trial, inside: np.ndarray, effect: np.ndarray, u: Nuisances, options: TrainOptions, seed: int
+) -> Evaluation | None:
+    held, u = everyone.rows(inside), u.rows(inside)
     if min(len(np.unique(held.cluster[held.t == arm])) for arm in (0, 1)) < MIN_TEST_ARM:
         return None
     gamma = aipw_scores(held.t, held.y, u.mu0, u.mu1, u.propensity)
+    supported = float(held.weight.sum() / everyone.weight.sum())
     return evaluate_rules(
-        held.sign * effect,
+        held.sign * effect[inside],
         -held.sign * u.mu0,
         held.sign * gamma,
         held.cluster,
         held.weight,
-        fraction=options.budget_fraction,
+        fraction=options.reach(supported),
         seed=seed,
+        supported=supported,
         alpha=options.alpha,
     )

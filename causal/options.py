@@ -19,7 +19,8 @@ class TrainOptions:
         learners: names from the registry to choose among.
         n_trees: trees per forest (200 matched 500 in error and coverage).
         test_fraction: share of clusters kept aside for evaluation.
-        budget_fraction: share of people whom the capacity reaches; the metrics "at capacity" are taken there.
+        budget_fraction: share of all people whom the capacity reaches; the metrics "at capacity" are taken there.
+        reach_limits: the least and the largest share of a ranking that is judged, whatever the capacity reaches.
         max_train_rows: rows that a learner is fitted on at most (sampled by cluster, stratified by arm);
             nuisances and evaluation use all rows. None = no cap.
         threads: work in parallel; never changes a result.
@@ -30,6 +31,7 @@ class TrainOptions:
     n_trees: int = 200
     test_fraction: float = 0.5
     budget_fraction: float = 0.2
+    reach_limits: tuple[float, float] = (0.0, 1.0)
     max_train_rows: int | None = 100_000
     min_arm: int = 50
     min_events: int = 20
@@ -50,6 +52,13 @@ class TrainOptions:
         for name in ("test_fraction", "budget_fraction", "alpha"):
             if not 0 < getattr(self, name) < 1 and not (name == "budget_fraction" and self.budget_fraction == 1):
                 raise ConfigError(f"`{name}` must lie between 0 and 1.", actual=str(getattr(self, name)))
+
+    def reach(self, supported: float) -> float:
+        """Share of a ranking that the capacity reaches where only this share of people, those in support, is ranked: the
+        places for all people are theirs.
+        """
+        least, most = self.reach_limits
+        return min(max(self.budget_fraction / supported, least), most)
 
     def for_outcome(self, kind: OutcomeKind) -> TrainOptions:
         """The same with the learners that can learn such an outcome.

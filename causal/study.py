@@ -293,11 +293,14 @@ def _evaluation(study: TrainedStudy) -> list[dict[str, Any]]:
 def _policy_value(spec: StudySpec, arms: Mapping[str, TrainedStudy]) -> dict[str, Any]:
     """Benefit (positive is good) per person of the whole population when the top `budget` share is treated, by the best of
     the arms whose verdict is best (a blocked one's value is not to be believed); of a random share beside it; in dollars too where the outcome has a price.
+
+    Nobody outside support is called, so `called`, the share treated, is smaller than `budget` where fewer are in support.
     """
     values = {arm: _arm_value(study, spec.outcome.usd_per_unit) for arm, study in arms.items()}
     known = {arm: v for arm, v in values.items() if v is not None}
     if not known:
-        return {"budget": spec.budget.fraction, "value": None, "se": None, "random_value": None, "arm": None}
+        nothing = dict.fromkeys(("value", "se", "random_value", "called", "arm"))
+        return {"budget": spec.budget.fraction, **nothing}
     trusted = ("blocked", "fallback", "publish")
     best = max(known, key=lambda arm: (trusted.index(arms[arm].verdict), known[arm]["value"]))
     return {"budget": spec.budget.fraction, **known[best], "arm": best, "by_arm": known}
@@ -309,11 +312,11 @@ def _arm_value(study: TrainedStudy, usd_per_unit: float | None) -> dict[str, flo
         return None
     top: Estimate = result.metrics["learner"]["top_fraction_effect"].estimate
     anyone: Estimate = result.metrics["constant"]["top_fraction_effect"].estimate
-    b = result.fraction
+    b = result.called
     found = {"value": b * top.value, "se": b * top.se, "random_value": b * anyone.value}
     if usd_per_unit is not None:
         found |= {f"{k}_usd": v * usd_per_unit for k, v in found.items()}
-    return found
+    return {**found, "called": b}
 
 
 def _placebo(found: PlaceboEstimate) -> dict[str, Any]:

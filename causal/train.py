@@ -127,7 +127,7 @@ def train_study(
             seed=seed,
             threads=chosen.threads,
             alpha=chosen.alpha,
-            budget_fraction=chosen.budget_fraction,
+            reach=chosen.reach(1.0),
         )
         if design(ctx).status == "fail":
             return _untrained(ctx, encoder, chosen, seed, watch)
@@ -195,9 +195,10 @@ def _train(
         )
     with watch.step("sensitivity"):
         fragile = sensitivity(trial, Z, encoder.owners, u, inside, options.alpha)
+    reach = known.reach if half.evaluation is None else half.evaluation.fraction
     people = None
     if trial.groups is not None and half.evaluation is not None:
-        people = ranked(predictions, trial.groups, trial.cluster, trial.sign, options.budget_fraction)
+        people = ranked(predictions, trial.groups, trial.cluster, trial.sign, reach)
     with watch.step("gates"):
         gates = run_gates(
             replace(
@@ -211,6 +212,7 @@ def _train(
                 sensitivity=fragile,
                 evaluation=half.evaluation,
                 people=people,
+                reach=reach,
                 benefit=trial.sign * model.effect(Z[learnt_from]),
                 reseeded=lambda: (
                     trial.sign * learner.fit(sample, replace(setting, seed=setting.seed + 1)).effect(Z[learnt_from])

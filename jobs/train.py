@@ -196,7 +196,9 @@ def _options(program: Program, sample: pd.DataFrame) -> TrainOptions:
     """Judge the ranking where it will be used: at the share of eligible members that a cool-down's capacity reaches."""
     eligible = max(len(sample) / max(sample["index_date"].nunique(), 1), 1.0)
     reach = program.capacity_per_night * program.cooldown_days / eligible
-    return TrainOptions(budget_fraction=min(max(reach, LEAST_REACH), MOST_REACH), max_train_rows=MAX_TRAIN_ROWS)
+    return TrainOptions(
+        budget_fraction=min(reach, 1.0), reach_limits=(LEAST_REACH, MOST_REACH), max_train_rows=MAX_TRAIN_ROWS
+    )
 
 
 def _marked(kept: DataFrame, program: Program, scope: Scope) -> DataFrame:
@@ -255,7 +257,7 @@ def _register(study: TrainedStudy, program: Program, data_source: str, as_of: da
         **{f"library_{name}": version for name, version in study.versions.items()},
         **provenance(program),
     }
-    params = {"n": study.n, "n_treated": study.n_treated, "budget_fraction": study.options.budget_fraction}
+    params = {"n": study.n, "n_treated": study.n_treated, "budget_fraction": study.options.reach(1.0)}
     documents = {
         "gates": study.gate_frame.to_dict("records"),
         "evaluation": study.evaluation.to_dict("records"),

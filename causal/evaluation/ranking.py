@@ -87,6 +87,16 @@ def rank_rows(
     return Ranking(gamma, c, w, block, upper, mean, mass / total)
 
 
+def top_share(score: np.ndarray, weight: np.ndarray, fraction: float) -> np.ndarray:
+    """Share of each row within the top `fraction` of the weight; a tie at the cut shares what is left of it."""
+    budget = fraction * weight.sum()
+    levels, code = np.unique(-score, return_inverse=True)
+    mass = np.bincount(code, weights=weight, minlength=len(levels))
+    before = np.cumsum(mass) - mass
+    share = np.clip((budget - before) / np.where(mass > 0, mass, 1.0), 0.0, 1.0)
+    return share[code]
+
+
 def autoc(ranking: Ranking, alpha: float = 0.05) -> RankMetric:
     """Area under the targeting operator characteristic."""
     return _integrate("autoc", ranking, _xlogx, lambda u: -np.log(np.maximum(u, 1e-300)) - 1, alpha)

@@ -18,6 +18,7 @@ from causal.evaluation.ranking import (
     benefit_curve,
     paired_difference,
     rank_rows,
+    top_share,
 )
 
 EVALUATION_COLUMNS = ["arm", "rule", "metric", "value", "se", "ci_low", "ci_high", "p_one_sided", "n"]
@@ -33,9 +34,11 @@ class Evaluation:
     Attributes:
         metrics: rule -> metric name -> RankMetric.
         differences: "metric:rule" -> learner minus rule, paired.
-        curves: rule -> benefit per person of the population of treating the top of CURVE_SHARES (see `benefit_curve`).
+        curves: rule -> benefit per person in support of treating the top of CURVE_SHARES (see `benefit_curve`).
         deciles: measured and predicted benefit by tenth of the prediction; None where it does not vary.
-        share_harmed: share of the selected top fraction with a predicted negative benefit.
+        share_harmed: share, by weight, of the top `fraction` with a predicted negative benefit.
+        fraction: share of the rows, who are in support, that the capacity reaches.
+        supported: share of all people who are in support.
     """
 
     metrics: Mapping[str, Mapping[str, RankMetric]]
@@ -47,6 +50,12 @@ class Evaluation:
     share_harmed: float
     fraction: float
     n: int
+    supported: float = 1.0
+
+    @property
+    def called(self) -> float:
+        """`fraction` as a share of all people: who is not in support is not ranked and not called."""
+        return self.fraction * self.supported
 
 
 def evaluate_rules(
@@ -58,6 +67,7 @@ def evaluate_rules(
     *,
     fraction: float,
     seed: int,
+    supported: float = 1.0,
     alpha: float = 0.05,
 ) -> Evaluation:
     """Compare ranking by predicted benefit with random order, no order, and order by untreated need.
@@ -67,6 +77,7 @@ def evaluate_rules(
         need: baseline risk in the bad direction (n,): higher = worse without treatment.
         gamma: AIPW benefit scores (n,).
         fraction: budget as a share of the rows.
+        supported: share of all people whom the rows are, by weight.
     """
     scores = {
         "learner": benefit,
@@ -81,7 +92,7 @@ def evaluate_rules(
         for name in METRICS
         for rule in RULES[1:]
     }
-    selected = benefit >= np.quantile(benefit, 1 - fraction)
+    selected = weight * top_share(benefit, weight, fraction)
     return Evaluation(
         metrics,
         differences,
@@ -89,9 +100,10 @@ def evaluate_rules(
         group_effects(benefit, gamma, cluster, weight, alpha=alpha),
         {rule: benefit_curve(rankings[rule], CURVE_SHARES, alpha) for rule in RULES},
         group_effects(benefit, gamma, cluster, weight, DECILES, alpha),
-        float(np.average(benefit[selected] < 0, weights=np.maximum(weight[selected], 1e-12))),
+        float(np.average(benefit < 0, weights=selected)),
         fraction,
         len(gamma),
+        supported,
     )
 
 

@@ -36,6 +36,7 @@ class GateContext:
         benefit: served model's predicted benefit of the rows in support, unseen or not.
         reseeded: fits the same recipe on the same rows with another seed and predicts the same rows; may take seconds.
         previous: benefit that the last champion predicts for these rows; None when there is none.
+        reach: share of the people in support whom the capacity reaches.
     """
 
     trial: Trial
@@ -54,7 +55,7 @@ class GateContext:
     benefit: np.ndarray | None = None
     reseeded: Callable[[], np.ndarray] | None = None
     previous: np.ndarray | None = None
-    budget_fraction: float = 0.2
+    reach: float = 0.2
     min_arm: int = 50
     min_events: int = 20
     refutation_rows: int = 5_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scipy.stats import norm
 
 from causal.aipw import Estimate
@@ -14,6 +16,8 @@ from causal.gates.words import figure, share
 SMALLEST_SLOPE = 0.8
 # Blocking needs more evidence than doubt: with no heterogeneity a slope is as often below as above zero.
 REVERSED_Z = -2.576
+# Share of those reached.
+MOST_HARMED = 0.5
 
 
 def heterogeneity(ctx: GateContext) -> GateResult:
@@ -61,9 +65,11 @@ def calibration(ctx: GateContext) -> GateResult:
         status, said = "fail", "The fifth of people predicted to benefit most benefited less than the last fifth."
     elif slope.ci_low > 0:
         status = "pass"
-        size = (
-            "can be of the size predicted" if slope.ci_low <= 1 else "are larger than predicted (the model is cautious)"
-        )
+        size = "can be of the size predicted"
+        if slope.ci_low > 1:
+            size = "are larger than predicted (the model is cautious)"
+        elif slope.ci_high < 1:
+            size = "are smaller than predicted"
         said = (
             f"Differences in benefit {size}: {slope.value:.2f} times as large"
             f" (95% interval {slope.ci_low:.2f} to {slope.ci_high:.2f})."
@@ -74,18 +80,29 @@ def calibration(ctx: GateContext) -> GateResult:
 
 
 def value_at_capacity(ctx: GateContext) -> GateResult:
-    """Mean benefit of the people whom the capacity reaches, above zero."""
+    """Mean benefit of the people whom the capacity reaches, above zero. No pass where the model expects harm for most of
+    them: nobody is called who is expected to be harmed, so it is not their outreach that would follow.
+    """
     result = _evaluation(ctx)
     found = result.metrics["learner"]["top_fraction_effect"].estimate
     low = one_sided_low(found, ctx.alpha)
-    top = f"the top {share(result.fraction)}"
+    top = f"the top {share(result.called)}"
+    if result.fraction == 1 and result.supported < 1:
+        top += ", all who have comparable people,"
     said = {
         "pass": f"Outreach to {top} helps: {figure(found.value)} per person, {result.share_harmed:.0%} expected harmed.",
         "fail": f"Outreach to {top} does harm: {figure(found.value)} per person.",
         "inconclusive": f"Whether outreach to {top} helps is not clear: {figure(found.value)} per person,"
         f" 95% interval {figure(found.ci_low)} to {figure(found.ci_high)}.",
     }
-    return _one_sided("value_at_capacity", ctx, low, found, said)
+    judged = _one_sided("value_at_capacity", ctx, low, found, said)
+    if judged.status != "pass" or result.share_harmed <= MOST_HARMED:
+        return judged
+    unlike = (
+        f"Outreach to {top} helped people kept aside, {figure(found.value)} per person, but the model expects harm for"
+        f" {result.share_harmed:.0%} of them and would not have them called."
+    )
+    return replace(judged, status="inconclusive", sentence=unlike)
 
 
 def one_sided_low(found: Estimate, alpha: float) -> float:

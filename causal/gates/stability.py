@@ -24,11 +24,11 @@ def stability(ctx: GateContext) -> GateResult:
     if len(own) == 0 or np.ptp(own) == 0:
         said = "The model ranks nobody before anybody, so there is no order that could change."
         return GateResult("stability", arm, "inconclusive", False, None, STABLE, said)
-    share = top_overlap(own, ctx.reseeded(), ctx.budget_fraction)
+    share = top_overlap(own, ctx.reseeded(), ctx.reach)
     status: Status = "pass" if share >= STABLE else "fail" if share < UNSTABLE else "inconclusive"
     said = f"Fitted again with another seed, the model would call {share:.0%} of the same people."
     if ctx.previous is not None and np.isfinite(ctx.previous).any():
-        kept, moved = top_overlap(own, ctx.previous, ctx.budget_fraction), population_stability(ctx.previous, own)
+        kept, moved = top_overlap(own, ctx.previous, ctx.reach), population_stability(ctx.previous, own)
         said += f" It shares {kept:.0%} of the list with the model that serves now (scores moved by PSI {moved:.2f})."
         if status == "pass" and (kept < UNSTABLE or moved > MOVED):
             status = "inconclusive"

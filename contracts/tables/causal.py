@@ -63,7 +63,7 @@ class OofPrediction(Trained):
     cate: Double = column("Out-of-fold effect.", nullable=True)
 
 
-@table("causal.evaluation", key=("data_source", "program", "trained_as_of", "ranking", "metric"))
+@table("causal.evaluation", key=("data_source", "program", "trained_as_of", "ranking", "metric"), version="1.0.1")
 class Evaluation(Trained):
     """Held-out metrics of the model's ranking beside random, constant and baseline-risk rankings."""
 
@@ -72,7 +72,7 @@ class Evaluation(Trained):
     )
     metric: Str = column(
         "`autoc`, `qini`, `top_fraction_effect`, `gain`, `blp_slope`, `gates_<k>` (fifths of predicted benefit), `curve_<q>`"
-        " (benefit per person of the population of calling the first q %), `decile_<k>` and `decile_<k>_predicted`."
+        " (benefit per person in support of calling the first q % of them), `decile_<k>` and `decile_<k>_predicted`."
     )
     value: Double = column("Estimate, positive is benefit.", nullable=True)
     se: Double = column("Standard error, clustered by person.", nullable=True)

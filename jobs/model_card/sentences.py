@@ -99,7 +99,7 @@ def limits(
             " that there is none."
         )
     if verdict == "fallback":
-        found.append("The tests do not show that ranking by this model helps, so it does not rank.")
+        found.append("Not every test was passed that would let this model rank, so it does not rank.")
     if verdict == "blocked":
         found.append("A test that must not fail has failed: nothing estimated here is to be believed.")
     found.append(

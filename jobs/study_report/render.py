@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from causal.gates.result import MUST_PASS
 from causal.gates.words import figure as in_figures
 from causal.gates.words import share
 from jobs.report.charts import intervals
@@ -33,7 +34,7 @@ _VERDICTS = {
 def render_report(facts: Mapping[str, Any]) -> str:
     """The page: verdicts, effects, gates, rankings, groups, checks; no rows of people."""
     page = environment(_TEMPLATES).get_template("study.html.j2")
-    return page.render(facts=facts, figure=figure, around=around, share=share, rules=_RULES, verdicts=_VERDICTS, effects=_effects, rankings=_rankings, groups=_groups)  # fmt: skip
+    return page.render(facts=facts, figure=figure, around=around, share=share, rules=_RULES, verdict=_verdict, effects=_effects, rankings=_rankings, groups=_groups)  # fmt: skip
 
 
 def figure(value: float | None, digits: int = 3) -> str:
@@ -46,6 +47,16 @@ def around(value: float | None, se: float | None) -> str:
     if value is not None and se is not None and abs(value) < _ROUNDING and se < _ROUNDING:
         return "0"
     return f"{figure(value)} ± {figure(se, 2)}"
+
+
+def _verdict(facts: Mapping[str, Any], arm: str) -> str:
+    """What an arm's verdict means, in words. A ranking that helped may fall for another reason, which is then named."""
+    verdict = facts["verdict"][arm]
+    status = {gate["name"]: gate["status"] for gate in facts["gates"] if gate["arm"] == arm}
+    if verdict != "fallback" or any(status[name] != "pass" for name in MUST_PASS):
+        return _VERDICTS[verdict]
+    failed = " and ".join(name.replace("_", " ") for name, found in status.items() if found == "fail")
+    return f"Ranking by effect helped people kept aside, but this was not passed: {failed}. Use a simple rule."
 
 
 def _effects(facts: Mapping[str, Any]) -> Markup | None:

@@ -16,10 +16,12 @@ from gate_worlds import Defect, gate_world
 
 from causal.aipw import estimate
 from causal.encoding import fit_encoder
+from causal.evaluation.rules import evaluate_rules
 from causal.folds import cluster_folds
 from causal.gates.context import GateContext
 from causal.gates.design import design, overlap
 from causal.gates.placebo import placebo_outcome
+from causal.gates.ranking import calibration, value_at_capacity
 from causal.gates.refutation import MAX_SHIFT, refutation, refutation_shifts
 from causal.gates.registry import GATE_NAMES, run_gates
 from causal.gates.result import GateResult, Status, verdict
@@ -218,7 +220,7 @@ def test_sensitivity_answers(result: GateResult, state: str, words: str) -> None
 def ranked_by(own: np.ndarray, other: np.ndarray, previous: np.ndarray | None = None) -> GateResult:
     n = len(own)
     trial = make_trial(pd.DataFrame({"a": np.arange(n)}), np.arange(n) % 2, np.arange(n) * 1.0, "lower")
-    return stability(GateContext(trial, benefit=own, reseeded=lambda: other, previous=previous, budget_fraction=0.2))
+    return stability(GateContext(trial, benefit=own, reseeded=lambda: other, previous=previous, reach=0.2))
 
 
 def test_stability_answers() -> None:
@@ -266,6 +268,44 @@ def test_the_last_champion_is_compared(world) -> None:
     again = train_study(made.trial, options, 2, previous=first.scorer)
     assert "the model that serves now" in {g.name: g.sentence for g in again.gates}["stability"]
     assert "serves now" not in {g.name: g.sentence for g in first.gates}["stability"]
+
+
+# --- ranking --------------------------------------------------------------------------------------------------------
+
+
+def measured(predicted: float, level: float, slope: float) -> GateContext:
+    """Predictions around `predicted`; measured benefits around `level` that differ `slope` times as much."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=4000)
+    found = evaluate_rules(
+        predicted + 0.1 * x, x, level + 0.1 * slope * x + 0.1 * rng.normal(size=4000),
+        np.arange(4000), np.ones(4000), fraction=0.2, seed=0,
+    )  # fmt: skip
+    return GateContext(SimpleNamespace(arm="call"), evaluation=found)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("slope", "words"),
+    [
+        (0.87, "Differences in benefit are smaller than predicted: 0.87"),
+        (1.0, "Differences in benefit can be of the size predicted: 1.00"),
+        (1.3, "Differences in benefit are larger than predicted (the model is cautious): 1.3"),
+    ],
+)
+def test_calibration_says_what_its_interval_says(slope: float, words: str) -> None:
+    result = calibration(measured(1.0, 1.0, slope))
+    assert result.status == "pass"
+    assert result.sentence.startswith(words)
+
+
+def test_outreach_that_the_model_expects_to_harm_is_not_said_to_help() -> None:
+    right, wrong = (value_at_capacity(measured(level, 0.3, 1.0)) for level in (0.3, -1.0))
+    assert (right.status, right.sentence) == (
+        "pass",
+        f"Outreach to the top 20% helps: {right.value:.3g} per person, 0% expected harmed.",
+    )
+    assert (wrong.status, wrong.value, wrong.hard) == ("inconclusive", right.value, False)
+    assert "the model expects harm for 100% of them and would not have them called." in wrong.sentence
 
 
 # --- design ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from causal.evaluation.ranking import (
     toc_curve,
     top_fraction_effect,
 )
+from causal.evaluation.rules import evaluate_rules
 from contracts.errors import DesignError
 
 
@@ -103,6 +104,19 @@ def test_a_missing_score_is_an_error_not_a_last_rank(bad: float) -> None:
         rank_rows(score, np.zeros(3))
     with pytest.raises(DesignError):
         rank_rows(np.zeros(3), score)
+
+
+def test_the_share_harmed_is_of_the_weight_that_is_called() -> None:
+    """Of unweighted rows the first four of ten are called; of the weight the first two, and half of each of a tied pair."""
+    benefit = np.array([4.0, 3, -1, -1, -2, -3, -4, -5, -6, -7])
+    weight = np.array([3.0, 2, 1, 1, 1, 1, 1, 1, 2, 2])
+
+    def harmed(w: np.ndarray) -> float:
+        return evaluate_rules(benefit, -benefit, benefit, np.arange(10), w, fraction=0.4, seed=0).share_harmed
+
+    assert harmed(np.ones(10)) == pytest.approx(0.5)
+    assert harmed(weight) == pytest.approx(1 / 6)
+    assert harmed(weight) == harmed(weight * 1000)
 
 
 def test_paired_difference_knows_that_rankings_agree() -> None:

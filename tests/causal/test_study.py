@@ -325,6 +325,23 @@ def test_a_value_is_that_of_the_arm_to_be_believed(
     assert (found["arm"], found["value"]) == (best, worth[best])
 
 
+def test_a_page_names_what_fell_where_the_ranking_helped() -> None:
+    from jobs.study_report.render import render_report
+
+    facts = run_trial(trial_frame(1200)).facts
+    assert facts["verdict"] == {"mail": "publish"}
+
+    def page(**status: str) -> str:
+        gates = [gate | {"status": status.get(gate["name"], gate["status"])} for gate in facts["gates"]]
+        return render_report(facts | {"gates": gates, "verdict": {"mail": "fallback"}})
+
+    shown = page(overlap="fail", balance="fail")
+    assert "helped people kept aside, but this was not passed: overlap and balance. Use a simple rule." in shown
+    assert "Nothing shows" not in shown
+    for name in ("heterogeneity", "beats_simple_rules", "value_at_capacity"):
+        assert "Nothing shows that ranking by effect helps here" in page(overlap="fail", **{name: "inconclusive"})
+
+
 def test_a_page_says_people_and_rows_need_and_money_as_they_are() -> None:
     from jobs.study_report.render import around, figure, render_report
 
@@ -655,6 +672,35 @@ def test_effects_have_the_sign_of_treated_minus_control_and_ranks_that_of_better
         assert result.scores.loc[getattr(cate, best)(), "rank"] == 1
     assert high.facts["policy_value"]["value"] > 0
     assert low.facts["policy_value"]["value_usd"] == pytest.approx(100 * low.facts["policy_value"]["value"])
+
+
+@pytest.mark.parametrize(("budget", "called"), [(0.35, 0.35), (0.9, 0.7)])
+def test_the_value_is_that_of_those_who_can_be_called(budget: float, called: float) -> None:
+    """Of three tenths nearly nobody is treated: they have no estimate, and the places of all people are the others'."""
+    from jobs.study_report.render import render_report
+
+    rng = np.random.default_rng(5)
+    n = 4000
+    b, p = rng.normal(size=n), np.where(np.arange(n) % 10 < 7, 0.5, 0.004)
+    t, tau = rng.binomial(1, p), 0.5 + 0.5 * b
+    frame = pd.DataFrame({"id": range(n), "arm": np.where(t == 1, "mail", "none"), "b": b, "p": p})
+    result = run_trial(
+        frame.assign(y=tau * t + 0.3 * rng.normal(size=n), kind=np.where(np.arange(n) % 4 < 2, "up", "down")),
+        assignment={"randomized": {"column": "p"}},
+        budget={"fraction": budget},
+        groups=["kind"],
+    )
+    found = result.facts["policy_value"]
+    truth = float((tau * (result.scores["rank"] <= budget * n).fillna(False).to_numpy()).mean())
+    assert found["called"] == pytest.approx(called, abs=0.02)
+    assert abs(found["value"] - truth) < 3 * found["se"]
+    assert found["random_value"] == pytest.approx(called * 0.5, abs=0.03)
+    gate = next(g["sentence"] for g in result.facts["gates"] if g["name"] == "value_at_capacity")
+    rate = [row["selection_rate"] / row["selection_ratio"] for row in result.facts["equity"]["mail"]]
+    assert rate == pytest.approx([min(1.0, budget / 0.7)] * len(rate), abs=0.05)
+    page = render_report(result.facts)
+    assert ("all who have comparable people, helps" in gate) == (budget > called)
+    assert ("all who have comparable people; the budget is 90%" in page) == (budget > called)
 
 
 def test_a_placebo_outcome_may_be_adjusted_for_but_not_in_its_own_check() -> None:

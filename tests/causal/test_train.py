@@ -18,6 +18,7 @@ from causal.scorer import SCORE_COLUMNS
 from causal.train import TrainedStudy, train_study
 from causal.trial import make_trial
 from contracts.errors import ConfigError, DesignError
+from contracts.programs import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -171,3 +172,24 @@ def test_malformed_trials_name_the_field() -> None:
     assert TrainOptions(learners=("relative_lasso",)).for_outcome("count").learners == ("relative_lasso",)
     assert set(DEFAULT_LEARNERS) - set(TrainOptions().for_outcome("continuous").learners) == {"relative_lasso"}
     assert TrainOptions().for_outcome("binary").learners == DEFAULT_LEARNERS
+
+
+def test_the_places_for_all_people_are_theirs_who_can_be_ranked() -> None:
+    assert TrainOptions(budget_fraction=0.3).reach(1.0) == 0.3
+    assert TrainOptions(budget_fraction=0.3).reach(0.6) == 0.5
+    assert TrainOptions(budget_fraction=0.3).reach(0.2) == 1.0
+    nightly = TrainOptions(budget_fraction=0.01, reach_limits=(0.1, 0.5))
+    assert (nightly.reach(1.0), nightly.reach(0.5), nightly.reach(0.001)) == (0.1, 0.1, 0.5)
+
+
+@pytest.mark.parametrize(("eligible", "all_ranked", "half_ranked"), [(0.5, 0.5, 0.5), (4, 0.25, 0.5), (40, 0.1, 0.1)])
+def test_a_program_is_judged_at_its_reach_of_those_ranked(
+    eligible: float, all_ranked: float, half_ranked: float
+) -> None:
+    """`eligible` times as many members as a cool-down has places for."""
+    from jobs.train import _options
+
+    program = next(iter(programs().programs.values()))
+    n = int(eligible * program.capacity_per_night * program.cooldown_days)
+    options = _options(program, pd.DataFrame({"index_date": np.full(n, "2026-01-01")}))
+    assert (options.reach(1.0), options.reach(0.5)) == pytest.approx((all_ranked, half_ranked))

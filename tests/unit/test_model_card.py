@@ -152,6 +152,7 @@ def test_every_verdict_draws(registry: Registry, verdict: str) -> None:
     for shown in (text, markdown):
         assert ("not to be believed" in shown) == (verdict == "blocked")
         assert ("0.42" in shown) == (verdict != "blocked"), "effects of a refuted model are printed, or others' are not"
+        assert ("would let this model rank, so it does not rank" in shown) == (verdict == "fallback")
         assert "ed_visit_90d_count" in shown
     assert "Nothing has been decided" in markdown
 
