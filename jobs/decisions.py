@@ -380,10 +380,10 @@ def _refuse_blocked(model: RegisteredModel) -> None:
 
 
 def _refuse_fallback(model: RegisteredModel, serving: RegisteredModel | None) -> None:
-    """A model without evidence that its ranking helps may only fill an empty place."""
+    """A model whose ranking is not published may only fill an empty place."""
     if model.verdict == "fallback" and serving is not None and unfit(serving) is None:
         raise RefusedError(
-            f"The gates of {model.label} do not show that its ranking helps, and {serving.label} serves.",
+            f"{model.label} did not pass the gates that a ranking by effect needs, and {serving.label} serves.",
             todo="keep the champion; or take it off first with `outreach models rollback ... --to none`.",
         )
 

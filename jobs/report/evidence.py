@@ -23,7 +23,7 @@ _GATE_TITLES = {
     "sensitivity": "How strong a hidden reason would have to be",
     "heterogeneity": "Some benefit more, and the model finds them",
     "beats_simple_rules": "Better than simple rules",
-    "calibration": "Predicted differences can be of the right size",
+    "calibration": "Predicted differences show in what happened",
     "value_at_capacity": "Calling those on top helps",
     "equity": "Groups of people are treated alike",
     "stability": "Another seed calls the same people",

@@ -145,7 +145,7 @@ def test_fallback_fills_only_an_empty_place(registry: Registry) -> None:
     serve(registry.train("publish"))
     third = registry.train("fallback")
     approve(third, MARIA, "newer")
-    with pytest.raises(RefusedError, match="do not show that its ranking helps"):
+    with pytest.raises(RefusedError, match="did not pass the gates"):
         promote(third, MARIA)
     assert serving() == 2
 

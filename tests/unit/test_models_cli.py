@@ -192,7 +192,7 @@ def test_compare_without_and_with_a_challenger(run: Run, registry: Registry, mon
     }  # fmt: skip
     monkeypatch.setattr(model_facts, "shadow_nights", lambda model, count: [night])
     both = run("compare", NAME)
-    for words in ("90%", "0.81", "0.034", "$5,120", "placebo_outcome", "do not show that its ranking helps"):
+    for words in ("90%", "0.81", "0.034", "$5,120", "placebo_outcome", "did not pass the gates"):
         assert words in both.out, words
     facts = run("compare", NAME, "--json").json
     assert facts["nights"] == [night]
