@@ -12,6 +12,7 @@ from causal.aipw import effective_clusters
 from causal.encoding import correlations
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
+from causal.gates.words import share
 from causal.levels import merged_levels
 from causal.support import MIN_UNEXPLAINED, unexplained_share
 from causal.trial import Attrition
@@ -182,7 +183,7 @@ def balance(ctx: GateContext) -> GateResult:
     else:
         said = (
             f"`{merged.columns[worst - known]}` has levels too many or too rare to be adjusted for one by one, those of "
-            f"{merged.shares[worst - known]:.0%} of people. How often each was offered sets offered and not offered {value:.2f} standard "
+            f"{share(merged.shares[worst - known])} of people. How often each was offered sets offered and not offered {value:.2f} standard "
             "deviations apart: group the levels by what matters, in a column of fewer."
         )
     return GateResult("balance", trial.arm, status, False, value, MAX_IMBALANCE, said)
