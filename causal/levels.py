@@ -35,6 +35,10 @@ class MergedLevels:
         """As covariates."""
         return tuple(f"{column} (levels not told apart)" for column in self.columns)
 
+    def beside(self, Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Encoded features of some rows and, where there are any, the excess beside them."""
+        return np.column_stack([Z[rows], self.excess[rows]]) if self.columns else Z[rows]
+
 
 def merged_levels(trial: Trial, encoder: FeatureEncoder, fold: np.ndarray, propensity: np.ndarray) -> MergedLevels:
     """Of a trial whose offers people decided, wholly or in part; none where chance did.

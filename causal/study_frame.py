@@ -161,10 +161,14 @@ def _order(rows: pd.DataFrame, unit_id: str) -> np.ndarray:
     several = rows[unit_id].duplicated(keep=False).to_numpy()
     content = np.zeros(len(rows), dtype=np.uint64)
     if several.any():
-        part = rows[several]
-        words = part.astype({c: str for c in part.columns if part[c].dtype == object})
-        content[several] = pd.util.hash_pandas_object(words, index=False).to_numpy()
+        content[several] = _content(rows[several]).to_numpy()
     return np.lexsort((content, unit))
+
+
+def _content(rows: pd.DataFrame) -> pd.Series:
+    """A hash of what each row holds."""
+    words = rows.astype({c: str for c in rows.columns if rows[c].dtype == object})
+    return pd.util.hash_pandas_object(words, index=False)
 
 
 def _check_columns(frame: pd.DataFrame, spec: StudySpec) -> None:
@@ -205,8 +209,7 @@ def _require_no_copies(frame: pd.DataFrame) -> None:
 
     People of a few coarse columns may be alike in all of them. Copies they are where a column tells all different rows apart.
     """
-    hashed = pd.util.hash_pandas_object(frame.astype({c: str for c in frame if frame[c].dtype == object}), index=False)
-    is_copy = hashed.duplicated()
+    is_copy = _content(frame).duplicated()
     different = frame[~is_copy]
     if not is_copy.any() or not any(different[c].is_unique for c in frame):
         return

@@ -150,7 +150,6 @@ def _train(
     bounds = support_bounds(u.propensity, trial.weight)
     inside = bounds.contains(u.propensity)
     known = replace(ctx, nuisances=u, inside=inside)
-    merged = merged_levels(trial, encoder, fold, u.propensity)
     if design(known).status == "fail":
         return _untrained(known, encoder, options, seed, watch)
     everyone = LearnerData(Z, trial.t, trial.y, trial.weight, trial.cluster, u, trial.outcome_kind)
@@ -196,6 +195,7 @@ def _train(
     with watch.step("sensitivity"):
         fragile = sensitivity(trial, Z, encoder.owners, u, inside, options.alpha)
     reach = known.reach if half.evaluation is None else half.evaluation.fraction
+    merged = merged_levels(trial, encoder, fold, u.propensity)
     people = None
     if trial.groups is not None and half.evaluation is not None:
         people = ranked(predictions, trial.groups, trial.cluster, trial.sign, reach)
@@ -206,6 +206,7 @@ def _train(
                 Z=Z,
                 fold=fold,
                 bounds=bounds,
+                merged=merged,
                 ate=ate,
                 placebos=placebos,
                 negative_controls=controls,
@@ -262,7 +263,7 @@ def _train(
         equity=None if people is None else equity_report(people),
         balance=balance_frame(
             encoder.names + merged.names,
-            np.column_stack([Z, merged.excess])[inside],
+            merged.beside(Z, inside),
             trial.t[inside],
             u.propensity[inside],
             trial.weight[inside],

@@ -68,6 +68,17 @@ def home() -> Path:
     return _HOME
 
 
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty state folder of the test's own."""
+    from contracts.settings import settings
+
+    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def spark() -> object:
     """A session on the engine that all tests of this run share."""
@@ -106,19 +117,17 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def registry(tmp_path: Path, empty_registry: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+def registry(own_home: Path, empty_registry: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     """A state folder with an empty registry; nothing in it starts an engine."""
     from registry_world import Registry
 
     from contracts.settings import settings
 
-    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
     monkeypatch.delenv("OUTREACH_AUTO_APPROVE", raising=False)
     settings.cache_clear()
     settings().mlflow_dir.mkdir()
     shutil.copy(empty_registry, settings().mlflow_dir / "mlflow.db")
-    yield Registry(tmp_path)
-    settings.cache_clear()
+    return Registry(own_home)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -11,6 +11,7 @@ from causal.aipw import Estimate
 from causal.encoding import FeatureEncoder
 from causal.equity import Ranked
 from causal.evaluation.rules import Evaluation
+from causal.levels import MergedLevels
 from causal.negative_controls import NegativeControls
 from causal.nuisance import Nuisances
 from causal.placebo import PlaceboEstimate
@@ -27,6 +28,7 @@ class GateContext:
         Z: encoded features of all rows of `trial`.
         nuisances: cross-fitted on all rows.
         inside: rows in support.
+        merged: what stands for levels of text without an indicator.
         ate: average effect of the rows in support, natural sign.
         placebos: adjusted "effects" on placebo outcomes.
         negative_controls: the same on many, with their joint error.
@@ -46,6 +48,7 @@ class GateContext:
     nuisances: Nuisances | None = None
     bounds: SupportBounds | None = None
     inside: np.ndarray | None = None
+    merged: MergedLevels | None = None
     ate: Estimate | None = None
     placebos: tuple[PlaceboEstimate, ...] = ()
     negative_controls: NegativeControls | None = None

@@ -13,7 +13,6 @@ from causal.encoding import correlations
 from causal.gates.context import GateContext
 from causal.gates.result import GateResult, Status
 from causal.gates.words import share
-from causal.levels import merged_levels
 from causal.support import MIN_UNEXPLAINED, unexplained_share
 from causal.trial import Attrition
 
@@ -167,10 +166,9 @@ def balance(ctx: GateContext) -> GateResult:
     later = _beyond_chance(ctx) or _is_the_outcome(ctx)
     if later is not None:
         return later
-    assert ctx.fold is not None
-    trial, keep = ctx.trial, ctx.inside
-    merged = merged_levels(trial, ctx.encoder, ctx.fold, ctx.nuisances.propensity)
-    t, e, Z = trial.t[keep], ctx.nuisances.propensity[keep], np.column_stack([ctx.Z, merged.excess])[keep]
+    assert ctx.merged is not None
+    trial, keep, merged = ctx.trial, ctx.inside, ctx.merged
+    t, e, Z = trial.t[keep], ctx.nuisances.propensity[keep], merged.beside(ctx.Z, keep)
     w = trial.weight[keep] * np.where(t == 1, 1 / e, 1 / (1 - e))
     gap, noise = standardised_differences(Z, t, w)
     worst = int(np.argmax(gap))

@@ -86,12 +86,13 @@ def judged(trial: Trial) -> GateContext:
     """What `balance` looks at, without models."""
     encoder = fit_encoder(trial.X)
     e = np.where(np.isnan(trial.known_propensity), trial.t.mean(), trial.known_propensity)
-    zero = np.zeros(trial.n)
+    zero, fold = np.zeros(trial.n), np.arange(trial.n) % 5
     return GateContext(
         trial,
         encoder,
         Z=encoder.transform(trial.X),
-        fold=np.arange(trial.n) % 5,
+        fold=fold,
+        merged=merged_levels(trial, encoder, fold, e),
         nuisances=Nuisances(zero, zero, e),
         inside=np.ones(trial.n, dtype=bool),
     )

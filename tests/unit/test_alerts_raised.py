@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,15 +88,7 @@ def test_a_failure_is_of_its_runs_night(
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
-    settings.cache_clear()
-    yield tmp_path
-    settings.cache_clear()
-
-
-@pytest.fixture
-def lateness(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def lateness(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was raised, instead of the table, which needs an engine."""
     found: list[dict[str, Any]] = []
     monkeypatch.setattr("jobs.lateness.raise_once", lambda **alert: found.append(alert))
@@ -111,15 +102,15 @@ def look_for(source: str, night: date) -> str:
     return done.run_id
 
 
-def test_a_list_that_is_published_is_not_late(home: Path, lateness: list[dict[str, Any]]) -> None:
-    two_nights(home)
+def test_a_list_that_is_published_is_not_late(own_home: Path, lateness: list[dict[str, Any]]) -> None:
+    two_nights(own_home)
     look_for("tuva", SECOND)
     assert lateness == []
 
 
-def test_a_list_that_is_due_and_not_published_is_late(home: Path, lateness: list[dict[str, Any]]) -> None:
+def test_a_list_that_is_due_and_not_published_is_late(own_home: Path, lateness: list[dict[str, Any]]) -> None:
     """Although that of the day before is there, which `outreach status` does not call late yet."""
-    two_nights(home)
+    two_nights(own_home)
     due = SECOND + timedelta(days=1)
     run_id = look_for("tuva", due)
     assert lateness == [{
@@ -129,8 +120,8 @@ def test_a_list_that_is_due_and_not_published_is_late(home: Path, lateness: list
     }]  # fmt: skip
 
 
-def test_the_list_of_another_source_does_not_count(home: Path, lateness: list[dict[str, Any]]) -> None:
-    two_nights(home)
+def test_the_list_of_another_source_does_not_count(own_home: Path, lateness: list[dict[str, Any]]) -> None:
+    two_nights(own_home)
     look_for("desynpuf", SECOND)
     assert [alert["subject"] for alert in lateness] == ["desynpuf"]
 

@@ -76,14 +76,6 @@ print(len(list(journals("test_alive"))), len(list(orphans("test_alive"))))
 """
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("OUTREACH_HOME", str(tmp_path))
-    settings.cache_clear()
-    yield tmp_path
-    settings.cache_clear()
-
-
 @contextmanager
 def living(program: str) -> Iterator[subprocess.Popen[str]]:
     """A process that has run the program, and stays until it is killed; its last line says so."""
@@ -107,7 +99,7 @@ def standing() -> tuple[int, int]:
     return len(list(journal.journals("test_alive"))), len(list(journal.orphans("test_alive")))
 
 
-def test_a_journal_lives_as_long_as_its_process(home: Path) -> None:
+def test_a_journal_lives_as_long_as_its_process(own_home: Path) -> None:
     with living(_WRITES) as child:
         assert standing() == (1, 0)
         assert standing() == (1, 0), "looking took the lock away"
@@ -115,7 +107,7 @@ def test_a_journal_lives_as_long_as_its_process(home: Path) -> None:
         assert standing() == (0, 1)
 
 
-def test_a_process_that_numbers_its_own_sees_who_lives(home: Path) -> None:
+def test_a_process_that_numbers_its_own_sees_who_lives(own_home: Path) -> None:
     """As in a container beside another, on one volume."""
     apart = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc"]
     if shutil.which("unshare") is None or subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
@@ -130,7 +122,7 @@ def test_a_process_that_numbers_its_own_sees_who_lives(home: Path) -> None:
         assert seen_from_apart() == "0 1\n"
 
 
-def test_a_child_does_not_keep_its_dead_parent_alive(home: Path) -> None:
+def test_a_child_does_not_keep_its_dead_parent_alive(own_home: Path) -> None:
     """Neither one that was forked, which is a process of its own, nor a program that was started."""
     program = (
         _WRITES
@@ -160,18 +152,18 @@ print(mine, os.read(reading, 100).decode(), forked, started.pid, flush=True)
                 os.kill(int(child), signal.SIGKILL)
 
 
-def test_what_dead_processes_left_is_cleared_and_the_living_stay(home: Path) -> None:
+def test_what_dead_processes_left_is_cleared_and_the_living_stay(own_home: Path) -> None:
     with living(_WRITES) as dead, living(_WRITES):
-        assert len(list((home / "processes").iterdir())) == 2
+        assert len(list((own_home / "processes").iterdir())) == 2
         killed(dead)
         mine = this_process()
         assert this_process() == mine
-        assert len(list((home / "processes").iterdir())) == 2, "of the living one and of this"
+        assert len(list((own_home / "processes").iterdir())) == 2, "of the living one and of this"
         assert is_alive(mine)
         assert standing() == (1, 1)
 
 
-def test_looking_for_processes_makes_nothing(home: Path) -> None:
+def test_looking_for_processes_makes_nothing(own_home: Path) -> None:
     assert not is_alive("nobody")
     assert standing() == (0, 0)
-    assert not list(home.iterdir())
+    assert not list(own_home.iterdir())
