@@ -13,7 +13,9 @@ from causal.gates.design import balance, design, standardised_differences
 from causal.gates.refutation import refutation
 from causal.levels import merged_levels
 from causal.nuisance import Nuisances
+from causal.options import TrainOptions
 from causal.study import run_study
+from causal.train import train_study
 from causal.trial import Trial, make_trial
 from contracts.study import StudySpec
 
@@ -119,6 +121,15 @@ def test_levels_too_rare_to_adjust_for_hold_a_study_back_where_they_decided_who_
     assert merged_levels(drawn.trial, drawn.encoder, drawn.fold, np.full(4000, 0.5)).columns == (), (
         "lots need no such look"
     )
+
+
+def test_the_table_of_balance_holds_what_the_gate_found_of_rare_levels() -> None:
+    options = TrainOptions(learners=("linear_dr",), threads=1, skip_gates=frozenset({"refutation", "stability"}))
+    study = train_study(levels_trial(0, decide=1.0), options, 1)
+    (gate,) = (gate for gate in study.gates if gate.name == "balance")
+    worst = study.balance.loc[study.balance["smd_after"].idxmax()]
+    assert worst["covariate"] == "diagnosis (levels not told apart)"
+    assert worst["smd_after"] == pytest.approx(gate.value)
 
 
 def test_rare_levels_that_decided_nothing_hold_no_study_back() -> None:
